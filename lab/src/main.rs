@@ -1,0 +1,2 @@
+//! The program `homeprov-lab`.
+fn main() {}

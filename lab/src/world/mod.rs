@@ -1,0 +1,1 @@
+//! The simulated homelab: a pure state machine with a virtual clock.

@@ -1,0 +1,2 @@
+//! The loop: observe, plan, run what is runnable, observe again.
+pub mod event;

@@ -1,0 +1,1 @@
+//! The Kubernetes API, read and written.

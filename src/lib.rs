@@ -1,0 +1,26 @@
+//! homeprov: a controller for bare metal.
+//!
+//! It reads one inventory file, looks at the machines over SSH and the Kubernetes API, and brings them to the
+//! state the file describes: a highly available MicroK8s cluster with a `MetalLB` pool. It believes what it
+//! observes, never an exit status.
+//!
+//! Everything is one level-triggered loop ([`engine`]): observe ([`facts`]), compare ([`plan`]), act ([`steps`]),
+//! observe again, until a fresh observation leaves nothing to do. There is no resume logic, because the world is
+//! the state.
+//!
+//! Dependencies point downwards only:
+//! `cli → engine → {plan, steps} → {facts, microk8s, kube} → ssh → inventory`; [`report`] sees events, nothing else.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod engine;
+pub mod error;
+pub mod facts;
+pub mod inventory;
+pub mod kube;
+pub mod microk8s;
+pub mod plan;
+pub mod playbook;
+pub mod report;
+pub mod ssh;
+pub mod steps;

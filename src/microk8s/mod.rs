@@ -1,0 +1,1 @@
+//! What MicroK8s and snap print, parsed.

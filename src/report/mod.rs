@@ -1,0 +1,1 @@
+//! Consumers of events: terminal, plain lines, JSON, journal.

@@ -1,0 +1,1 @@
+//! The Rust steps, one file each.
