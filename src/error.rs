@@ -57,11 +57,7 @@ pub struct Failure {
 impl Failure {
     /// A failure without a word on what to do next.
     pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            help: None,
-        }
+        Self { code, message: message.into(), help: None }
     }
 
     /// The same with the next thing to do or type.

@@ -161,7 +161,8 @@ pub fn plan(inventory: &Inventory, recipe: &Recipe, facts: &Facts) -> Plan {
             });
         }
     }
-    let unreachable = inventory.nodes.iter().filter_map(|node| Some((node.name.clone(), facts.unreachable(&node.name)?.to_owned())));
+    let unreachable =
+        inventory.nodes.iter().filter_map(|node| Some((node.name.clone(), facts.unreachable(&node.name)?.to_owned())));
     let mut plan = Plan { pending, unreachable: unreachable.collect() };
     if plan.refusals().next().is_some() {
         plan.pending.iter_mut().for_each(|pending| pending.runnable = false);
@@ -216,7 +217,9 @@ fn verdict(inventory: &Inventory, facts: &Facts, step: &Step, place: &Place) -> 
     match (&step.action, place) {
         (Action::Builtin(name), _) => match steps::builtin(name) {
             Some(builtin) => builtin.check(inventory, facts, place),
-            None => Verdict::blocked(format!("this homeprov has no step `{name}`; `homeprov playbooks list` shows what it has")),
+            None => Verdict::blocked(format!(
+                "this homeprov has no step `{name}`; `homeprov playbooks list` shows what it has"
+            )),
         },
         (Action::Script { .. }, Place::Node(node)) => script_verdict(facts, step, node),
         (Action::Script { .. }, Place::Cluster) => Verdict::blocked("a script runs on nodes, not on the cluster"),

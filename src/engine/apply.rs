@@ -3,9 +3,9 @@
 use tokio::time::{Duration, Instant};
 
 use super::ledger::Key;
+use crate::plan::Place;
 use crate::playbook::model::Action;
 use crate::playbook::render::{RenderContext, render};
-use crate::plan::Place;
 use crate::ssh::{Program, Purpose};
 use crate::steps::{self, Context, Failure};
 

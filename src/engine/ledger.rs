@@ -71,12 +71,18 @@ impl Ledger {
                 let since = *entry.settling_since.get_or_insert(now);
                 match step.limit.checked_sub(since.elapsed()) {
                     Some(left) => Next::Wait(left),
-                    None => Next::Fail(ExitCode::StepFailed, format!("still not so after {} s: {why}", step.limit.as_secs()), Vec::new()),
+                    None => Next::Fail(
+                        ExitCode::StepFailed,
+                        format!("still not so after {} s: {why}", step.limit.as_secs()),
+                        Vec::new(),
+                    ),
                 }
             }
             Verdict::Differs { why } if pending.runnable => {
                 entry.settling_since = None;
-                if let Some(left) = entry.not_before.and_then(|at| at.checked_duration_since(now)).filter(|left| !left.is_zero()) {
+                if let Some(left) =
+                    entry.not_before.and_then(|at| at.checked_duration_since(now)).filter(|left| !left.is_zero())
+                {
                     return Next::Wait(left);
                 }
                 let too_busy = entry.busy_since.is_some_and(|since| since.elapsed() > step.limit);
@@ -127,7 +133,8 @@ impl Ledger {
             Failure::Api(_) => again(entry, ExitCode::StepFailed, reason, Vec::new()),
         };
         entry.not_before = Some(Instant::now() + pause);
-        let over = entry.attempts >= step.attempts || entry.busy_since.is_some_and(|since| since.elapsed() > step.limit);
+        let over =
+            entry.attempts >= step.attempts || entry.busy_since.is_some_and(|since| since.elapsed() > step.limit);
         (!over).then_some(pause)
     }
 
@@ -140,7 +147,12 @@ impl Ledger {
     /// The steps applied in this run that are no longer pending; each is named once.
     pub fn now_holding(&mut self, pending: &[Pending]) -> Vec<Key> {
         let holds = |key: &Key| !pending.iter().any(|other| other.step == key.0 && other.place == key.1);
-        let keys: Vec<Key> = self.entries.iter().filter(|(key, entry)| entry.applied && holds(key)).map(|(key, _)| key.clone()).collect();
+        let keys: Vec<Key> = self
+            .entries
+            .iter()
+            .filter(|(key, entry)| entry.applied && holds(key))
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in &keys {
             self.entries.remove(key);
         }

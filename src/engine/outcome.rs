@@ -48,7 +48,10 @@ pub(super) fn of_plan(plan: &Plan) -> Outcome {
 pub(super) fn stuck(plan: &Plan, failures: &[(ExitCode, String)]) -> Outcome {
     let refused: Vec<String> = plan.refusals().map(|refusal| refusal.verdict.text()).collect();
     if !refused.is_empty() {
-        return Outcome::new(ExitCode::Refused, format!("refused before anything was changed:\n{}", refused.join("\n")));
+        return Outcome::new(
+            ExitCode::Refused,
+            format!("refused before anything was changed:\n{}", refused.join("\n")),
+        );
     }
     let order = [ExitCode::Refused, ExitCode::StepFailed, ExitCode::VerificationFailed, ExitCode::Unreachable];
     for code in order {
@@ -73,7 +76,8 @@ pub(super) fn stuck(plan: &Plan, failures: &[(ExitCode, String)]) -> Outcome {
             format!("{} could not be reached; what does not need it is done", names.join(", ")),
         );
     }
-    let left: Vec<String> = plan.pending.iter().map(|pending| format!("{} ({})", pending.title, pending.verdict.text())).collect();
+    let left: Vec<String> =
+        plan.pending.iter().map(|pending| format!("{} ({})", pending.title, pending.verdict.text())).collect();
     Outcome::new(ExitCode::StepFailed, format!("nothing more can be done, and this does not hold: {}", left.join("; ")))
 }
 

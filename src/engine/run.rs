@@ -93,7 +93,9 @@ impl<'a> Run<'a> {
                 Turn::Idle if plan.is_empty() && self.fresh => return self.done(),
                 Turn::Idle if !self.fresh => self.observe_all().await,
                 // The world is in motion after a change: a control plane restarts, a node boots.
-                Turn::Idle if self.ledger.applied > 0 && self.ledger.failures.is_empty() && self.moved.elapsed() < GRACE => {
+                Turn::Idle
+                    if self.ledger.applied > 0 && self.ledger.failures.is_empty() && self.moved.elapsed() < GRACE =>
+                {
                     sleep(LOOK).await;
                     self.observe_all().await;
                 }
@@ -106,7 +108,10 @@ impl<'a> Run<'a> {
         match self.ledger.applied {
             0 => Outcome::new(ExitCode::Done, "nothing to do: everything is observed to hold"),
             1 => Outcome::new(ExitCode::Done, "done: 1 step was applied, and everything is observed to hold"),
-            count => Outcome::new(ExitCode::Done, format!("done: {count} steps were applied, and everything is observed to hold")),
+            count => Outcome::new(
+                ExitCode::Done,
+                format!("done: {count} steps were applied, and everything is observed to hold"),
+            ),
         }
     }
 

@@ -57,7 +57,13 @@ fn node_status(inventory: &Inventory, facts: &Facts, node: &Node) -> NodeStatus 
         None => (DqliteRole::None, None),
     };
     let labels: BTreeMap<String, String> = object
-        .map(|object| node.labels.iter().filter(|(key, value)| object.labels.get(*key) == Some(value)).map(|(key, value)| (key.clone(), value.clone())).collect())
+        .map(|object| {
+            node.labels
+                .iter()
+                .filter(|(key, value)| object.labels.get(*key) == Some(value))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect()
+        })
         .unwrap_or_default();
     let snap = seen.and_then(|seen| seen.snap.as_ref());
     NodeStatus {
@@ -84,7 +90,8 @@ fn listed_role(inventory: &Inventory, facts: &Facts, node: &Node) -> Option<Memb
     }
     let members = facts.node(&facts.seed(inventory)?.name)?.members.as_ref()?;
     let own = |member: &&crate::facts::Member| {
-        member.address == node.address || (member.address.is_loopback() && facts.seed(inventory).is_some_and(|seed| seed.name == node.name))
+        member.address == node.address
+            || (member.address.is_loopback() && facts.seed(inventory).is_some_and(|seed| seed.name == node.name))
     };
     members.iter().find(own).map(|member| member.role)
 }
@@ -119,14 +126,22 @@ fn availability(inventory: &Inventory, facts: &Facts) -> HighAvailability {
         let (answering, listed) = (seen.answering.len(), seen.listed.len());
         (Conclusion::No, format!("{answering} of {listed} voters answer; it takes {ENOUGH}"))
     };
-    HighAvailability { voters_that_answer: number(seen.answering.len()), of: number(seen.listed.len()), agreed, verdict, reason }
+    HighAvailability {
+        voters_that_answer: number(seen.answering.len()),
+        of: number(seen.listed.len()),
+        agreed,
+        verdict,
+        reason,
+    }
 }
 
 fn pool(inventory: &Inventory, facts: &Facts) -> Option<PoolStatus> {
     let metallb = inventory.metallb.as_ref()?;
-    let speakers = facts.cluster.as_ref().and_then(|cluster| cluster.metallb.as_ref()).map_or(0, |seen| {
-        inventory.nodes.iter().filter(|node| seen.speakers.contains(&node.name)).count()
-    });
+    let speakers = facts
+        .cluster
+        .as_ref()
+        .and_then(|cluster| cluster.metallb.as_ref())
+        .map_or(0, |seen| inventory.nodes.iter().filter(|node| seen.speakers.contains(&node.name)).count());
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Some(PoolStatus {
         ranges: metallb.pool.iter().map(|range| range.text.clone()).collect(),

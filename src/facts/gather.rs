@@ -13,7 +13,13 @@ use crate::playbook::model::Recipe;
 use crate::ssh::Transport;
 
 /// Observes the named nodes, all at once; the rest of `facts` is kept.
-pub async fn nodes(transport: &dyn Transport, inventory: &Inventory, recipe: &Recipe, names: &[String], facts: &mut Facts) {
+pub async fn nodes(
+    transport: &dyn Transport,
+    inventory: &Inventory,
+    recipe: &Recipe,
+    names: &[String],
+    facts: &mut Facts,
+) {
     let wanted = inventory.nodes.iter().filter(|node| names.contains(&node.name));
     let looks = wanted.map(|node| async { (node.name.clone(), observe(transport, inventory, recipe, node).await) });
     facts.nodes.extend(join_all(looks).await);
@@ -41,7 +47,9 @@ pub async fn cluster(transport: &dyn Transport, inventory: &Inventory, facts: &m
 fn candidates(inventory: &Inventory, facts: &Facts) -> Vec<String> {
     let Some(seed) = facts.seed(inventory) else { return Vec::new() };
     let others = inventory.control_planes().filter(|node| {
-        node.name != seed.name && facts.is_member(node) && facts.node(&node.name).is_some_and(super::NodeFacts::healthy_member)
+        node.name != seed.name
+            && facts.is_member(node)
+            && facts.node(&node.name).is_some_and(super::NodeFacts::healthy_member)
     });
     std::iter::once(seed).chain(others).map(|node| node.name.clone()).collect()
 }
@@ -54,7 +62,11 @@ async fn read_through(transport: &dyn Transport, node: &str, facts: &Facts) -> R
 
 /// Namespaces a user made on each machine that is a cluster of its own but is wanted as a member: joining would
 /// lose them (canonical/microk8s `scripts/wrappers/join.py`: the joiner's data store is replaced).
-async fn lone_namespaces(transport: &dyn Transport, inventory: &Inventory, facts: &Facts) -> BTreeMap<String, Vec<String>> {
+async fn lone_namespaces(
+    transport: &dyn Transport,
+    inventory: &Inventory,
+    facts: &Facts,
+) -> BTreeMap<String, Vec<String>> {
     let seed = inventory.control_planes().next().map(|node| node.name.as_str());
     let lone = inventory.nodes.iter().filter(|node| {
         let first_run = facts.identity() == super::Identity::None && Some(node.name.as_str()) == seed;

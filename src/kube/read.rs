@@ -86,7 +86,8 @@ async fn metallb(client: &Client) -> kube::Result<Option<MetallbFacts>> {
 fn pod_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     pod.metadata.deletion_timestamp.is_none()
-        && conditions.is_some_and(|list| list.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"))
+        && conditions
+            .is_some_and(|list| list.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"))
 }
 
 fn named_lists(list: &Value, pointer: &str) -> BTreeMap<String, Vec<String>> {

@@ -6,7 +6,12 @@ use serde_json::Value;
 
 use super::error::is_absent;
 
-fn request(method: &str, path: &str, content_type: Option<&str>, body: Vec<u8>) -> kube::Result<http::Request<Vec<u8>>> {
+fn request(
+    method: &str,
+    path: &str,
+    content_type: Option<&str>,
+    body: Vec<u8>,
+) -> kube::Result<http::Request<Vec<u8>>> {
     let mut builder = http::Request::builder().method(method).uri(path);
     if let Some(content_type) = content_type {
         builder = builder.header("Content-Type", content_type);

@@ -65,13 +65,8 @@ impl RenderContext {
     pub fn new(inventory: &Inventory, node: Option<&Node>) -> Self {
         let user = node.and_then(|node| node.ssh.user.as_deref());
         Self::wrap(&Values {
-            cluster: ClusterValues {
-                name: &inventory.cluster.name,
-                channel: &inventory.cluster.channel,
-            },
-            ssh: SshValues {
-                user: user.or(inventory.ssh.user.as_deref()).unwrap_or_default(),
-            },
+            cluster: ClusterValues { name: &inventory.cluster.name, channel: &inventory.cluster.channel },
+            ssh: SshValues { user: user.or(inventory.ssh.user.as_deref()).unwrap_or_default() },
             peers: inventory.nodes.iter().map(peer).collect(),
             node: node.map(|node| NodeValues {
                 name: &node.name,
@@ -83,22 +78,12 @@ impl RenderContext {
 
     /// Made-up values, for trying a template out.
     pub(super) fn example() -> Self {
-        let peer = |name, address: &str| PeerValues {
-            name,
-            address: address.to_owned(),
-        };
+        let peer = |name, address: &str| PeerValues { name, address: address.to_owned() };
         Self::wrap(&Values {
-            cluster: ClusterValues {
-                name: "home",
-                channel: "1.35/stable",
-            },
+            cluster: ClusterValues { name: "home", channel: "1.35/stable" },
             ssh: SshValues { user: "ubuntu" },
             peers: vec![peer("nuc1", "192.0.2.11"), peer("nuc2", "192.0.2.12")],
-            node: Some(NodeValues {
-                name: "nuc1",
-                address: "192.0.2.11".to_owned(),
-                failure_domain: 1,
-            }),
+            node: Some(NodeValues { name: "nuc1", address: "192.0.2.11".to_owned(), failure_domain: 1 }),
         })
     }
 
@@ -109,10 +94,7 @@ impl RenderContext {
 }
 
 fn peer(node: &Node) -> PeerValues<'_> {
-    PeerValues {
-        name: &node.name,
-        address: node.address.to_string(),
-    }
+    PeerValues { name: &node.name, address: node.address.to_string() }
 }
 
 /// Why a script could not be made of its template.
@@ -129,11 +111,7 @@ pub struct RenderError {
 
 impl RenderError {
     pub(super) fn new(line: usize, column: usize, message: impl Into<String>) -> Self {
-        Self {
-            line,
-            column,
-            message: message.into(),
-        }
+        Self { line, column, message: message.into() }
     }
 }
 
@@ -150,63 +128,38 @@ pub fn render(template: &str, context: &RenderContext) -> Result<String, RenderE
     if !template.contains("{{") {
         return Ok(template.to_owned());
     }
-    let known = TEMPLATES
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .has_template(template);
+    let known = TEMPLATES.read().unwrap_or_else(PoisonError::into_inner).has_template(template);
     if !known {
         let parsed = Template::compile(template).map_err(|error| syntax(&error))?;
         allowed(&parsed)?;
         unquoted::check(template)?;
-        TEMPLATES
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .register_template(template, parsed);
+        TEMPLATES.write().unwrap_or_else(PoisonError::into_inner).register_template(template, parsed);
     }
-    let script = TEMPLATES
-        .read()
-        .unwrap_or_else(PoisonError::into_inner)
-        .render_with_context(template, &context.0)
-        .map_err(|error| {
-            let message = match error.reason() {
-                RenderErrorReason::MissingVariable(Some(name)) => unknown_name(name),
-                RenderErrorReason::MissingVariable(None) => "a name is not known here".to_owned(),
-                other => other.to_string(),
-            };
-            RenderError::new(
-                error.line_no.unwrap_or(1),
-                error.column_no.unwrap_or(1),
-                message,
-            )
-        })?;
+    let script =
+        TEMPLATES.read().unwrap_or_else(PoisonError::into_inner).render_with_context(template, &context.0).map_err(
+            |error| {
+                let message = match error.reason() {
+                    RenderErrorReason::MissingVariable(Some(name)) => unknown_name(name),
+                    RenderErrorReason::MissingVariable(None) => "a name is not known here".to_owned(),
+                    other => other.to_string(),
+                };
+                RenderError::new(error.line_no.unwrap_or(1), error.column_no.unwrap_or(1), message)
+            },
+        )?;
     if script.contains('\0') {
-        return Err(RenderError::new(
-            1,
-            1,
-            "a value has a NUL character, which no script can have",
-        ));
+        return Err(RenderError::new(1, 1, "a value has a NUL character, which no script can have"));
     }
     Ok(script)
 }
 
 /// Quotes a value for a POSIX shell. A NUL is let through here and refused in the result.
 fn quote(value: &str) -> String {
-    shlex::Quoter::new()
-        .allow_nul(true)
-        .quote(value)
-        .map_or_else(|_| "\0".to_owned(), std::borrow::Cow::into_owned)
+    shlex::Quoter::new().allow_nul(true).quote(value).map_or_else(|_| "\0".to_owned(), std::borrow::Cow::into_owned)
 }
 
 fn unknown_name(name: &str) -> String {
-    const KNOWN: &[&str] = &[
-        "node.name",
-        "node.address",
-        "node.failure_domain",
-        "cluster.name",
-        "cluster.channel",
-        "ssh.user",
-        "peers",
-    ];
+    const KNOWN: &[&str] =
+        &["node.name", "node.address", "node.failure_domain", "cluster.name", "cluster.channel", "ssh.user", "peers"];
     let near = KNOWN
         .iter()
         .map(|known| (strsim::damerau_levenshtein(known, name), known))
@@ -221,11 +174,7 @@ fn unknown_name(name: &str) -> String {
 fn syntax(error: &TemplateError) -> RenderError {
     let (line, column) = error.pos().unwrap_or((1, 1));
     let message = error.reason().to_string();
-    let message = message
-        .lines()
-        .next()
-        .unwrap_or("not a template")
-        .trim_end();
+    let message = message.lines().next().unwrap_or("not a template").trim_end();
     RenderError::new(line, column, message)
 }
 
@@ -288,10 +237,7 @@ mod tests {
             Ok("printf '%s %s\\n' 192.0.2.11 nuc1 192.0.2.12 nuc2")
         );
         assert_eq!(rendered("go \\{{.Name}}").as_deref(), Ok("go {{.Name}}"));
-        assert_eq!(
-            rendered("echo '${HOME}' <&2 & \"$x\"").as_deref(),
-            Ok("echo '${HOME}' <&2 & \"$x\"")
-        );
+        assert_eq!(rendered("echo '${HOME}' <&2 & \"$x\"").as_deref(), Ok("echo '${HOME}' <&2 & \"$x\""));
     }
 
     #[test]

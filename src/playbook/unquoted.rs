@@ -22,10 +22,7 @@ pub(super) fn check(template: &str) -> Result<(), RenderError> {
         };
         if let Some(open) = &document {
             if let Some(at) = tag(line) {
-                return refuse(
-                    at,
-                    "a here-document does not read quotes; pass the value to `printf '%s\\n'` instead",
-                );
+                return refuse(at, "a here-document does not read quotes; pass the value to `printf '%s\\n'` instead");
             }
             if open.ends_at(line) {
                 document = None;
@@ -44,10 +41,7 @@ pub(super) fn check(template: &str) -> Result<(), RenderError> {
                 step = "\\{{".len();
             } else if rest.starts_with("{{") {
                 if state == State::Single || state == State::Double {
-                    return refuse(
-                        at,
-                        "this value stands inside quotes; it is quoted already, so take them away",
-                    );
+                    return refuse(at, "this value stands inside quotes; it is quoted already, so take them away");
                 }
                 step = rest.find("}}").map_or(rest.len(), |end| end + 2);
             } else {
@@ -88,31 +82,20 @@ impl Document {
             None => (false, after),
         };
         let word = word.trim_start();
-        let end = word
-            .find(|c: char| c.is_whitespace() || ";&|<>()".contains(c))
-            .unwrap_or(word.len());
-        let delimiter: String = word[..end]
-            .chars()
-            .filter(|c| !"'\"\\".contains(*c))
-            .collect();
+        let end = word.find(|c: char| c.is_whitespace() || ";&|<>()".contains(c)).unwrap_or(word.len());
+        let delimiter: String = word[..end].chars().filter(|c| !"'\"\\".contains(*c)).collect();
         (!delimiter.is_empty()).then_some(Self { delimiter, tabs })
     }
 
     fn ends_at(&self, line: &str) -> bool {
-        let line = if self.tabs {
-            line.trim_start_matches('\t')
-        } else {
-            line
-        };
+        let line = if self.tabs { line.trim_start_matches('\t') } else { line };
         line == self.delimiter
     }
 }
 
 /// Where the first tag of a line begins.
 fn tag(line: &str) -> Option<usize> {
-    line.match_indices("{{")
-        .map(|(at, _)| at)
-        .find(|at| !line[..*at].ends_with('\\'))
+    line.match_indices("{{").map(|(at, _)| at).find(|at| !line[..*at].ends_with('\\'))
 }
 
 #[cfg(test)]

@@ -44,12 +44,7 @@ impl Board {
         match event {
             Event::RunStarted { nodes, .. } => {
                 self.begun = Some(at);
-                self.places = nodes
-                    .iter()
-                    .cloned()
-                    .map(Place::Node)
-                    .chain([Place::Cluster])
-                    .collect();
+                self.places = nodes.iter().cloned().map(Place::Node).chain([Place::Cluster]).collect();
             }
             Event::Connected { node, .. } => {
                 self.unreachable.remove(node);
@@ -59,49 +54,22 @@ impl Board {
                 self.current.remove(&Place::Node(node.clone()));
             }
             Event::Planned { plan, .. } => self.planned(plan),
-            Event::StepStarted {
-                step,
-                title,
-                place,
-                attempt,
-                ..
-            } => {
+            Event::StepStarted { step, title, place, attempt, .. } => {
                 let since = match self.current.get(place) {
                     Some(current) if current.step == *step => current.since,
                     _ => at,
                 };
-                let current = Current {
-                    step: step.clone(),
-                    title: title.clone(),
-                    attempt: *attempt,
-                    since,
-                    note: String::new(),
-                };
+                let current =
+                    Current { step: step.clone(), title: title.clone(), attempt: *attempt, since, note: String::new() };
                 self.current.insert(place.clone(), current);
             }
             Event::StepOutput { step, place, line } => self.note(place, step, line),
             Event::StepApplied { step, place, .. } => self.note(place, step, "observing"),
-            Event::StepRetry {
-                step,
-                place,
-                reason,
-                ..
-            } => self.note(place, step, reason),
-            Event::Waiting {
-                step, place, why, ..
-            } => {
-                if self
-                    .current
-                    .get(place)
-                    .is_none_or(|current| current.step != *step)
-                {
-                    let current = Current {
-                        step: step.clone(),
-                        title: step.clone(),
-                        attempt: 1,
-                        since: at,
-                        note: String::new(),
-                    };
+            Event::StepRetry { step, place, reason, .. } => self.note(place, step, reason),
+            Event::Waiting { step, place, why, .. } => {
+                if self.current.get(place).is_none_or(|current| current.step != *step) {
+                    let current =
+                        Current { step: step.clone(), title: step.clone(), attempt: 1, since: at, note: String::new() };
                     self.current.insert(place.clone(), current);
                 }
                 self.note(place, step, why);
@@ -114,27 +82,16 @@ impl Board {
                 }
             }
             Event::StepFailed { step, place, .. } => self.step_ended(place, step),
-            Event::Executed { .. }
-            | Event::Forwarded { .. }
-            | Event::Warning { .. }
-            | Event::RunFinished { .. } => {}
+            Event::Executed { .. } | Event::Forwarded { .. } | Event::Warning { .. } | Event::RunFinished { .. } => {}
         }
     }
 
     /// The rows as they look now.
     pub fn rows(&self, now: Timestamp, paint: Paint) -> Vec<String> {
-        let width = self
-            .places
-            .iter()
-            .map(|place| words::place(place).len())
-            .max()
-            .unwrap_or(0);
+        let width = self.places.iter().map(|place| words::place(place).len()).max().unwrap_or(0);
         let crowded = self.places.len() > MOST_ROWS;
-        let shown: Vec<&Place> = self
-            .places
-            .iter()
-            .filter(|place| !crowded || self.current.contains_key(*place))
-            .collect();
+        let shown: Vec<&Place> =
+            self.places.iter().filter(|place| !crowded || self.current.contains_key(*place)).collect();
         let mut rows: Vec<String> = shown
             .iter()
             .take(MOST_ROWS)
@@ -156,16 +113,11 @@ impl Board {
                 0 | 1 => String::new(),
                 attempt => format!(", attempt {attempt}"),
             };
-            let elapsed = paint.dim(&words::duration(whole_seconds(words::between(
-                current.since,
-                now,
-            ))));
+            let elapsed = paint.dim(&words::duration(whole_seconds(words::between(current.since, now))));
             let note = paint.dim(&current.note);
             let spinner = paint.busy(self.spinner(now));
             let title = &current.title;
-            return format!("{spinner} {title}{again}  {elapsed}  {note}")
-                .trim_end()
-                .to_owned();
+            return format!("{spinner} {title}{again}  {elapsed}  {note}").trim_end().to_owned();
         }
         if let Place::Node(name) = place
             && self.unreachable.contains(name)
@@ -174,28 +126,18 @@ impl Board {
         }
         let left = self.left.get(place).copied().unwrap_or(0);
         match (self.planned, left) {
-            (false, _) => format!(
-                "{} {}",
-                paint.busy(self.spinner(now)),
-                paint.dim("is looked at")
-            ),
+            (false, _) => format!("{} {}", paint.busy(self.spinner(now)), paint.dim("is looked at")),
             (true, 0) => paint.dim("✔ as it should be"),
             (true, left) => paint.dim(&format!("· waits, {} left", words::count(left, "step"))),
         }
     }
 
     fn total(&self, now: Timestamp, paint: Paint) -> String {
-        let elapsed = self
-            .begun
-            .map_or(Duration::ZERO, |begun| words::between(begun, now));
+        let elapsed = self.begun.map_or(Duration::ZERO, |begun| words::between(begun, now));
         let elapsed = words::duration(whole_seconds(elapsed));
         let left: usize = self.left.values().sum();
         let text = if self.planned {
-            format!(
-                "{} of {} done",
-                self.done,
-                words::count(self.done + left, "step")
-            )
+            format!("{} of {} done", self.done, words::count(self.done + left, "step"))
         } else {
             "looking".to_owned()
         };
@@ -224,11 +166,7 @@ impl Board {
     }
 
     fn step_ended(&mut self, place: &Place, step: &str) {
-        if self
-            .current
-            .get(place)
-            .is_some_and(|current| current.step == step)
-        {
+        if self.current.get(place).is_some_and(|current| current.step == step) {
             self.current.remove(place);
         }
     }

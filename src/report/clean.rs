@@ -4,10 +4,7 @@
 /// returns, what it showed last.
 pub fn clean(line: &str) -> String {
     let plain = console::strip_ansi_codes(line);
-    let shown = plain
-        .rsplit('\r')
-        .find(|part| !part.trim().is_empty())
-        .unwrap_or_default();
+    let shown = plain.rsplit('\r').find(|part| !part.trim().is_empty()).unwrap_or_default();
     shown
         .chars()
         .map(|character| if character == '\t' { ' ' } else { character })

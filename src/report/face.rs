@@ -54,16 +54,9 @@ impl Surroundings {
 
     /// Whether colour is wanted: `NO_COLOR` refuses it, `CLICOLOR_FORCE` demands it, else a terminal that can.
     pub fn colour(&self) -> bool {
-        let set = |variable: &Option<OsString>| {
-            variable
-                .as_ref()
-                .is_some_and(|value| !value.is_empty() && value != "0")
-        };
-        if self
-            .no_color
-            .as_ref()
-            .is_some_and(|value| !value.is_empty())
-        {
+        let set =
+            |variable: &Option<OsString>| variable.as_ref().is_some_and(|value| !value.is_empty() && value != "0");
+        if self.no_color.as_ref().is_some_and(|value| !value.is_empty()) {
             return false;
         }
         set(&self.clicolor_force) || (self.terminal && !self.dumb())
@@ -74,9 +67,7 @@ impl Surroundings {
     }
 
     fn in_ci(&self) -> bool {
-        self.ci
-            .as_ref()
-            .is_some_and(|ci| !ci.is_empty() && ci != "false")
+        self.ci.as_ref().is_some_and(|ci| !ci.is_empty() && ci != "false")
     }
 }
 
@@ -85,11 +76,7 @@ impl Face {
     pub fn choose(json: bool, verbosity: Verbosity, progress: &Surroundings) -> Self {
         if json {
             Self::Json
-        } else if verbosity > Verbosity::Quiet
-            && progress.terminal
-            && !progress.dumb()
-            && !progress.in_ci()
-        {
+        } else if verbosity > Verbosity::Quiet && progress.terminal && !progress.dumb() && !progress.in_ci() {
             Self::Terminal
         } else {
             Self::Plain
@@ -102,102 +89,29 @@ mod tests {
     use super::*;
 
     fn terminal() -> Surroundings {
-        Surroundings {
-            terminal: true,
-            term: Some("xterm".into()),
-            ..Surroundings::default()
-        }
+        Surroundings { terminal: true, term: Some("xterm".into()), ..Surroundings::default() }
     }
 
     #[test]
     fn the_live_view_needs_a_terminal_that_moves_its_cursor_and_somebody_who_looks() {
-        let face =
-            |surroundings: &Surroundings| Face::choose(false, Verbosity::Normal, surroundings);
+        let face = |surroundings: &Surroundings| Face::choose(false, Verbosity::Normal, surroundings);
         assert_eq!(face(&terminal()), Face::Terminal);
-        assert_eq!(
-            face(&Surroundings {
-                terminal: false,
-                ..terminal()
-            }),
-            Face::Plain
-        );
-        assert_eq!(
-            face(&Surroundings {
-                term: Some("dumb".into()),
-                ..terminal()
-            }),
-            Face::Plain
-        );
-        assert_eq!(
-            face(&Surroundings {
-                term: None,
-                ..terminal()
-            }),
-            Face::Plain
-        );
-        assert_eq!(
-            face(&Surroundings {
-                ci: Some("true".into()),
-                ..terminal()
-            }),
-            Face::Plain
-        );
-        assert_eq!(
-            Face::choose(false, Verbosity::Quiet, &terminal()),
-            Face::Plain
-        );
-        assert_eq!(
-            Face::choose(true, Verbosity::Normal, &terminal()),
-            Face::Json
-        );
+        assert_eq!(face(&Surroundings { terminal: false, ..terminal() }), Face::Plain);
+        assert_eq!(face(&Surroundings { term: Some("dumb".into()), ..terminal() }), Face::Plain);
+        assert_eq!(face(&Surroundings { term: None, ..terminal() }), Face::Plain);
+        assert_eq!(face(&Surroundings { ci: Some("true".into()), ..terminal() }), Face::Plain);
+        assert_eq!(Face::choose(false, Verbosity::Quiet, &terminal()), Face::Plain);
+        assert_eq!(Face::choose(true, Verbosity::Normal, &terminal()), Face::Json);
     }
 
     #[test]
     fn colour_can_be_refused_and_demanded() {
         assert!(terminal().colour());
-        assert!(
-            !Surroundings {
-                no_color: Some("1".into()),
-                ..terminal()
-            }
-            .colour()
-        );
-        assert!(
-            Surroundings {
-                no_color: Some(String::new().into()),
-                ..terminal()
-            }
-            .colour()
-        );
-        assert!(
-            !Surroundings {
-                terminal: false,
-                ..terminal()
-            }
-            .colour()
-        );
-        assert!(
-            Surroundings {
-                terminal: false,
-                clicolor_force: Some("1".into()),
-                ..terminal()
-            }
-            .colour()
-        );
-        assert!(
-            !Surroundings {
-                terminal: false,
-                clicolor_force: Some("0".into()),
-                ..terminal()
-            }
-            .colour()
-        );
-        assert!(
-            !Surroundings {
-                term: Some("dumb".into()),
-                ..terminal()
-            }
-            .colour()
-        );
+        assert!(!Surroundings { no_color: Some("1".into()), ..terminal() }.colour());
+        assert!(Surroundings { no_color: Some(String::new().into()), ..terminal() }.colour());
+        assert!(!Surroundings { terminal: false, ..terminal() }.colour());
+        assert!(Surroundings { terminal: false, clicolor_force: Some("1".into()), ..terminal() }.colour());
+        assert!(!Surroundings { terminal: false, clicolor_force: Some("0".into()), ..terminal() }.colour());
+        assert!(!Surroundings { term: Some("dumb".into()), ..terminal() }.colour());
     }
 }

@@ -26,20 +26,10 @@ impl Journal {
     /// Begins the journal of a run in `state`, the folder that [`state_folder`] names.
     pub fn create(state: &Path, run: &str, redactor: Redactor) -> io::Result<Self> {
         let folder = state.join("runs").join(run);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         let path = folder.join(FILE);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
-        Ok(Self {
-            path,
-            lines: Json::new(BufWriter::new(file), redactor),
-        })
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        Ok(Self { path, lines: Json::new(BufWriter::new(file), redactor) })
     }
 
     /// Where it is.
@@ -57,9 +47,7 @@ impl Reporter for Journal {
 /// `homeprov` in the user's XDG state folder: `$XDG_STATE_HOME`, or `~/.local/state`.
 pub fn state_folder() -> io::Result<PathBuf> {
     let base = etcetera::base_strategy::Xdg::new().map_err(io::Error::other)?;
-    let state = base
-        .state_dir()
-        .unwrap_or_else(|| base.home_dir().join(".local/state"));
+    let state = base.state_dir().unwrap_or_else(|| base.home_dir().join(".local/state"));
     Ok(state.join("homeprov"))
 }
 
@@ -76,13 +64,7 @@ mod tests {
         let state = tempfile::tempdir().expect("a folder");
         let redactor = Redactor::new([SecretString::from("hunter2")]);
         let mut journal = Journal::create(state.path(), "01RUN", redactor).expect("a journal");
-        journal.event(
-            Timestamp::UNIX_EPOCH,
-            &Event::Warning {
-                node: None,
-                message: "it said hunter2".into(),
-            },
-        );
+        journal.event(Timestamp::UNIX_EPOCH, &Event::Warning { node: None, message: "it said hunter2".into() });
         let path = state.path().join("runs/01RUN/events.jsonl");
         assert_eq!(journal.path(), path);
         let mode = |path: &Path| path.metadata().expect("it is there").permissions().mode() & 0o777;

@@ -28,11 +28,7 @@ pub fn line(at: Timestamp, event: &Event, redactor: &Redactor) -> serde_json::Re
         other => serde_json::Map::from_iter([("event".to_owned(), other)]),
     };
     fields.remove("schema");
-    serde_json::to_string(&Line {
-        schema: SCHEMA,
-        time: at,
-        fields,
-    })
+    serde_json::to_string(&Line { schema: SCHEMA, time: at, fields })
 }
 
 /// Writes events as JSON lines.
@@ -45,11 +41,7 @@ pub struct Json<W> {
 impl<W: Write> Json<W> {
     /// Writes to `out`.
     pub fn new(out: W, redactor: Redactor) -> Self {
-        Self {
-            out,
-            redactor,
-            broken: false,
-        }
+        Self { out, redactor, broken: false }
     }
 
     fn write(&mut self, at: Timestamp, event: &Event) -> io::Result<()> {

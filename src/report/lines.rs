@@ -59,13 +59,7 @@ struct Seen {
 impl Lines {
     /// Lines as detailed as `verbosity` asks for.
     pub fn new(verbosity: Verbosity, paint: Paint, redactor: Redactor) -> Self {
-        Self {
-            verbosity,
-            paint,
-            redactor,
-            width: 0,
-            steps: HashMap::new(),
-        }
+        Self { verbosity, paint, redactor, width: 0, steps: HashMap::new() }
     }
 
     /// The lines an event is worth.
@@ -92,23 +86,14 @@ impl Lines {
         match event {
             Event::RunStarted { nodes, .. } => {
                 let cluster = "cluster".len();
-                self.width = nodes
-                    .iter()
-                    .map(String::len)
-                    .chain([cluster])
-                    .max()
-                    .unwrap_or(0);
+                self.width = nodes.iter().map(String::len).chain([cluster]).max().unwrap_or(0);
                 vec![]
             }
             Event::Connected { node, took } => {
                 let text = format!("connected  {}", self.time(*took));
                 vec![self.line(Weight::Detail, &paint.dim("·"), node, &text)]
             }
-            Event::Executed {
-                node,
-                purpose,
-                took,
-            } => {
+            Event::Executed { node, purpose, took } => {
                 let text = format!("{purpose:?}  {}", self.time(*took)).to_lowercase();
                 vec![self.line(Weight::Detail, &paint.dim("·"), node, &text)]
             }
@@ -117,13 +102,7 @@ impl Lines {
                 vec![self.line(Weight::Trouble, &paint.bad("✘"), node, &text)]
             }
             Event::Planned { turn: 1, plan } => vec![self.planned(plan)],
-            Event::StepStarted {
-                step,
-                title,
-                place,
-                attempt,
-                why,
-            } => {
+            Event::StepStarted { step, title, place, attempt, why } => {
                 let seen = self.steps.entry((place.clone(), step.clone())).or_default();
                 seen.title.clone_from(title);
                 seen.since.get_or_insert(at);
@@ -133,105 +112,56 @@ impl Lines {
                 };
                 let why = words::first_line(&self.fit(why)).to_owned();
                 let text = format!("{title}{again}  {}", paint.dim(&why));
-                vec![self.line(
-                    Weight::Progress,
-                    &paint.busy("→"),
-                    words::place(place),
-                    &text,
-                )]
+                vec![self.line(Weight::Progress, &paint.busy("→"), words::place(place), &text)]
             }
             Event::StepOutput { place, line, .. } => {
                 let text = format!("{} {}", paint.dim("│"), self.fit(line));
                 vec![self.line(Weight::Detail, " ", words::place(place), &text)]
             }
             Event::StepHolds { step, title, place } => {
-                let since = self
-                    .steps
-                    .remove(&(place.clone(), step.clone()))
-                    .and_then(|seen| seen.since);
-                let took = since.map_or(String::new(), |since| {
-                    format!("  {}", self.time(words::between(since, at)))
-                });
+                let since = self.steps.remove(&(place.clone(), step.clone())).and_then(|seen| seen.since);
+                let took = since.map_or(String::new(), |since| format!("  {}", self.time(words::between(since, at))));
                 let text = format!("{title}{took}");
                 vec![self.line(Weight::Change, &paint.good("✔"), words::place(place), &text)]
             }
-            Event::StepRetry {
-                step,
-                place,
-                reason,
-                after,
-            } => {
-                let text = format!(
-                    "{}: {}; again in {}",
-                    self.title(place, step),
-                    self.fit(reason),
-                    words::duration(*after)
-                );
+            Event::StepRetry { step, place, reason, after } => {
+                let text =
+                    format!("{}: {}; again in {}", self.title(place, step), self.fit(reason), words::duration(*after));
                 vec![self.line(Weight::Change, &paint.care("↻"), words::place(place), &text)]
             }
-            Event::StepFailed {
-                title,
-                place,
-                reason,
-                output,
-                ..
-            } => self.failed(title, words::place(place), reason, output),
-            Event::Waiting {
-                step,
-                place,
-                why,
-                left,
-            } => {
+            Event::StepFailed { title, place, reason, output, .. } => {
+                self.failed(title, words::place(place), reason, output)
+            }
+            Event::Waiting { step, place, why, left } => {
                 let text = self.fit(why);
                 let seen = self.steps.entry((place.clone(), step.clone())).or_default();
                 if seen.waiting == text {
                     return vec![];
                 }
                 seen.waiting.clone_from(&text);
-                let text = format!(
-                    "{}: {text}, for up to {} more",
-                    self.title(place, step),
-                    words::duration(*left)
-                );
-                vec![self.line(
-                    Weight::Progress,
-                    &paint.busy("…"),
-                    words::place(place),
-                    &text,
-                )]
+                let text = format!("{}: {text}, for up to {} more", self.title(place, step), words::duration(*left));
+                vec![self.line(Weight::Progress, &paint.busy("…"), words::place(place), &text)]
             }
             Event::Warning { node, message } => {
                 let message = self.fit(message);
                 let mark = paint.care("!");
                 vec![match node {
                     Some(node) => self.line(Weight::Trouble, &mark, node, &message),
-                    None => Line {
-                        weight: Weight::Trouble,
-                        text: format!("{mark} {message}"),
-                    },
+                    None => Line { weight: Weight::Trouble, text: format!("{mark} {message}") },
                 }]
             }
-            Event::Forwarded { .. }
-            | Event::Planned { .. }
-            | Event::StepApplied { .. }
-            | Event::RunFinished { .. } => vec![],
+            Event::Forwarded { .. } | Event::Planned { .. } | Event::StepApplied { .. } | Event::RunFinished { .. } => {
+                vec![]
+            }
         }
     }
 
     fn planned(&mut self, plan: &crate::plan::Plan) -> Line {
         for pending in &plan.pending {
             let key = (pending.place.clone(), pending.step.clone());
-            self.steps
-                .entry(key)
-                .or_default()
-                .title
-                .clone_from(&pending.title);
+            self.steps.entry(key).or_default().title.clone_from(&pending.title);
         }
-        let blocked = plan
-            .pending
-            .iter()
-            .filter(|pending| matches!(pending.verdict, Verdict::Blocked { .. }))
-            .count();
+        let blocked = plan.pending.iter().filter(|pending| matches!(pending.verdict, Verdict::Blocked { .. })).count();
         let mut text = match plan.pending.len() {
             0 => "everything holds".to_owned(),
             1 => "1 step does not hold yet".to_owned(),
@@ -240,38 +170,22 @@ impl Lines {
         if blocked > 0 {
             text = format!("{text}, {blocked} blocked");
         }
-        Line {
-            weight: Weight::Progress,
-            text: format!("{} {text}", self.paint.dim("·")),
-        }
+        Line { weight: Weight::Progress, text: format!("{} {text}", self.paint.dim("·")) }
     }
 
     fn failed(&self, title: &str, place: &str, reason: &str, output: &[String]) -> Vec<Line> {
         let paint = self.paint;
-        let trouble = |text: String| Line {
-            weight: Weight::Trouble,
-            text,
-        };
+        let trouble = |text: String| Line { weight: Weight::Trouble, text };
         let mut lines = vec![self.line(Weight::Trouble, &paint.bad("✘"), place, &paint.bad(title))];
-        lines.extend(
-            reason
-                .lines()
-                .map(|line| trouble(format!("    {}", self.fit(line)))),
-        );
+        lines.extend(reason.lines().map(|line| trouble(format!("    {}", self.fit(line)))));
         let skipped = output.len().saturating_sub(LAST_LINES);
         if !output.is_empty() {
-            let heading = if skipped > 0 {
-                format!("the last {LAST_LINES} lines it printed:")
-            } else {
-                "it printed:".to_owned()
-            };
+            let heading =
+                if skipped > 0 { format!("the last {LAST_LINES} lines it printed:") } else { "it printed:".to_owned() };
             lines.push(trouble(format!("    {}", paint.dim(&heading))));
         }
-        lines.extend(
-            output[skipped..]
-                .iter()
-                .map(|line| trouble(format!("    {} {}", paint.dim("│"), self.fit(line)))),
-        );
+        lines
+            .extend(output[skipped..].iter().map(|line| trouble(format!("    {} {}", paint.dim("│"), self.fit(line)))));
         lines
     }
 
@@ -295,9 +209,6 @@ impl Lines {
 
     fn line(&self, weight: Weight, mark: &str, place: &str, text: &str) -> Line {
         let width = self.width;
-        Line {
-            weight,
-            text: format!("{mark} {place:width$}  {text}"),
-        }
+        Line { weight, text: format!("{mark} {place:width$}  {text}") }
     }
 }

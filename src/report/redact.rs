@@ -22,19 +22,14 @@ impl Redactor {
     /// Learns one more. An empty one is nothing to hide.
     pub fn learn(&self, secret: SecretString) {
         if !secret.expose_secret().is_empty() {
-            self.0
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(secret);
+            self.0.write().unwrap_or_else(PoisonError::into_inner).push(secret);
         }
     }
 
     /// The text with `***` where a secret stood.
     pub fn text(&self, text: &str) -> String {
         let secrets = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        secrets.iter().fold(text.to_owned(), |text, secret| {
-            text.replace(secret.expose_secret(), "***")
-        })
+        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose_secret(), "***"))
     }
 
     /// Redacts every string in a JSON value, before it is written, so that escapes cannot hide a secret.
@@ -57,13 +52,9 @@ mod tests {
     #[test]
     fn a_secret_is_gone_wherever_it_stands_and_however_it_is_escaped() {
         let redactor = Redactor::new([SecretString::from("pa\"ss\\word")]);
-        let mut value =
-            json!({"lines": ["echo pa\"ss\\word | sudo"], "deep": {"x": "pa\"ss\\word"}, "n": 1});
+        let mut value = json!({"lines": ["echo pa\"ss\\word | sudo"], "deep": {"x": "pa\"ss\\word"}, "n": 1});
         redactor.value(&mut value);
-        assert_eq!(
-            value,
-            json!({"lines": ["echo *** | sudo"], "deep": {"x": "***"}, "n": 1})
-        );
+        assert_eq!(value, json!({"lines": ["echo *** | sudo"], "deep": {"x": "***"}, "n": 1}));
     }
 
     #[test]

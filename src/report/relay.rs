@@ -33,10 +33,7 @@ pub fn spawn(mut reporters: Vec<Box<dyn Reporter>>, mut events: UnboundedReceive
     let (done, relay) = oneshot::channel();
     std::thread::spawn(move || {
         // A clock is all this thread needs; without one it still reports, only that time stands still between events.
-        match tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-        {
+        match tokio::runtime::Builder::new_current_thread().enable_time().build() {
             Ok(runtime) => runtime.block_on(relay_all(&mut reporters, &mut events)),
             Err(_) => {
                 while let Some(event) = events.blocking_recv() {
@@ -107,11 +104,7 @@ mod tests {
     }
 
     fn output() -> Event {
-        Event::StepOutput {
-            step: "s".into(),
-            place: crate::plan::Place::Cluster,
-            line: "l".into(),
-        }
+        Event::StepOutput { step: "s".into(), place: crate::plan::Place::Cluster, line: "l".into() }
     }
 
     #[tokio::test]
@@ -125,10 +118,7 @@ mod tests {
             sink.send(output()).expect("the relay listens");
         }
         for _ in 0..100 {
-            let warning = Event::Warning {
-                node: None,
-                message: "w".into(),
-            };
+            let warning = Event::Warning { node: None, message: "w".into() };
             sink.send(warning).expect("the relay listens");
         }
         assert!(begun.elapsed() < Duration::from_secs(5));

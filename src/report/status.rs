@@ -27,15 +27,8 @@ pub fn text(status: &ClusterStatus, paint: Paint, width: usize) -> String {
         table(&status.nodes, width),
     );
     for node in status.nodes.iter().filter(|node| !node.reachable) {
-        let reason = node
-            .unreachable_because
-            .as_deref()
-            .unwrap_or("it does not answer");
-        text += &entry(
-            &paint.bad("✘"),
-            &format!("{} is unreachable: {reason}", node.name),
-            width,
-        );
+        let reason = node.unreachable_because.as_deref().unwrap_or("it does not answer");
+        text += &entry(&paint.bad("✘"), &format!("{} is unreachable: {reason}", node.name), width);
     }
     text += &high_availability(status, paint, width);
     if let Some(pool) = &status.pool {
@@ -53,15 +46,7 @@ fn table(nodes: &[NodeStatus], width: usize) -> String {
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(width).unwrap_or(u16::MAX))
-        .set_header([
-            "NODE",
-            "ADDRESS",
-            "ROLE",
-            "SYSTEM",
-            "MICROK8S",
-            "READY",
-            "DATA STORE",
-        ]);
+        .set_header(["NODE", "ADDRESS", "ROLE", "SYSTEM", "MICROK8S", "READY", "DATA STORE"]);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
@@ -113,11 +98,7 @@ fn high_availability(status: &ClusterStatus, paint: Paint, width: usize) -> Stri
         Conclusion::No => "not highly available",
         Conclusion::Unknown => "not known to be highly available",
     };
-    let agreed = if found.agreed {
-        ""
-    } else {
-        "; its members disagree"
-    };
+    let agreed = if found.agreed { "" } else { "; its members disagree" };
     let text = format!(
         "{headline}: {} of {} answer{agreed}. {}",
         found.voters_that_answer,
@@ -129,11 +110,7 @@ fn high_availability(status: &ClusterStatus, paint: Paint, width: usize) -> Stri
 
 fn pool_lines(pool: &PoolStatus, paint: Paint, width: usize) -> String {
     let ranges = pool.ranges.join(", ");
-    let speakers = format!(
-        "{} of {} ready",
-        pool.speakers_ready,
-        words::count(pool.of as usize, "speaker")
-    );
+    let speakers = format!("{} of {} ready", pool.speakers_ready, words::count(pool.of as usize, "speaker"));
     let Some(probe) = &pool.probe else {
         let text = format!("pool {ranges}: {speakers}; not probed yet");
         return entry(&mark(Conclusion::Unknown, paint), &text, width);

@@ -33,13 +33,7 @@ pub struct Summary<Good, Bad> {
 impl<Good: Write, Bad: Write> Summary<Good, Bad> {
     /// Good news goes to `good`, bad news to `bad`.
     pub fn new(good: (Good, Paint), bad: (Bad, Paint), subject: Subject) -> Self {
-        Self {
-            good,
-            bad,
-            subject,
-            counts: Counts::default(),
-            end: None,
-        }
+        Self { good, bad, subject, counts: Counts::default(), end: None }
     }
 }
 
@@ -71,15 +65,7 @@ impl<Good: Write + Send, Bad: Write + Send> Reporter for Summary<Good, Bad> {
 
 /// The lines of the summary; none before the run's last event.
 pub fn lines(end: &Event, counts: &Counts, subject: &Subject, paint: Paint) -> Vec<String> {
-    let Event::RunFinished {
-        code,
-        summary,
-        took,
-        connections,
-        observations,
-        applied,
-    } = end
-    else {
+    let Event::RunFinished { code, summary, took, connections, observations, applied } = end else {
         return vec![];
     };
     let good = *code == ExitCode::Done.number();
@@ -118,20 +104,11 @@ fn next(code: u8, applied: u32, inventory: &str) -> Option<String> {
     if is(ExitCode::Done) {
         (applied > 0).then(|| command("status"))
     } else if is(ExitCode::StepFailed) {
-        Some(format!(
-            "{}   shows what is left; `up` again goes on from there",
-            command("plan")
-        ))
+        Some(format!("{}   shows what is left; `up` again goes on from there", command("plan")))
     } else if is(ExitCode::Unreachable) {
-        Some(format!(
-            "{}   again, once the machine answers",
-            command("up")
-        ))
+        Some(format!("{}   again, once the machine answers", command("up")))
     } else if is(ExitCode::Locked) {
-        Some(format!(
-            "{}   again, once the other run has ended",
-            command("up")
-        ))
+        Some(format!("{}   again, once the other run has ended", command("up")))
     } else if is(ExitCode::Interrupted) {
         Some(format!("{}   goes on from there", command("up")))
     } else if is(ExitCode::VerificationFailed) {

@@ -18,9 +18,7 @@ pub struct Screen(MultiProgress);
 impl Screen {
     /// Standard error, redrawn ten times a second at the most.
     pub fn stderr() -> Self {
-        Self(MultiProgress::with_draw_target(
-            ProgressDrawTarget::stderr_with_hz(10),
-        ))
+        Self(MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)))
     }
 
     /// Clears the live view, does something that needs the terminal, such as a question, and draws it again.
@@ -41,13 +39,7 @@ pub struct Terminal {
 impl Terminal {
     /// A live view on `screen`; `lines` makes what scrolls by.
     pub fn new(screen: Screen, lines: Lines, paint: Paint) -> Self {
-        Self {
-            screen,
-            rows: vec![],
-            board: Board::default(),
-            lines,
-            paint,
-        }
+        Self { screen, rows: vec![], board: Board::default(), lines, paint }
     }
 
     fn draw(&mut self, at: Timestamp) {

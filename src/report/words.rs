@@ -10,11 +10,7 @@ pub fn duration(duration: Duration) -> String {
     match seconds {
         0..10 => {
             let tenths = duration.as_millis() / 100;
-            if tenths % 10 == 0 {
-                format!("{} s", tenths / 10)
-            } else {
-                format!("{}.{} s", tenths / 10, tenths % 10)
-            }
+            if tenths % 10 == 0 { format!("{} s", tenths / 10) } else { format!("{}.{} s", tenths / 10, tenths % 10) }
         }
         10..60 => format!("{seconds} s"),
         60..3600 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
@@ -75,11 +71,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 
 /// `1 step`, `2 steps`.
 pub fn count(number: usize, one: &str) -> String {
-    if number == 1 {
-        format!("1 {one}")
-    } else {
-        format!("{number} {one}s")
-    }
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
 /// The texts after one another as a sentence has them: `a`, `a and b`, `a, b and c`.
@@ -115,18 +107,12 @@ mod tests {
     fn text_is_broken_between_words() {
         assert_eq!(wrap("one two three", 8), ["one two", "three"]);
         assert_eq!(wrap("- a\n+   b", 8), ["- a", "+   b"]);
-        assert_eq!(
-            wrap("incomprehensible word", 8),
-            ["incomprehensible", "word"]
-        );
+        assert_eq!(wrap("incomprehensible word", 8), ["incomprehensible", "word"]);
     }
 
     #[test]
     fn a_command_can_be_pasted() {
-        assert_eq!(
-            command(["homeprov", "up", "my home.toml"]),
-            "homeprov up 'my home.toml'"
-        );
+        assert_eq!(command(["homeprov", "up", "my home.toml"]), "homeprov up 'my home.toml'");
     }
 
     #[test]

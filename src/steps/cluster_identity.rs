@@ -24,7 +24,8 @@ impl RustStep for ClusterIdentity {
             }
             Identity::None => first_run(inventory, facts),
             Identity::Known(ca) => {
-                let others = facts.answering(inventory).filter_map(|(node, seen)| stranger(inventory, facts, &ca, node, seen));
+                let others =
+                    facts.answering(inventory).filter_map(|(node, seen)| stranger(inventory, facts, &ca, node, seen));
                 others.collect()
             }
         };
@@ -64,20 +65,24 @@ fn stranger(inventory: &Inventory, facts: &Facts, ca: &str, node: &Node, seen: &
         return Some(format!(
             "{name} was reinstalled: {witness} still lists {address} as a member of the cluster {ca}, but {name} now holds a MicroK8s of its own ({own}). \
              If the machine really is new, take the old member out on {witness}: `microk8s remove-node {address} --force`, then run `up` again and it is joined afresh",
-            name = node.name, address = node.address, ca = short(ca),
+            name = node.name,
+            address = node.address,
+            ca = short(ca),
         ));
     }
     if seen.identity.as_ref().is_some_and(|record| record.ca == ca) && no_other_member(inventory, facts, ca, node) {
         return Some(format!(
             "{name} is recorded as a member of the cluster {ca}, but holds a MicroK8s of its own ({own}): it was reinstalled or has left. \
              Remove /var/lib/homeprov/identity there if it should be joined as a new node",
-            name = node.name, ca = short(ca),
+            name = node.name,
+            ca = short(ca),
         ));
     }
     if let Some(others) = others(seen) {
         return Some(format!(
             "{name} belongs to another cluster ({own}), with {others}; this one is {ca}. Take it out there first (`microk8s leave` on {name}), or correct the inventory",
-            name = node.name, ca = short(ca),
+            name = node.name,
+            ca = short(ca),
         ));
     }
     holds_objects(facts, node)
@@ -96,8 +101,9 @@ fn wrong_role(node: &Node, seen: &NodeFacts) -> Option<String> {
 }
 
 /// A node of the recorded cluster that lists this node's address as a member.
-fn lists<'a>(inventory: &'a Inventory, facts: &Facts, ca: &str, node: &Node) -> Option<&'a str> {
-    let mut members = facts.answering(inventory).filter(|(other, seen)| other.name != node.name && seen.ca.as_deref() == Some(ca));
+fn lists<'a>(inventory: &'a Inventory, facts: &'a Facts, ca: &str, node: &Node) -> Option<&'a str> {
+    let mut members =
+        facts.answering(inventory).filter(|(other, seen)| other.name != node.name && seen.ca.as_deref() == Some(ca));
     let witness = members.find(|(_, seen)| {
         seen.members.as_ref().is_some_and(|members| members.iter().any(|member| member.address == node.address))
     });
@@ -127,6 +133,7 @@ fn holds_objects(facts: &Facts, node: &Node) -> Option<String> {
     let namespaces = facts.lone_namespaces.get(&node.name).filter(|namespaces| !namespaces.is_empty())?;
     Some(format!(
         "{name} is a cluster of its own that holds objects of yours (namespaces {list}); joining would delete them. Move them away or delete the namespaces, or start from {name} by naming it first in the inventory",
-        name = node.name, list = namespaces.join(", "),
+        name = node.name,
+        list = namespaces.join(", "),
     ))
 }

@@ -50,7 +50,11 @@ impl RustStep for FailureDomain {
             );
             let answer = context.run(&node.name, crate::ssh::Purpose::Apply, Program::Shell(script)).await?;
             if !answer.succeeded() {
-                return Err(Failure::command("setting the failure domain", answer.status, &format!("{}{}", answer.stdout, answer.stderr)));
+                return Err(Failure::command(
+                    "setting the failure domain",
+                    answer.status,
+                    &format!("{}{}", answer.stdout, answer.stderr),
+                ));
             }
         }
         if !seen.control_plane_up() || joins_later(&context.inventory, &context.facts, &node.name) {
@@ -64,8 +68,12 @@ impl RustStep for FailureDomain {
 async fn restart(context: &Context, node: &str, member: bool) -> Result<(), Failure> {
     let _turn = context.turn.lock().await;
     if member {
-        super::highly_available::spare_voter(&context.inventory, &context.facts).map_err(|reason| Failure::Refused {
-            reason: format!("{node} must be restarted to take up its failure domain, and that is not safe now: {reason}"),
+        super::highly_available::spare_voter(&context.inventory, &context.facts).map_err(|reason| {
+            Failure::Refused {
+                reason: format!(
+                    "{node} must be restarted to take up its failure domain, and that is not safe now: {reason}"
+                ),
+            }
         })?;
     }
     let script = "/snap/bin/microk8s stop && /snap/bin/microk8s start && /snap/bin/microk8s status --wait-ready --timeout 120 >/dev/null";

@@ -37,10 +37,12 @@ pub fn look(inventory: &Inventory, facts: &Facts) -> Voters {
     let dialled = |address: &Ipv4Addr| {
         members.iter().any(|node| {
             let alone = members.len() == 1;
-            (node.address != *address || alone) && facts.node(&node.name).is_some_and(|seen| seen.answers.contains(address))
+            (node.address != *address || alone)
+                && facts.node(&node.name).is_some_and(|seen| seen.answers.contains(address))
         })
     };
-    let disagrees = |name: &str| voters(facts, name).is_none_or(|own| own.into_iter().collect::<BTreeSet<_>>() != listed);
+    let disagrees =
+        |name: &str| voters(facts, name).is_none_or(|own| own.into_iter().collect::<BTreeSet<_>>() != listed);
     Voters {
         answering: listed.iter().filter(|address| dialled(address)).copied().collect(),
         disagreeing: members.iter().filter(|node| disagrees(&node.name)).map(|node| node.name.clone()).collect(),
@@ -76,7 +78,11 @@ impl RustStep for HighlyAvailable {
         if !seen.disagreeing.is_empty() {
             why = format!("{why}; {} list others than the seed", seen.disagreeing.join(", "));
         }
-        let unreachable: Vec<String> = inventory.control_planes().filter(|node| facts.unreachable(&node.name).is_some()).map(|node| node.name.clone()).collect();
+        let unreachable: Vec<String> = inventory
+            .control_planes()
+            .filter(|node| facts.unreachable(&node.name).is_some())
+            .map(|node| node.name.clone())
+            .collect();
         if unreachable.is_empty() { Verdict::Settling { why } } else { Verdict::Waits { nodes: unreachable, why } }
     }
 

@@ -31,15 +31,18 @@ impl RustStep for IdentityRecorded {
     async fn apply(&self, context: &Context) -> Result<(), Failure> {
         let ca = match context.facts.identity() {
             Identity::Known(ca) => ca,
-            _ => context.node_facts()?.ca.clone().ok_or_else(|| Failure::failed("the seed shows no certificate authority"))?,
+            _ => context
+                .node_facts()?
+                .ca
+                .clone()
+                .ok_or_else(|| Failure::failed("the seed shows no certificate authority"))?,
         };
         let record = IdentityRecord { cluster: context.inventory.cluster.name.clone(), ca };
         if let Identity::None = context.facts.identity() {
             write(context, &context.node()?.name, &record).await?;
         }
-        crate::facts::here::write(&record).map_err(|error| {
-            Failure::failed(format!("cannot write the record on this machine: {error}"))
-        })
+        crate::facts::here::write(&record)
+            .map_err(|error| Failure::failed(format!("cannot write the record on this machine: {error}")))
     }
 }
 
@@ -67,7 +70,9 @@ impl RustStep for IdentityOnNode {
 
     async fn apply(&self, context: &Context) -> Result<(), Failure> {
         let node = context.node()?;
-        let Some(ca) = context.node_facts()?.ca.clone() else { return Err(Failure::failed("it shows no certificate authority")) };
+        let Some(ca) = context.node_facts()?.ca.clone() else {
+            return Err(Failure::failed("it shows no certificate authority"));
+        };
         write(context, &node.name, &IdentityRecord { cluster: context.inventory.cluster.name.clone(), ca }).await
     }
 }

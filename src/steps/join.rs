@@ -25,15 +25,24 @@ impl RustStep for Joined {
         if facts.identity() == Identity::None {
             return Verdict::unknown("identity-recorded");
         }
-        let Some(seed) = facts.seed(inventory) else { return Verdict::settling("no control plane of this cluster answers") };
-        let Some(cluster) = &facts.cluster else { return Verdict::settling("the API does not answer, so it cannot be told") };
+        let Some(seed) = facts.seed(inventory) else {
+            return Verdict::settling("no control plane of this cluster answers");
+        };
+        let Some(cluster) = &facts.cluster else {
+            return Verdict::settling("the API does not answer, so it cannot be told");
+        };
         if !facts.is_member(node) {
             return Verdict::differs("not a member yet");
         }
         let control_plane = node.role == Role::ControlPlane && !(seed.name == *name && seen.alone());
-        let listed = |teller: &str| facts.node(teller)?.members.as_ref().map(|all| all.iter().any(|member| member.address == node.address));
+        let listed = |teller: &str| {
+            facts.node(teller)?.members.as_ref().map(|all| all.iter().any(|member| member.address == node.address))
+        };
         if control_plane && listed(&seed.name) == Some(false) {
-            return Verdict::differs(format!("it carries the cluster's certificates, but the data store does not list {}", node.address));
+            return Verdict::differs(format!(
+                "it carries the cluster's certificates, but the data store does not list {}",
+                node.address
+            ));
         }
         if control_plane && seen.info.as_ref().map(|info| info.address) != Some(node.address) {
             return Verdict::settling(format!("its own entry in the data store is not {} yet", node.address));
@@ -41,7 +50,9 @@ impl RustStep for Joined {
         match cluster.nodes.get(name) {
             None => Verdict::settling("it has no Node object yet"),
             Some(object) if !object.ready => Verdict::settling(format!("its Node is not Ready: {}", object.message)),
-            Some(_) if !cluster.ready_at(name, node.address) => Verdict::settling(format!("its Node does not have the address {}", node.address)),
+            Some(_) if !cluster.ready_at(name, node.address) => {
+                Verdict::settling(format!("its Node does not have the address {}", node.address))
+            }
             Some(_) => Verdict::Holds,
         }
     }
@@ -52,7 +63,10 @@ impl RustStep for Joined {
 
     async fn apply(&self, context: &Context) -> Result<(), Failure> {
         let node = context.node()?.clone();
-        let seed = context.facts.seed(&context.inventory).ok_or_else(|| Failure::failed("no control plane of this cluster answers"))?;
+        let seed = context
+            .facts
+            .seed(&context.inventory)
+            .ok_or_else(|| Failure::failed("no control plane of this cluster answers"))?;
         join(context, &seed.clone(), &node, node.role == Role::Worker).await
     }
 }
@@ -60,7 +74,8 @@ impl RustStep for Joined {
 async fn join(context: &Context, seed: &Node, node: &Node, worker: bool) -> Result<(), Failure> {
     let fresh = token::fresh();
     let life = token::LIFE_SECONDS.to_string();
-    let argv = ["/snap/bin/microk8s", "add-node", "--token", fresh.expose_secret(), "--token-ttl", &life, "--format", "json"];
+    let argv =
+        ["/snap/bin/microk8s", "add-node", "--token", fresh.expose_secret(), "--token-ttl", &life, "--format", "json"];
     let announced = context.run(&seed.name, Purpose::Apply, Program::command(argv)).await?;
     let Some(connection) = token::connection(&announced.stdout, &fresh, seed.address) else {
         let said = format!("{}{}", announced.stdout, announced.stderr).replace(fresh.expose_secret(), "***");
@@ -87,7 +102,8 @@ async fn join(context: &Context, seed: &Node, node: &Node, worker: bool) -> Resu
 async fn revoke(context: &Context, seed: &str, token: &str) {
     let file = "/var/snap/microk8s/current/credentials/cluster-tokens.txt";
     let script = format!("grep -v -F -f - {file} >{file}.homeprov; cat {file}.homeprov >{file}; rm -f {file}.homeprov");
-    let program = Program::Command { argv: vec!["sh".into(), "-c".into(), script], input: Some(token.to_owned().into()) };
+    let program =
+        Program::Command { argv: vec!["sh".into(), "-c".into(), script], input: Some(token.to_owned().into()) };
     if context.run(seed, Purpose::Apply, program).await.is_err() {
         context.say("the token could not be taken back; it runs out by itself within minutes");
     }

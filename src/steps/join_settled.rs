@@ -40,6 +40,10 @@ impl RustStep for JoinSettled {
         let script = "cd /var/snap/microk8s/current/var/lock && touch no-cert-reissue && rm -f join-in-progress";
         let node = context.node()?.name.clone();
         let answer = context.run(&node, Purpose::Apply, Program::Shell(script.to_owned())).await?;
-        if answer.succeeded() { Ok(()) } else { Err(Failure::command("setting the markers", answer.status, &answer.stderr)) }
+        if answer.succeeded() {
+            Ok(())
+        } else {
+            Err(Failure::command("setting the markers", answer.status, &answer.stderr))
+        }
     }
 }

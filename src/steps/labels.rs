@@ -42,7 +42,8 @@ impl RustStep for Labels {
         let client = context.api().await?;
         for (node, key, value) in missing(&context.inventory, &context.facts) {
             let labels: Map<String, serde_json::Value> = [(key, json!(value))].into_iter().collect();
-            request::merge(&client, &format!("/api/v1/nodes/{node}"), &json!({ "metadata": { "labels": labels } })).await?;
+            request::merge(&client, &format!("/api/v1/nodes/{node}"), &json!({ "metadata": { "labels": labels } }))
+                .await?;
         }
         Ok(())
     }

@@ -24,8 +24,11 @@ impl RustStep for Microk8sReady {
         if seen.locks.contains("stopped.lock") {
             return Verdict::differs("it was stopped (`microk8s stop`)");
         }
-        let services: &[&str] =
-            if seen.worker { &["kubelite", "containerd", "cluster-agent"] } else { &["kubelite", "k8s-dqlite", "containerd", "cluster-agent"] };
+        let services: &[&str] = if seen.worker {
+            &["kubelite", "containerd", "cluster-agent"]
+        } else {
+            &["kubelite", "k8s-dqlite", "containerd", "cluster-agent"]
+        };
         let idle: Vec<&str> = services.iter().copied().filter(|service| !seen.active(service)).collect();
         if !idle.is_empty() {
             return Verdict::settling(format!("not running: {}", idle.join(", ")));

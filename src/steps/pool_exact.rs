@@ -53,9 +53,7 @@ impl RustStep for PoolExact {
         let Some(metallb) = &context.inventory.metallb else { return Ok(()) };
         let client = context.api().await?;
         let group = format!("/apis/metallb.io/v1beta1/namespaces/{METALLB}");
-        let object = |kind: &str, name: &str, spec: serde_json::Value| {
-            json!({ "apiVersion": "metallb.io/v1beta1", "kind": kind, "metadata": { "name": name, "namespace": METALLB }, "spec": spec })
-        };
+        let object = |kind: &str, name: &str, spec: serde_json::Value| json!({ "apiVersion": "metallb.io/v1beta1", "kind": kind, "metadata": { "name": name, "namespace": METALLB }, "spec": spec });
         let pool = object("IPAddressPool", POOL, json!({ "addresses": wanted(metallb) }));
         request::apply(&client, &format!("{group}/ipaddresspools/{POOL}"), &pool).await?;
         let seen = context.facts.cluster.as_ref().and_then(|cluster| cluster.metallb.as_ref());

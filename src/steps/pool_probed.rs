@@ -64,8 +64,11 @@ impl RustStep for PoolProbed {
         let found = probe(context, &client).await;
         request::delete(&client, &format!("{SERVICE}/{NAME}")).await?;
         let (evidence, not_tried) = found?;
-        let (Some(metallb), Some(cluster)) = (&context.inventory.metallb, &context.facts.cluster) else { return Ok(()) };
-        let record = Record { fingerprint: vouches_for(metallb, cluster), at: jiff::Timestamp::now(), evidence, not_tried };
+        let (Some(metallb), Some(cluster)) = (&context.inventory.metallb, &context.facts.cluster) else {
+            return Ok(());
+        };
+        let record =
+            Record { fingerprint: vouches_for(metallb, cluster), at: jiff::Timestamp::now(), evidence, not_tried };
         record.evidence.iter().chain(&record.not_tried).for_each(|line| context.say(line));
         Ok(records::write(&client, RECORD, &record).await?)
     }
@@ -121,18 +124,28 @@ struct Look {
     answers: BTreeSet<String>,
 }
 
-async fn arp(context: &Context, address: IpAddr, evidence: &mut Vec<String>, not_tried: &mut Vec<String>) -> Result<(), Failure> {
+async fn arp(
+    context: &Context,
+    address: IpAddr,
+    evidence: &mut Vec<String>,
+    not_tried: &mut Vec<String>,
+) -> Result<(), Failure> {
     let since = Instant::now();
     loop {
         let looks = look(context, address).await;
         let answers: BTreeSet<&String> = looks.iter().flat_map(|look| &look.answers).collect();
         match answers.iter().collect::<Vec<_>>().as_slice() {
             [mac] => {
-                let asked: Vec<&str> = looks.iter().filter(|look| !look.answers.is_empty()).map(|look| look.node.as_str()).collect();
+                let asked: Vec<&str> =
+                    looks.iter().filter(|look| !look.answers.is_empty()).map(|look| look.node.as_str()).collect();
                 let Some(owner) = looks.iter().find(|look| look.own == ***mac) else {
                     return Err(foreign(address, mac));
                 };
-                evidence.push(format!("ARP from {} finds {address} at {mac}, which is {}", asked.join(", "), owner.node));
+                evidence.push(format!(
+                    "ARP from {} finds {address} at {mac}, which is {}",
+                    asked.join(", "),
+                    owner.node
+                ));
                 return Ok(());
             }
             [] if looks.len() < 2 => {
@@ -152,7 +165,10 @@ async fn arp(context: &Context, address: IpAddr, evidence: &mut Vec<String>, not
             several => {
                 let macs: Vec<&str> = several.iter().map(|mac| mac.as_str()).collect();
                 return Err(Failure::NotVerified {
-                    reason: format!("{address} is answered for by more than one machine ({}): another device has an address of the pool. Take it out of the pool, and the pool out of the router's DHCP range", macs.join(", ")),
+                    reason: format!(
+                        "{address} is answered for by more than one machine ({}): another device has an address of the pool. Take it out of the pool, and the pool out of the router's DHCP range",
+                        macs.join(", ")
+                    ),
                 });
             }
         }
@@ -161,7 +177,9 @@ async fn arp(context: &Context, address: IpAddr, evidence: &mut Vec<String>, not
 
 fn foreign(address: IpAddr, mac: &str) -> Failure {
     Failure::NotVerified {
-        reason: format!("{address} is answered for by {mac}, which is none of the nodes: another device has an address of the pool. Take it out of the pool, and the pool out of the router's DHCP range"),
+        reason: format!(
+            "{address} is answered for by {mac}, which is none of the nodes: another device has an address of the pool. Take it out of the pool, and the pool out of the router's DHCP range"
+        ),
     }
 }
 
@@ -187,7 +205,12 @@ fn macs(output: &str) -> (String, BTreeSet<String>) {
 }
 
 /// Connects from this machine, when it is on the nodes' network.
-async fn connect(context: &Context, address: IpAddr, evidence: &mut Vec<String>, not_tried: &mut Vec<String>) -> Result<(), Failure> {
+async fn connect(
+    context: &Context,
+    address: IpAddr,
+    evidence: &mut Vec<String>,
+    not_tried: &mut Vec<String>,
+) -> Result<(), Failure> {
     if !on_network(context, address) {
         not_tried.push("no connection from this machine was tried: it is not on the nodes' network".to_owned());
         return Ok(());
@@ -201,8 +224,16 @@ async fn connect(context: &Context, address: IpAddr, evidence: &mut Vec<String>,
                 return Ok(());
             }
             _ if since.elapsed() < PATIENCE => sleep(Duration::from_millis(500)).await,
-            Ok(Err(error)) => return Err(Failure::NotVerified { reason: format!("this machine cannot connect to {target}: {error}") }),
-            Err(_) => return Err(Failure::NotVerified { reason: format!("this machine cannot connect to {target}: no answer") }),
+            Ok(Err(error)) => {
+                return Err(Failure::NotVerified {
+                    reason: format!("this machine cannot connect to {target}: {error}"),
+                });
+            }
+            Err(_) => {
+                return Err(Failure::NotVerified {
+                    reason: format!("this machine cannot connect to {target}: no answer"),
+                });
+            }
         }
     }
 }

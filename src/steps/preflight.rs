@@ -47,15 +47,28 @@ macro_rules! only_checked {
 only_checked!(MachinesDistinct => distinct, MachineFits => fits, ClocksAgree => clocks, VersionsAgree => versions);
 
 fn distinct(inventory: &Inventory, facts: &Facts, _: &Place) -> Vec<String> {
-    let mut problems = shared(inventory, facts, "machine id", "on one of them: `rm /etc/machine-id && systemd-machine-id-setup`, then reboot it", |seen| {
-        seen.machine_id.clone()
-    });
-    problems.extend(shared(inventory, facts, "boot id", "two names of the inventory reach the same machine: check the addresses", |seen| {
-        seen.boot_id.clone()
-    }));
+    let mut problems = shared(
+        inventory,
+        facts,
+        "machine id",
+        "on one of them: `rm /etc/machine-id && systemd-machine-id-setup`, then reboot it",
+        |seen| seen.machine_id.clone(),
+    );
+    problems.extend(shared(
+        inventory,
+        facts,
+        "boot id",
+        "two names of the inventory reach the same machine: check the addresses",
+        |seen| seen.boot_id.clone(),
+    ));
     for (node, seen) in facts.answering(inventory) {
         if !seen.addresses.is_empty() && !seen.addresses.iter().any(|(_, address)| *address == node.address) {
-            let own: Vec<String> = seen.addresses.iter().filter(|(interface, _)| interface != "lo").map(|(_, address)| address.to_string()).collect();
+            let own: Vec<String> = seen
+                .addresses
+                .iter()
+                .filter(|(interface, _)| interface != "lo")
+                .map(|(_, address)| address.to_string())
+                .collect();
             problems.push(format!(
                 "{} does not have the address {} of the inventory, it has {}; fix its lease or the inventory: MicroK8s ties a member to one address for life",
                 node.name, node.address, own.join(", "),
@@ -72,7 +85,13 @@ fn distinct(inventory: &Inventory, facts: &Facts, _: &Place) -> Vec<String> {
 }
 
 /// Nodes that share what should be each one's own.
-fn shared(inventory: &Inventory, facts: &Facts, what: &str, remedy: &str, value: impl Fn(&NodeFacts) -> String) -> Vec<String> {
+fn shared(
+    inventory: &Inventory,
+    facts: &Facts,
+    what: &str,
+    remedy: &str,
+    value: impl Fn(&NodeFacts) -> String,
+) -> Vec<String> {
     let mut owners: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (node, seen) in facts.answering(inventory) {
         owners.entry(value(seen)).or_default().push(&node.name);
@@ -90,11 +109,20 @@ fn fits(inventory: &Inventory, facts: &Facts, place: &Place) -> Vec<String> {
         Role::Worker => (WORKER_KIB, "add memory, or leave it out"),
     };
     if seen.memory_kib < floor {
-        problems.push(format!("{name} has {} MiB of memory, a {} needs {}; {hint}", seen.memory_kib / 1024, title(node.role), floor / 1024));
+        problems.push(format!(
+            "{name} has {} MiB of memory, a {} needs {}; {hint}",
+            seen.memory_kib / 1024,
+            title(node.role),
+            floor / 1024
+        ));
     }
     let floor = if seen.installed { INSTALLED_DISK_KIB } else { FRESH_DISK_KIB };
     for (mount, free) in seen.free_kib.iter().filter(|(_, free)| **free < floor) {
-        problems.push(format!("{name} has {} MiB free on {mount}, {} are needed; make room there", free / 1024, floor / 1024));
+        problems.push(format!(
+            "{name} has {} MiB free on {mount}, {} are needed; make room there",
+            free / 1024,
+            floor / 1024
+        ));
     }
     problems
 }
@@ -119,7 +147,10 @@ fn clocks(inventory: &Inventory, facts: &Facts, _: &Place) -> Vec<String> {
     off.map(|(offset, name)| {
         let seconds = (*offset - median).as_secs();
         let way = if seconds > 0 { "ahead of" } else { "behind" };
-        format!("the clock of {name} is {} s {way} the others; set it: `timedatectl set-ntp true` there, and wait for it", seconds.abs())
+        format!(
+            "the clock of {name} is {} s {way} the others; set it: `timedatectl set-ntp true` there, and wait for it",
+            seconds.abs()
+        )
     })
     .collect()
 }
@@ -137,6 +168,7 @@ fn versions(inventory: &Inventory, facts: &Facts, _: &Place) -> Vec<String> {
     let shown: Vec<String> = minors.iter().map(|(minor, names)| format!("{minor} on {}", names.join(", "))).collect();
     vec![format!(
         "the nodes run different minor versions of MicroK8s ({}); join accepts that and the cluster fails later. Bring them to {} one minor at a time: `snap refresh microk8s --channel=…`",
-        shown.join("; "), inventory.cluster.channel,
+        shown.join("; "),
+        inventory.cluster.channel,
     )]
 }

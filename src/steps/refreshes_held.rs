@@ -40,7 +40,9 @@ impl RustStep for RefreshesHeld {
             return Ok(());
         }
         let until = (Timestamp::now() + LONGEST).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        context.say(format!("this snapd cannot hold a single snap: all refreshes are held until {until}; run `up` again before then"));
+        context.say(format!(
+            "this snapd cannot hold a single snap: all refreshes are held until {until}; run `up` again before then"
+        ));
         context.command(&node, ["/usr/bin/snap", "set", "system", &format!("refresh.hold={until}")]).await?;
         Ok(())
     }

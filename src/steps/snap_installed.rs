@@ -25,9 +25,9 @@ impl RustStep for SnapInstalled {
         match &seen.snap {
             None if seen.installed => Verdict::differs("snapd does not say what it has installed"),
             None => Verdict::differs(format!("not installed; wanted from {wanted}")),
-            Some(snap) if snap.notes.iter().any(|note| note == "disabled" || note == "broken") => {
-                Verdict::blocked(format!("snapd calls microk8s {}; `snap changes microk8s` on {name} tells more", snap.notes.join(", ")))
-            }
+            Some(snap) if snap.notes.iter().any(|note| note == "disabled" || note == "broken") => Verdict::blocked(
+                format!("snapd calls microk8s {}; `snap changes microk8s` on {name} tells more", snap.notes.join(", ")),
+            ),
             Some(snap) if snap.tracking == *wanted => Verdict::Holds,
             Some(snap) if seen.alone() && facts.node(name).is_some_and(|seen| seen.identity.is_none()) => {
                 Verdict::differs(format!("tracks {}, wanted {wanted}", snap.tracking))
@@ -44,7 +44,8 @@ impl RustStep for SnapInstalled {
         let channel = &context.inventory.cluster.channel;
         refuse_unlisted(context, &node, channel).await?;
         let verb = if context.node_facts()?.installed { "refresh" } else { "install" };
-        let mut argv = vec!["/usr/bin/snap".to_owned(), verb.to_owned(), "microk8s".to_owned(), format!("--channel={channel}")];
+        let mut argv =
+            vec!["/usr/bin/snap".to_owned(), verb.to_owned(), "microk8s".to_owned(), format!("--channel={channel}")];
         if verb == "install" {
             argv.push("--classic".to_owned());
         }
@@ -74,7 +75,9 @@ async fn refuse_unlisted(context: &Context, node: &str, wanted: &str) -> Result<
     let answer = context.run(node, Purpose::Probe, program).await?;
     let listed = snap_info::channels(&answer.stdout);
     if listed.is_empty() {
-        return Err(Failure::Busy { reason: last_line(&answer.stderr, "the snap store lists no channels of microk8s") });
+        return Err(Failure::Busy {
+            reason: last_line(&answer.stderr, "the snap store lists no channels of microk8s"),
+        });
     }
     if snap_info::lists(&listed, wanted) {
         return Ok(());
@@ -82,6 +85,9 @@ async fn refuse_unlisted(context: &Context, node: &str, wanted: &str) -> Result<
     let stable: Vec<&str> = listed.iter().map(String::as_str).filter(|channel| channel.ends_with("/stable")).collect();
     let shown = if stable.is_empty() { listed.iter().map(String::as_str).collect() } else { stable };
     Err(Failure::Refused {
-        reason: format!("the snap store has no channel {wanted} of microk8s; it lists {}. Set [cluster] channel to one of these", shown.join(", ")),
+        reason: format!(
+            "the snap store has no channel {wanted} of microk8s; it lists {}. Set [cluster] channel to one of these",
+            shown.join(", ")
+        ),
     })
 }

@@ -19,8 +19,12 @@ impl RustStep for Speakers {
         let Some(seen) = facts.cluster.as_ref().and_then(|cluster| cluster.metallb.as_ref()) else {
             return Verdict::unknown("metallb-enabled");
         };
-        let without: Vec<String> =
-            inventory.nodes.iter().filter(|node| !seen.speakers.contains(&node.name)).map(|node| node.name.clone()).collect();
+        let without: Vec<String> = inventory
+            .nodes
+            .iter()
+            .filter(|node| !seen.speakers.contains(&node.name))
+            .map(|node| node.name.clone())
+            .collect();
         if without.is_empty() {
             return Verdict::Holds;
         }
