@@ -2,14 +2,11 @@
 //!
 //! The inventory and the playbooks are read by different code, and speak with this one voice.
 
+mod view;
+
 use std::fmt::{self, Display, Write as _};
 use std::ops::Range;
 use std::sync::Arc;
-
-use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
-    SourceCode, SourceSpan, SpanContents,
-};
 
 /// Whether a problem stops the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,23 +65,13 @@ impl Problem {
     }
 
     fn new(severity: Severity, message: String) -> Self {
-        Self {
-            severity,
-            message,
-            source: None,
-            labels: Vec::new(),
-            why: None,
-            help: None,
-        }
+        Self { severity, message, source: None, labels: Vec::new(), why: None, help: None }
     }
 
     /// Adds a label: a span in bytes of the file's text, and what it is. The first one gets the place.
     #[must_use]
     pub fn at(mut self, span: Range<usize>, text: impl Into<String>) -> Self {
-        self.labels.push(Label {
-            span,
-            text: text.into(),
-        });
+        self.labels.push(Label { span, text: text.into() });
         self
     }
 
@@ -143,22 +130,7 @@ impl Problem {
     /// The whole message with the piece of the file and its carets, at most `width` columns wide. `color` also
     /// asks for line-drawing characters; without it everything drawn is ASCII. Ends with a newline.
     pub fn render(&self, color: bool, width: usize) -> String {
-        let theme = if color {
-            GraphicalTheme::unicode()
-        } else {
-            GraphicalTheme::none()
-        };
-        let handler = GraphicalReportHandler::new_themed(theme)
-            .with_width(width)
-            .with_context_lines(1)
-            .with_break_words(false)
-            .with_links(false);
-        let mut text = String::new();
-        // Writing to a string cannot fail; should the renderer refuse, the one-line form still says it all.
-        if handler.render_report(&mut text, &View::new(self)).is_err() {
-            text = format!("{self}\n");
-        }
-        tidy(&text)
+        view::render(self, color, width)
     }
 }
 
@@ -183,12 +155,10 @@ impl Display for Problem {
 impl Source {
     /// The place of a byte; one past the end is the end.
     pub fn place(&self, offset: usize) -> Place {
-        let before = &self.text[..self.text.floor_char_boundary(offset)];
+        let end = (0..=offset.min(self.text.len())).rev().find(|end| self.text.is_char_boundary(*end));
+        let before = &self.text[..end.unwrap_or(0)];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Place {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        Place { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
     }
 }
 
@@ -200,126 +170,15 @@ pub fn render_all(problems: &[Problem], color: bool, width: usize) -> String {
         text.push('\n');
     }
     let count = |severity| problems.iter().filter(|p| p.severity == severity).count();
-    let counted = [
-        (count(Severity::Error), "error"),
-        (count(Severity::Warning), "warning"),
-    ]
-    .into_iter()
-    .filter(|(number, _)| *number > 0)
-    .map(|(number, word)| format!("{number} {word}{}", if number == 1 { "" } else { "s" }))
-    .collect::<Vec<_>>()
-    .join(", ");
+    let counted = [(count(Severity::Error), "error"), (count(Severity::Warning), "warning")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{number} {word}{}", if number == 1 { "" } else { "s" }))
+        .collect::<Vec<_>>()
+        .join(", ");
     if !counted.is_empty() {
         text.push_str(&counted);
         text.push('\n');
     }
     text
-}
-
-/// The renderer pads lines with blanks that nobody sees and every comparison trips over.
-fn tidy(text: &str) -> String {
-    let mut tidied = text
-        .lines()
-        .map(str::trim_end)
-        .collect::<Vec<_>>()
-        .join("\n");
-    tidied.push('\n');
-    tidied
-}
-
-/// A problem as the renderer wants it.
-#[derive(Debug)]
-struct View<'a> {
-    problem: &'a Problem,
-    text: Option<Characters<'a>>,
-    why: Option<Why>,
-}
-
-/// The reason, which the renderer shows as the cause.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Why(String);
-
-impl<'a> View<'a> {
-    fn new(problem: &'a Problem) -> Self {
-        Self {
-            problem,
-            text: problem.source.as_deref().map(Characters),
-            why: problem.why.clone().map(Why),
-        }
-    }
-}
-
-impl Display for View<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // With a label the renderer names the file above the lines it quotes; without one nobody would.
-        match self.problem.file() {
-            Some(file) if self.problem.labels.is_empty() => {
-                write!(f, "{file}: {}", self.problem.message)
-            }
-            _ => f.write_str(&self.problem.message),
-        }
-    }
-}
-
-impl std::error::Error for View<'_> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.why.as_ref().map(|why| why as _)
-    }
-}
-
-impl miette::Diagnostic for View<'_> {
-    fn severity(&self) -> Option<miette::Severity> {
-        Some(match self.problem.severity {
-            Severity::Error => miette::Severity::Error,
-            Severity::Warning => miette::Severity::Warning,
-        })
-    }
-
-    fn help<'b>(&'b self) -> Option<Box<dyn Display + 'b>> {
-        let help = self.problem.help.as_ref()?;
-        Some(Box::new(help))
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.text.as_ref().map(|text| text as _)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let mut labels = self.problem.labels.iter();
-        let primary = labels.next()?;
-        let span = |label: &Label| (label.span.start, label.span.len());
-        let first = LabeledSpan::new_primary_with_span(Some(primary.text.clone()), span(primary));
-        let rest = labels
-            .map(move |label| LabeledSpan::new_with_span(Some(label.text.clone()), span(label)));
-        Some(Box::new(std::iter::once(first).chain(rest)))
-    }
-}
-
-/// The renderer counts columns in bytes, where people and editors count characters; and it takes the number of
-/// the last line for the number of lines, which would join two far places into one long quotation.
-#[derive(Debug)]
-struct Characters<'a>(&'a Source);
-
-impl SourceCode for Characters<'_> {
-    fn read_span<'b>(
-        &'b self,
-        span: &SourceSpan,
-        before: usize,
-        after: usize,
-    ) -> Result<Box<dyn SpanContents<'b> + 'b>, MietteError> {
-        let contents = self.0.text.read_span(span, before, after)?;
-        let column = match contents.column() {
-            0 => 0,
-            _ => self.0.place(span.offset()).column - 1,
-        };
-        Ok(Box::new(MietteSpanContents::new_named(
-            self.0.name.clone(),
-            contents.data(),
-            *contents.span(),
-            contents.line(),
-            column,
-            contents.data().split(|byte| *byte == b'\n').count(),
-        )))
-    }
 }

@@ -5,133 +5,14 @@
 
 use std::borrow::Cow;
 use std::ops::{Range, RangeInclusive};
-use std::sync::Arc;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::field::{At, Field};
+use super::report::Report;
 use super::suggest::nearest;
-use crate::diagnostic::{Problem, Source};
-
-/// A value and the bytes of the file it stands in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct At<T> {
-    /// The value.
-    pub value: T,
-    /// Where it stands; a text includes its quotes.
-    pub span: Range<usize>,
-}
-
-impl At<String> {
-    /// Where a part of the text stands, given its bytes in the text. With escapes in it, the whole text is meant.
-    pub fn part(&self, bytes: Range<usize>) -> Range<usize> {
-        // Every escape and every other kind of quotes is longer than what it stands for and two quotes.
-        if self.span.len() == self.value.len() + 2 {
-            let start = self.span.start + 1;
-            start + bytes.start..start + bytes.end
-        } else {
-            self.span.clone()
-        }
-    }
-
-    /// Where a piece of the text stands first.
-    pub fn find(&self, piece: &str) -> Range<usize> {
-        match self.value.find(piece) {
-            Some(start) if !piece.is_empty() => self.part(start..start + piece.len()),
-            _ => self.span.clone(),
-        }
-    }
-}
-
-/// What a key holds.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Field<T> {
-    /// The key is not there.
-    #[default]
-    Absent,
-    /// It is there and cannot be used; that has been reported, and nobody should stumble over it again.
-    Faulty,
-    /// It is there.
-    Given(T),
-}
-
-impl<T> Field<T> {
-    /// The value, where there is one.
-    pub fn given(&self) -> Option<&T> {
-        match self {
-            Self::Given(value) => Some(value),
-            Self::Absent | Self::Faulty => None,
-        }
-    }
-}
-
-/// The schema of a field is that of what it holds.
-impl<T: JsonSchema> JsonSchema for Field<T> {
-    fn schema_name() -> Cow<'static, str> {
-        T::schema_name()
-    }
-    fn inline_schema() -> bool {
-        T::inline_schema()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
-}
-
-/// The schema of a value knows no places.
-impl<T: JsonSchema> JsonSchema for At<T> {
-    fn schema_name() -> Cow<'static, str> {
-        T::schema_name()
-    }
-    fn inline_schema() -> bool {
-        T::inline_schema()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
-}
-
-/// Everything found wrong or doubtful so far.
-#[derive(Debug)]
-pub struct Report {
-    source: Arc<Source>,
-    problems: Vec<Problem>,
-}
-
-impl Report {
-    /// An empty report on a file.
-    pub fn new(source: Source) -> Self {
-        Self {
-            source: Arc::new(source),
-            problems: Vec::new(),
-        }
-    }
-
-    /// The file.
-    pub fn source(&self) -> Arc<Source> {
-        Arc::clone(&self.source)
-    }
-
-    /// Adds a problem of this file.
-    pub fn push(&mut self, problem: Problem) {
-        self.problems.push(problem.within(&self.source));
-    }
-
-    /// Adds the problem of a check that found one.
-    pub fn check<T>(&mut self, checked: Result<T, Problem>) {
-        if let Err(problem) = checked {
-            self.push(problem);
-        }
-    }
-
-    /// All problems in the order of the file; those of the file as a whole come first.
-    pub fn into_problems(self) -> Vec<Problem> {
-        let mut problems = self.problems;
-        problems.sort_by_key(|problem| (problem.offset(), problem.severity()));
-        problems
-    }
-}
+use crate::diagnostic::Problem;
 
 /// A table being read.
 pub struct Table<'a> {
@@ -146,12 +27,7 @@ pub struct Table<'a> {
 impl<'a> Table<'a> {
     /// The table that messages call `title`.
     pub fn new(title: &'static str, span: Range<usize>, entries: &'a DeTable<'a>) -> Self {
-        Self {
-            title,
-            span,
-            entries,
-            asked: Vec::new(),
-        }
+        Self { title, span, entries, asked: Vec::new() }
     }
 
     fn get(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
@@ -181,27 +57,17 @@ impl<'a> Table<'a> {
     }
 
     /// A whole number within limits.
-    pub fn number(
-        &mut self,
-        key: &'static str,
-        limits: RangeInclusive<u32>,
-        report: &mut Report,
-    ) -> Field<At<u32>> {
+    pub fn number(&mut self, key: &'static str, limits: RangeInclusive<u32>, report: &mut Report) -> Field<At<u32>> {
         self.read(key, report, |value| number(key, value, &limits))
     }
 
     /// `true` or `false`.
     pub fn switch(&mut self, key: &'static str, report: &mut Report) -> Field<At<bool>> {
         self.read(key, report, |value| {
-            let problem = || {
-                wrong_type(key, "true or false", value)
-                    .help(format!("write it without quotes: {key} = true"))
-            };
+            let problem =
+                || wrong_type(key, "true or false", value).help(format!("write it without quotes: {key} = true"));
             let found = value.get_ref().as_bool().ok_or_else(problem)?;
-            Ok(At {
-                value: found,
-                span: value.span(),
-            })
+            Ok(At { value: found, span: value.span() })
         })
     }
 
@@ -218,40 +84,25 @@ impl<'a> Table<'a> {
                 return Field::Faulty;
             }
         };
-        collect(
-            elements.into_iter().map(|element| text(key, element)),
-            report,
-        )
+        collect(elements.into_iter().map(|element| text(key, element)), report)
     }
 
     /// A table under this one.
-    pub fn table(
-        &mut self,
-        key: &'static str,
-        title: &'static str,
-        report: &mut Report,
-    ) -> Field<Table<'a>> {
+    pub fn table(&mut self, key: &'static str, title: &'static str, report: &mut Report) -> Field<Table<'a>> {
         self.read(key, report, |value| match value.get_ref() {
             DeValue::Table(entries) => Ok(Table::new(title, value.span(), entries)),
             DeValue::Array(array) if header(array, value).is_some() => {
-                Err(wrong_type(key, "one table", value)
-                    .help(format!("write [{key}] with single brackets, once")))
+                Err(wrong_type(key, "one table", value).help(format!("write [{key}] with single brackets, once")))
             }
             _ => Err(wrong_type(key, "a table", value)),
         })
     }
 
     /// A list of tables, each under `[[key]]`.
-    pub fn tables(
-        &mut self,
-        key: &'static str,
-        title: &'static str,
-        report: &mut Report,
-    ) -> Field<Vec<Table<'a>>> {
+    pub fn tables(&mut self, key: &'static str, title: &'static str, report: &mut Report) -> Field<Vec<Table<'a>>> {
         let problem = |value| {
-            wrong_type(key, "a list of tables", value).help(format!(
-                "write [[{key}]] with double brackets, once for each"
-            ))
+            wrong_type(key, "a list of tables", value)
+                .help(format!("write [[{key}]] with double brackets, once for each"))
         };
         let Some(value) = self.get(key) else {
             return Field::Absent;
@@ -271,10 +122,7 @@ impl<'a> Table<'a> {
     pub fn entries(&self, report: &mut Report) -> Vec<(At<String>, At<String>)> {
         let mut entries = Vec::new();
         for (key, value) in self.entries {
-            let name = At {
-                value: key.get_ref().to_string(),
-                span: key.span(),
-            };
+            let name = At { value: key.get_ref().to_string(), span: key.span() };
             match text(&name.value, value) {
                 Ok(text) => entries.push((name, text)),
                 Err(problem) => report.push(problem),
@@ -288,7 +136,7 @@ impl<'a> Table<'a> {
         if matches!(field, Field::Absent) {
             report.push(
                 Problem::error(format!("`{key}` is missing in {}", self.title))
-                    .at(self.span.clone(), format!("needs a `{key}`"))
+                    .at(self.span.clone(), format!("no `{key}` here"))
                     .help(format!("add a line such as: {example}")),
             );
         }
@@ -308,10 +156,7 @@ impl<'a> Table<'a> {
         let is_table = matches!(value.get_ref(), DeValue::Table(_));
         let what = if is_table { "table" } else { "key" };
         let near = nearest(name, self.asked.iter().copied());
-        let label = near.map_or_else(
-            || format!("no such {what} here"),
-            |near| format!("did you mean `{near}`?"),
-        );
+        let label = near.map_or_else(|| format!("no such {what} here"), |near| format!("did you mean `{near}`?"));
         Problem::error(format!("unknown {what} `{name}` in {}", self.title))
             .at(key.span(), label)
             .help(format!("known here: {}", self.asked.join(", ")))
@@ -319,10 +164,7 @@ impl<'a> Table<'a> {
 }
 
 /// All of them, or every reason why not.
-fn collect<T>(
-    elements: impl Iterator<Item = Result<T, Problem>>,
-    report: &mut Report,
-) -> Field<Vec<T>> {
+fn collect<T>(elements: impl Iterator<Item = Result<T, Problem>>, report: &mut Report) -> Field<Vec<T>> {
     let mut values = Vec::new();
     let mut faulty = false;
     for element in elements {
@@ -334,28 +176,20 @@ fn collect<T>(
             }
         }
     }
-    if faulty {
-        Field::Faulty
-    } else {
-        Field::Given(values)
-    }
+    if faulty { Field::Faulty } else { Field::Given(values) }
 }
 
 fn text(key: &str, value: &Spanned<DeValue<'_>>) -> Result<At<String>, Problem> {
     let help = match value.get_ref() {
         DeValue::String(text) => {
-            return Ok(At {
-                value: text.to_string(),
-                span: value.span(),
-            });
+            return Ok(At { value: text.to_string(), span: value.span() });
         }
         DeValue::Integer(number) => Some(format!("write it in quotes: \"{number}\"")),
         DeValue::Float(number) => Some(format!("write it in quotes: \"{}\"", number.as_str())),
         DeValue::Boolean(switch) => Some(format!("write it in quotes: \"{switch}\"")),
-        DeValue::Table(_) => Some(
-            "a dot in a bare key opens a table: if it belongs to the key, put the key in quotes"
-                .to_owned(),
-        ),
+        DeValue::Table(_) => {
+            Some("a dot in a bare key opens a table: if it belongs to the key, put the key in quotes".to_owned())
+        }
         DeValue::Datetime(_) | DeValue::Array(_) => None,
     };
     let problem = wrong_type(key, "a text", value);
@@ -365,24 +199,16 @@ fn text(key: &str, value: &Spanned<DeValue<'_>>) -> Result<At<String>, Problem> 
     })
 }
 
-fn number(
-    key: &str,
-    value: &Spanned<DeValue<'_>>,
-    limits: &RangeInclusive<u32>,
-) -> Result<At<u32>, Problem> {
+fn number(key: &str, value: &Spanned<DeValue<'_>>, limits: &RangeInclusive<u32>) -> Result<At<u32>, Problem> {
     let (low, high) = (limits.start(), limits.end());
     let wanted = format!("a whole number from {low} to {high}");
     let problem = match value.get_ref() {
         DeValue::Integer(integer) => {
             let number = u32::from_str_radix(integer.as_str(), integer.radix());
             if let Some(number) = number.ok().filter(|number| limits.contains(number)) {
-                return Ok(At {
-                    value: number,
-                    span: value.span(),
-                });
+                return Ok(At { value: number, span: value.span() });
             }
-            Problem::error(format!("`{key}` must be {wanted}"))
-                .at(value.span(), "out of these limits")
+            Problem::error(format!("`{key}` must be {wanted}")).at(value.span(), "out of these limits")
         }
         DeValue::String(text) if text.parse::<u32>().is_ok() => {
             wrong_type(key, &wanted, value).help(format!("write it without quotes: {key} = {text}"))
@@ -406,9 +232,6 @@ fn wrong_type(key: &str, wanted: &str, value: &Spanned<DeValue<'_>>) -> Problem 
 }
 
 /// The first table of a list written with `[[…]]` headers.
-fn header<'a>(
-    array: &'a [Spanned<DeValue<'a>>],
-    value: &Spanned<DeValue<'_>>,
-) -> Option<&'a Spanned<DeValue<'a>>> {
+fn header<'a>(array: &'a [Spanned<DeValue<'a>>], value: &Spanned<DeValue<'_>>) -> Option<&'a Spanned<DeValue<'a>>> {
     array.first().filter(|first| first.span() == value.span())
 }

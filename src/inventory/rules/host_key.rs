@@ -1,29 +1,19 @@
 //! A pinned host key: a public key as in `ssh_host_ed25519_key.pub`, or its SHA256 fingerprint.
 
 use crate::diagnostic::Problem;
+use crate::inventory::field::At;
 use crate::inventory::file::File;
-use crate::inventory::reader::{At, Report};
+use crate::inventory::report::Report;
 
 /// The kinds of host keys, how each begins and how long it is in base64: the blob repeats the kind's name (RFC 4253
-/// section 6.6, RFC 5656 section 3.1, RFC 8709 section 4). RSA keys come in many lengths; 2048 bits take 372 characters.
+/// section 6.6, RFC 5656 section 3.1, RFC 8709 section 4). RSA keys come in many
+/// lengths.
 const KINDS: [(&str, &str, Option<usize>); 5] = [
     ("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAI", Some(68)),
-    (
-        "ecdsa-sha2-nistp256",
-        "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABB",
-        Some(140),
-    ),
-    (
-        "ecdsa-sha2-nistp384",
-        "AAAAE2VjZHNhLXNoYTItbmlzdHAzODQAAAAIbmlzdHAzODQAAABh",
-        Some(184),
-    ),
-    (
-        "ecdsa-sha2-nistp521",
-        "AAAAE2VjZHNhLXNoYTItbmlzdHA1MjEAAAAIbmlzdHA1MjEAAACF",
-        Some(232),
-    ),
-    ("ssh-rsa", "AAAAB3NzaC1yc2EAAAADAQABAAAB", None),
+    ("ecdsa-sha2-nistp256", "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABB", Some(140)),
+    ("ecdsa-sha2-nistp384", "AAAAE2VjZHNhLXNoYTItbmlzdHAzODQAAAAIbmlzdHAzODQAAABh", Some(184)),
+    ("ecdsa-sha2-nistp521", "AAAAE2VjZHNhLXNoYTItbmlzdHA1MjEAAAAIbmlzdHA1MjEAAACF", Some(232)),
+    ("ssh-rsa", "AAAAB3NzaC1yc2EAAAA", None),
 ];
 
 /// A SHA-256 sum in base64 without padding.
@@ -41,7 +31,7 @@ pub(in crate::inventory) fn parse(text: &At<String>) -> Result<String, Problem> 
     let problem = |label: &str| {
         Problem::error("this is not an SSH host key")
             .at(text.span.clone(), label)
-            .help("on the machine: cat /etc/ssh/ssh_host_ed25519_key.pub for the key, or ssh-keygen -lf on that file for the fingerprint SHA256:…")
+            .help("on the machine: cat /etc/ssh/ssh_host_ed25519_key.pub for the key, or ssh-keygen -lf on that file for the fingerprint SHA256:...")
     };
     let words: Vec<&str> = text.value.split_whitespace().collect();
     match words.as_slice() {
@@ -51,9 +41,7 @@ pub(in crate::inventory) fn parse(text: &At<String>) -> Result<String, Problem> 
             if sum.len() == FINGERPRINT && is_base64(sum) {
                 Ok((*word).to_owned())
             } else {
-                Err(problem(
-                    "a SHA256 fingerprint has 43 characters after the colon",
-                ))
+                Err(problem("a SHA256 fingerprint has 43 characters after the colon"))
             }
         }
         [word] if word.starts_with("MD5:") || word.split(':').count() == 16 => {
@@ -69,10 +57,7 @@ pub(in crate::inventory) fn parse(text: &At<String>) -> Result<String, Problem> 
                 let whole = key.len().is_multiple_of(4) && key.len() - body.len() <= 2;
                 if !key.starts_with(start) {
                     Err(problem("the key does not belong to its kind"))
-                } else if !whole
-                    || !is_base64(body)
-                    || length.is_some_and(|length| length != key.len())
-                {
+                } else if !whole || !is_base64(body) || length.is_some_and(|length| length != key.len()) {
                     Err(problem("the key is cut off or damaged"))
                 } else {
                     Ok(format!("{kind} {key}"))

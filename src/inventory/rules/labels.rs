@@ -2,8 +2,9 @@
 //! <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/>.
 
 use crate::diagnostic::Problem;
+use crate::inventory::field::At;
 use crate::inventory::file::File;
-use crate::inventory::reader::{At, Report};
+use crate::inventory::report::Report;
 
 const LONGEST_NAME: usize = 63;
 const LONGEST_PREFIX: usize = 253;
@@ -60,7 +61,9 @@ pub(super) fn values(file: &File, report: &mut Report) {
             report.push(
                 Problem::error(format!("the value of the label `{}` is not allowed", key.value.escape_debug()))
                     .at(value.span.clone(), format!("the value {fault}"))
-                    .help("labels sort nodes into groups; a sentence belongs into an annotation or into a comment here"),
+                    .help(
+                        "labels sort nodes into groups; a sentence belongs into an annotation or into a comment here",
+                    ),
             );
         }
     }
@@ -87,17 +90,11 @@ fn word_fault(word: &str) -> Option<String> {
     if word.is_empty() {
         Some("is empty".to_owned())
     } else if let Some(other) = word.chars().find(other) {
-        Some(format!(
-            "holds `{}`: letters, digits, `-`, `_` and `.` are allowed",
-            other.escape_debug()
-        ))
+        Some(format!("holds `{}`: letters, digits, `-`, `_` and `.` are allowed", other.escape_debug()))
     } else if !end(word.chars().next()) || !end(word.chars().last()) {
         Some("must begin and end with a letter or a digit".to_owned())
     } else if word.len() > LONGEST_NAME {
-        Some(format!(
-            "has {} characters, and {LONGEST_NAME} are allowed",
-            word.len()
-        ))
+        Some(format!("has {} characters, and {LONGEST_NAME} are allowed", word.len()))
     } else {
         None
     }
@@ -105,17 +102,10 @@ fn word_fault(word: &str) -> Option<String> {
 
 fn prefix_fault(prefix: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let part_is_sane = |part: &str| {
-        !part.is_empty()
-            && part.chars().all(allowed)
-            && !part.starts_with('-')
-            && !part.ends_with('-')
-    };
+    let part_is_sane =
+        |part: &str| !part.is_empty() && part.chars().all(allowed) && !part.starts_with('-') && !part.ends_with('-');
     if prefix.len() > LONGEST_PREFIX {
-        Some(format!(
-            "has {} characters, and {LONGEST_PREFIX} are allowed",
-            prefix.len()
-        ))
+        Some(format!("has {} characters, and {LONGEST_PREFIX} are allowed", prefix.len()))
     } else if prefix.split('.').all(part_is_sane) {
         None
     } else {

@@ -19,7 +19,7 @@ pub(super) mod sudo;
 mod unique;
 
 use super::file::File;
-use super::reader::Report;
+use super::report::Report;
 
 type Rule = fn(&File, &mut Report);
 
@@ -49,7 +49,7 @@ const RULES: &[Rule] = &[
     pool_syntax::not_empty,
     pool_syntax::valid,
     pool_overlap::nodes,
-    pool_overlap::networks,
+    pool_overlap::taken_networks,
     pool_overlap::itself,
     pool_place::near_nodes,
     pool_place::plain_addresses,

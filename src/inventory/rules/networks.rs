@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use crate::inventory::model::PoolRange;
+
 /// A network and who has it.
 pub(super) struct Taken {
     pub(super) network: Ipv4Net,
@@ -15,7 +17,7 @@ pub(super) struct Taken {
 
 /// The networks MicroK8s gives to pods and services
 /// (canonical/microk8s microk8s-resources/default-args/kube-apiserver and kube-proxy).
-pub(super) const CLUSTER: [Taken; 2] = [
+pub(super) static CLUSTER: [Taken; 2] = [
     Taken {
         network: net(10, 1, 0, 0, 16),
         kind: "in the network of the pods, 10.1.0.0/16",
@@ -30,7 +32,7 @@ pub(super) const CLUSTER: [Taken; 2] = [
 
 /// The networks no machine and no pool on a home network can be in
 /// (<https://www.iana.org/assignments/iana-ipv4-special-registry>).
-pub(super) const SPECIAL: [Taken; 5] = [
+pub(super) static SPECIAL: [Taken; 5] = [
     Taken {
         network: net(0, 0, 0, 0, 8),
         kind: "an unspecified address",
@@ -57,6 +59,12 @@ pub(super) const SPECIAL: [Taken; 5] = [
         why: "240.0.0.0/4 is reserved, and no machine can have an address of it",
     },
 ];
+
+/// Who has a part of the range.
+pub(super) fn taken(range: &PoolRange) -> Option<&'static Taken> {
+    let mut taken = SPECIAL.iter().chain(&CLUSTER);
+    taken.find(|taken| range.overlaps_network(taken.network))
+}
 
 const fn net(a: u8, b: u8, c: u8, d: u8, length: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), length)

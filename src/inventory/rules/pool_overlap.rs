@@ -1,19 +1,15 @@
 //! What a pool may not hold: addresses that somebody else has.
 
-use super::networks::{CLUSTER, SPECIAL};
-use super::{address, pool_syntax};
+use super::{address, networks, pool_syntax};
 use crate::diagnostic::Problem;
 use crate::inventory::file::File;
-use crate::inventory::reader::Report;
+use crate::inventory::report::Report;
 
 /// No node's address.
 pub(super) fn nodes(file: &File, report: &mut Report) {
     for (text, range) in pool_syntax::ranges(file) {
         for owner in file.nodes().iter().filter_map(|node| node.address.given()) {
-            let Some(address) = address::parse(owner)
-                .ok()
-                .filter(|address| range.contains((*address).into()))
-            else {
+            let Some(address) = address::parse(owner).ok().filter(|address| range.contains((*address).into())) else {
                 continue;
             };
             report.push(
@@ -28,16 +24,12 @@ pub(super) fn nodes(file: &File, report: &mut Report) {
 }
 
 /// No part of the cluster's own networks and none of the networks that nobody can use.
-pub(super) fn networks(file: &File, report: &mut Report) {
+pub(super) fn taken_networks(file: &File, report: &mut Report) {
     for (text, range) in pool_syntax::ranges(file) {
-        let mut taken = SPECIAL.iter().chain(&CLUSTER);
-        if let Some(taken) = taken.find(|taken| range.overlaps_network(taken.network)) {
+        if let Some(taken) = networks::taken(&range) {
             report.push(
                 Problem::error(format!("the pool reaches into {}", taken.network))
-                    .at(
-                        text.span.clone(),
-                        format!("{} to {}", range.first, range.last),
-                    )
+                    .at(text.span.clone(), format!("{} to {}", range.first, range.last))
                     .why(taken.why)
                     .help("use free addresses of the home network"),
             );
@@ -53,11 +45,7 @@ pub(super) fn itself(file: &File, report: &mut Report) {
             if range.overlaps(other) {
                 let first = range.first.max(other.first);
                 let last = range.last.min(other.last);
-                let both = if first == last {
-                    first.to_string()
-                } else {
-                    format!("{first} to {last}")
-                };
+                let both = if first == last { first.to_string() } else { format!("{first} to {last}") };
                 report.push(
                     Problem::error(format!("two ranges of the pool hold {both}"))
                         .at(text.span.clone(), "this range")

@@ -4,14 +4,22 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::{address, pool_syntax};
+use super::{address, networks, pool_syntax};
 use crate::diagnostic::Problem;
+use crate::inventory::field::At;
 use crate::inventory::file::File;
 use crate::inventory::model::PoolRange;
-use crate::inventory::reader::Report;
+use crate::inventory::report::Report;
 
 /// What a home network most often is.
 const USUAL_LENGTH: u8 = 24;
+
+/// The ranges that are not refused anyway.
+fn free_ranges(file: &File) -> Vec<(&At<String>, PoolRange)> {
+    let mut ranges = pool_syntax::ranges(file);
+    ranges.retain(|(_, range)| networks::taken(range).is_none());
+    ranges
+}
 
 /// A range lies in the network of some node, as far as that can be told from the addresses.
 pub(super) fn near_nodes(file: &File, report: &mut Report) {
@@ -24,16 +32,14 @@ pub(super) fn near_nodes(file: &File, report: &mut Report) {
     let Some(example) = networks.first() else {
         return;
     };
-    for (text, range) in pool_syntax::ranges(file) {
+    for (text, range) in free_ranges(file) {
         let inside = |net: &Ipv4Net| net.contains(&range.first) && net.contains(&range.last);
         if !networks.iter().any(inside) {
             report.push(
                 Problem::warning("the pool is not in the network of any node")
                     .at(text.span.clone(), format!("no node is in this /{USUAL_LENGTH}"))
                     .why("MetalLB announces addresses by ARP, which does not leave the nodes' own network")
-                    .help(format!(
-                        "if that network is {example}, choose a range in it; if it is larger, all is well"
-                    )),
+                    .help(format!("if that network is {example}, choose a range in it; if it is larger, all is well")),
             );
         }
     }
@@ -41,7 +47,7 @@ pub(super) fn near_nodes(file: &File, report: &mut Report) {
 
 /// A range holds no address that ends in .0 or .255.
 pub(super) fn plain_addresses(file: &File, report: &mut Report) {
-    for (text, range) in pool_syntax::ranges(file) {
+    for (text, range) in free_ranges(file) {
         let odd = odd_address(&range);
         if let Some(odd) = odd {
             let problem = Problem::warning(format!("the pool holds {odd}"))
@@ -71,11 +77,7 @@ fn shortened(range: &PoolRange) -> Option<String> {
     let first = range.first.to_bits() + u32::from(octet(range.first) == 0);
     let last = range.last.to_bits() - u32::from(octet(range.last) == 255);
     let shorter = PoolRange {
-        text: format!(
-            "{}-{}",
-            Ipv4Addr::from_bits(first),
-            Ipv4Addr::from_bits(last)
-        ),
+        text: format!("{}-{}", Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last)),
         first: Ipv4Addr::from_bits(first),
         last: Ipv4Addr::from_bits(last),
     };

@@ -1,15 +1,15 @@
 //! A cluster and nodes have to be there.
 
 use crate::diagnostic::Problem;
+use crate::inventory::field::Field;
 use crate::inventory::file::File;
-use crate::inventory::reader::{Field, Report};
+use crate::inventory::report::Report;
 
 /// There is a `[cluster]` table.
 pub(super) fn cluster(file: &File, report: &mut Report) {
     if matches!(file.cluster, Field::Absent) {
         report.push(
-            Problem::error("the [cluster] table is missing")
-                .help("begin the file with\n[cluster]\nname = \"home\""),
+            Problem::error("the [cluster] table is missing").help("begin the file with\n[cluster]\nname = \"home\""),
         );
     }
 }
