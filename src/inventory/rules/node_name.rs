@@ -19,59 +19,57 @@ pub(super) fn valid(file: &File, report: &mut Report) {
 
 fn check(name: &At<String>) -> Result<(), Problem> {
     let text = name.value.as_str();
-    let problem = |span, label: &str| {
-        Err(Problem::error(if text.is_empty() {
-            "a node's name is empty".to_owned()
-        } else {
-            format!("`{}` cannot be a node's name", text.escape_debug())
-        })
-        .at(span, label)
-        .why("the machine's host name is its name in Kubernetes, which takes lower-case host names (RFC 1123) only"))
-    };
-    let help = |problem: Result<(), Problem>, help: String| problem.map_err(|p| p.help(help));
+    let whole = || name.span.clone();
     let rename = |to: &str| format!("write name = \"{to}\"; the machine's host name is set to it");
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     if text.is_empty() {
-        return help(problem(name.span.clone(), "empty"), rename("nuc1"));
+        return Err(Problem::error("a node's name is empty").at(whole(), "empty").help(rename("nuc1")));
     }
-    if text == "localhost" {
-        let label = "every machine calls itself that";
-        return help(problem(name.span.clone(), label), rename("nuc1"));
-    }
-    if text.parse::<IpAddr>().is_ok() {
-        return help(
-            problem(name.span.clone(), "this is an address"),
-            "give it a name of its own and write the address as address = \"...\"".to_owned(),
-        );
-    }
-    if let Some((at, other)) = text.char_indices().find(|(_, c)| !allowed(*c)) {
-        let label = match other {
-            '_' => "`_` is not allowed in host names",
-            _ if other.is_ascii_uppercase() => "upper case is not allowed",
-            _ => "this character is not allowed",
-        };
-        let repaired = text.to_ascii_lowercase().replace(['_', ' '], "-");
-        let repairable = repaired.chars().all(allowed) && ends_well(&repaired);
-        return help(
-            problem(name.part(at..at + other.len_utf8()), label),
-            if repairable {
-                rename(&repaired)
-            } else {
-                "use lower-case letters, digits and `-`, such as name = \"nuc1\"".to_owned()
-            },
-        );
-    }
-    if !ends_well(text) {
-        return help(
-            problem(name.span.clone(), "`-` and `.` stand only between letters and digits"),
-            "begin and end every part with a letter or a digit".to_owned(),
-        );
-    }
-    if text.len() > LONGEST {
-        let label = format!("{} characters", text.len());
-        return help(problem(name.span.clone(), &label), format!("use at most {LONGEST} characters"));
-    }
-    Ok(())
+    let (span, label, help) = if text == "localhost" {
+        (whole(), "every machine calls itself that".to_owned(), rename("nuc1"))
+    } else if text.parse::<IpAddr>().is_ok() {
+        let help = "give it a name of its own and write the address as address = \"...\"";
+        (whole(), "this is an address".to_owned(), help.to_owned())
+    } else if let Some((at, other)) = text.char_indices().find(|(_, c)| !allowed(*c)) {
+        return Err(not_allowed(name, at, other));
+    } else if !ends_well(text) {
+        let help = "begin and end every part with a letter or a digit";
+        (whole(), "`-` and `.` stand only between letters and digits".to_owned(), help.to_owned())
+    } else if text.len() > LONGEST {
+        (whole(), format!("{} characters", text.len()), format!("use at most {LONGEST} characters"))
+    } else {
+        return Ok(());
+    };
+    Err(Problem::error(format!("`{text}` cannot be a node's name"))
+        .at(span, label)
+        .why("the machine's host name is its name in Kubernetes, and no other node may have it")
+        .help(help))
+}
+
+fn not_allowed(name: &At<String>, at: usize, other: char) -> Problem {
+    let text = name.value.as_str();
+    let label = match other {
+        '_' => "`_` is not allowed in host names",
+        _ if other.is_ascii_uppercase() => "upper case is not allowed",
+        _ => "this character is not allowed",
+    };
+    let repaired = text.to_ascii_lowercase().replace(['_', ' '], "-");
+    let help = if repaired.chars().all(allowed) && ends_well(&repaired) {
+        format!("write name = \"{repaired}\"; the machine's host name is set to it")
+    } else {
+        "use lower-case letters, digits and `-`, such as name = \"nuc1\"".to_owned()
+    };
+    Problem::error(format!("`{}` cannot be a node's name", text.escape_debug()))
+        .at(name.part(at..at + other.len_utf8()), label)
+        .why(
+            "the machine's host name is its name in Kubernetes, which takes lower-case names of RFC 1123 only. With \
+             upper case or `_` in it the node's rights are bound to another name than it uses, and MicroK8s' own \
+             inspection warns of it (canonical/microk8s scripts/inspect.sh)",
+        )
+        .help(help)
+}
+
+fn allowed(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.'
 }
 
 /// Every part between dots begins and ends with a letter or a digit.
