@@ -41,7 +41,7 @@ fn check(name: &At<String>) -> Result<(), Problem> {
     };
     Err(Problem::error(format!("`{text}` cannot be a node's name"))
         .at(span, label)
-        .why("the machine's host name is its name in Kubernetes, and no other node may have it")
+        .why("the machine's host name is its name in Kubernetes, which takes lower-case host names by RFC 1123 only")
         .help(help))
 }
 
@@ -61,9 +61,8 @@ fn not_allowed(name: &At<String>, at: usize, other: char) -> Problem {
     Problem::error(format!("`{}` cannot be a node's name", text.escape_debug()))
         .at(name.part(at..at + other.len_utf8()), label)
         .why(
-            "the machine's host name is its name in Kubernetes, which takes lower-case names of RFC 1123 only. With \
-             upper case or `_` in it the node's rights are bound to another name than it uses, and MicroK8s' own \
-             inspection warns of it (canonical/microk8s scripts/inspect.sh)",
+            "the machine's host name is its name in Kubernetes, which takes lower-case host names by RFC 1123 only; \
+             on upper case and `_` MicroK8s' own inspection warns of trouble (canonical/microk8s scripts/inspect.sh)",
         )
         .help(help)
 }
