@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
-    SourceCode, SourceSpan, SpanContents,
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
+    SpanContents,
 };
 
 /// Whether a problem stops the run.
@@ -68,23 +68,13 @@ impl Problem {
     }
 
     fn new(severity: Severity, message: String) -> Self {
-        Self {
-            severity,
-            message,
-            source: None,
-            labels: Vec::new(),
-            why: None,
-            help: None,
-        }
+        Self { severity, message, source: None, labels: Vec::new(), why: None, help: None }
     }
 
     /// Adds a label: a span in bytes of the file's text, and what it is. The first one gets the place.
     #[must_use]
     pub fn at(mut self, span: Range<usize>, text: impl Into<String>) -> Self {
-        self.labels.push(Label {
-            span,
-            text: text.into(),
-        });
+        self.labels.push(Label { span, text: text.into() });
         self
     }
 
@@ -143,11 +133,7 @@ impl Problem {
     /// The whole message with the piece of the file and its carets, at most `width` columns wide. `color` also
     /// asks for line-drawing characters; without it everything drawn is ASCII. Ends with a newline.
     pub fn render(&self, color: bool, width: usize) -> String {
-        let theme = if color {
-            GraphicalTheme::unicode()
-        } else {
-            GraphicalTheme::none()
-        };
+        let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_width(width)
             .with_context_lines(1)
@@ -185,10 +171,7 @@ impl Source {
     pub fn place(&self, offset: usize) -> Place {
         let before = &self.text[..self.text.floor_char_boundary(offset)];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Place {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        Place { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
     }
 }
 
@@ -200,15 +183,12 @@ pub fn render_all(problems: &[Problem], color: bool, width: usize) -> String {
         text.push('\n');
     }
     let count = |severity| problems.iter().filter(|p| p.severity == severity).count();
-    let counted = [
-        (count(Severity::Error), "error"),
-        (count(Severity::Warning), "warning"),
-    ]
-    .into_iter()
-    .filter(|(number, _)| *number > 0)
-    .map(|(number, word)| format!("{number} {word}{}", if number == 1 { "" } else { "s" }))
-    .collect::<Vec<_>>()
-    .join(", ");
+    let counted = [(count(Severity::Error), "error"), (count(Severity::Warning), "warning")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{number} {word}{}", if number == 1 { "" } else { "s" }))
+        .collect::<Vec<_>>()
+        .join(", ");
     if !counted.is_empty() {
         text.push_str(&counted);
         text.push('\n');
@@ -218,11 +198,7 @@ pub fn render_all(problems: &[Problem], color: bool, width: usize) -> String {
 
 /// The renderer pads lines with blanks that nobody sees and every comparison trips over.
 fn tidy(text: &str) -> String {
-    let mut tidied = text
-        .lines()
-        .map(str::trim_end)
-        .collect::<Vec<_>>()
-        .join("\n");
+    let mut tidied = text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     tidied.push('\n');
     tidied
 }
@@ -242,11 +218,7 @@ struct Why(String);
 
 impl<'a> View<'a> {
     fn new(problem: &'a Problem) -> Self {
-        Self {
-            problem,
-            text: problem.source.as_deref().map(Characters),
-            why: problem.why.clone().map(Why),
-        }
+        Self { problem, text: problem.source.as_deref().map(Characters), why: problem.why.clone().map(Why) }
     }
 }
 
@@ -290,8 +262,7 @@ impl miette::Diagnostic for View<'_> {
         let primary = labels.next()?;
         let span = |label: &Label| (label.span.start, label.span.len());
         let first = LabeledSpan::new_primary_with_span(Some(primary.text.clone()), span(primary));
-        let rest = labels
-            .map(move |label| LabeledSpan::new_with_span(Some(label.text.clone()), span(label)));
+        let rest = labels.map(move |label| LabeledSpan::new_with_span(Some(label.text.clone()), span(label)));
         Some(Box::new(std::iter::once(first).chain(rest)))
     }
 }

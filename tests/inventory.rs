@@ -15,10 +15,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
         .expect("the folder is there")
         .map(|entry| entry.expect("an entry").path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "toml")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .collect();
     files.sort();
     assert!(!files.is_empty(), "{folder} holds no files");
@@ -26,9 +23,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
 }
 
 fn stem(path: &Path) -> &str {
-    path.file_stem()
-        .and_then(|stem| stem.to_str())
-        .expect("a name")
+    path.file_stem().and_then(|stem| stem.to_str()).expect("a name")
 }
 
 fn load(path: &Path) -> Loaded {
@@ -73,12 +68,7 @@ fn examples_load_without_a_word() {
     for path in examples {
         assert_eq!(render(&load(&path).warnings), "", "{}", path.display());
         let text = fs::read_to_string(&path).expect("the example");
-        assert_eq!(
-            text.lines().next(),
-            Some("#:schema ./schema.json"),
-            "{}",
-            path.display()
-        );
+        assert_eq!(text.lines().next(), Some("#:schema ./schema.json"), "{}", path.display());
     }
 }
 
@@ -88,19 +78,10 @@ fn every_key_arrives_in_the_model() {
     let folder = std::path::absolute("tests/inventory/valid").expect("a folder");
     let home = etcetera_home();
     let mut inventory = load(path).inventory;
-    assert_eq!(
-        inventory.ssh.identity.take(),
-        Some(home.join(".ssh/id_ed25519"))
-    );
+    assert_eq!(inventory.ssh.identity.take(), Some(home.join(".ssh/id_ed25519")));
     assert_eq!(inventory.ssh.config.take(), Some(folder.join("ssh_config")));
-    assert_eq!(
-        inventory.ssh.known_hosts.take(),
-        Some(folder.join("keys/known_hosts"))
-    );
-    assert_eq!(
-        inventory.nodes[0].ssh.identity.take(),
-        Some(PathBuf::from("/etc/keys/nuc1"))
-    );
+    assert_eq!(inventory.ssh.known_hosts.take(), Some(folder.join("keys/known_hosts")));
+    assert_eq!(inventory.nodes[0].ssh.identity.take(), Some(PathBuf::from("/etc/keys/nuc1")));
     insta::with_settings!({ snapshot_path => "inventory/snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_debug_snapshot!("every-key", inventory);
     });
@@ -124,16 +105,10 @@ fn the_schema_is_the_one_checked_in() {
 fn the_schema_accepts_what_the_loader_accepts() {
     let schema = serde_json::from_str(&inventory::schema()).expect("JSON");
     let validator = jsonschema::draft202012::new(&schema).expect("a schema");
-    for path in ["inventory", "tests/inventory/valid"]
-        .into_iter()
-        .flat_map(files)
-    {
+    for path in ["inventory", "tests/inventory/valid"].into_iter().flat_map(files) {
         let text = fs::read_to_string(&path).expect("the file");
         let value: serde_json::Value = toml::from_str(&text).expect("TOML");
-        let faults: Vec<String> = validator
-            .iter_errors(&value)
-            .map(|e| e.to_string())
-            .collect();
+        let faults: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
         assert!(faults.is_empty(), "{}: {faults:?}", path.display());
     }
 }
@@ -155,8 +130,7 @@ fn the_schema_refuses_what_it_can() {
         "unknown-keys",
     ] {
         let path = format!("tests/inventory/invalid/{name}.toml");
-        let value: serde_json::Value =
-            toml::from_str(&fs::read_to_string(&path).expect("the file")).expect("TOML");
+        let value: serde_json::Value = toml::from_str(&fs::read_to_string(&path).expect("the file")).expect("TOML");
         assert!(!validator.is_valid(&value), "{path}");
     }
 }
@@ -168,35 +142,15 @@ fn the_schema_knows_the_keys_the_loader_knows() {
     let schema: serde_json::Value = serde_json::from_str(&inventory::schema()).expect("JSON");
     let tables = [
         ("", "/properties", "xyzzy = 1"),
-        (
-            "[cluster]",
-            "/$defs/Cluster/properties",
-            "[cluster]\nxyzzy = 1",
-        ),
+        ("[cluster]", "/$defs/Cluster/properties", "[cluster]\nxyzzy = 1"),
         ("[ssh]", "/$defs/Ssh/properties", "[ssh]\nxyzzy = 1"),
-        (
-            "[[nodes]]",
-            "/$defs/Node/properties",
-            "[[nodes]]\nxyzzy = 1",
-        ),
-        (
-            "ssh",
-            "/$defs/NodeSsh/properties",
-            "[[nodes]]\nssh = { xyzzy = 1 }",
-        ),
-        (
-            "[metallb]",
-            "/$defs/Metallb/properties",
-            "[metallb]\nxyzzy = 1",
-        ),
+        ("[[nodes]]", "/$defs/Node/properties", "[[nodes]]\nxyzzy = 1"),
+        ("ssh", "/$defs/NodeSsh/properties", "[[nodes]]\nssh = { xyzzy = 1 }"),
+        ("[metallb]", "/$defs/Metallb/properties", "[metallb]\nxyzzy = 1"),
     ];
     for (table, place, text) in tables {
         let properties = schema.pointer(place).and_then(|value| value.as_object());
-        let mut expected: Vec<&str> = properties
-            .expect(place)
-            .keys()
-            .map(String::as_str)
-            .collect();
+        let mut expected: Vec<&str> = properties.expect(place).keys().map(String::as_str).collect();
         let Err(invalid) = inventory::parse(Path::new("x.toml"), text.to_owned()) else {
             panic!("{table}: an unknown key was accepted");
         };
@@ -205,9 +159,7 @@ fn the_schema_knows_the_keys_the_loader_knows() {
             .iter()
             .find(|problem| problem.message().starts_with("unknown key `xyzzy`"))
             .expect(table);
-        let help = unknown
-            .help_text()
-            .and_then(|help| help.strip_prefix("known here: "));
+        let help = unknown.help_text().and_then(|help| help.strip_prefix("known here: "));
         let mut known: Vec<&str> = help.expect("a list of keys").split(", ").collect();
         expected.sort_unstable();
         known.sort_unstable();
@@ -247,14 +199,9 @@ fn one_line_for_each_problem_says_where() {
     let text = invalid.to_string();
     assert_eq!(text.lines().count(), invalid.problems().len());
     for line in text.lines() {
-        let place = line
-            .strip_prefix("tests/inventory/invalid/types.toml:")
-            .expect("the path");
+        let place = line.strip_prefix("tests/inventory/invalid/types.toml:").expect("the path");
         let numbers: Vec<&str> = place.splitn(3, ':').collect();
-        assert!(
-            numbers[0].parse::<u32>().is_ok() && numbers[1].parse::<u32>().is_ok(),
-            "{line}"
-        );
+        assert!(numbers[0].parse::<u32>().is_ok() && numbers[1].parse::<u32>().is_ok(), "{line}");
     }
 }
 
@@ -356,11 +303,7 @@ proptest! {
 fn explain(text: String) {
     if let Err(invalid) = inventory::parse(Path::new("any.toml"), text) {
         assert!(!invalid.problems().is_empty());
-        assert!(
-            !invalid
-                .render(false, WIDTH)
-                .contains("Failed to read contents")
-        );
+        assert!(!invalid.render(false, WIDTH).contains("Failed to read contents"));
         assert!(!invalid.render(true, 20).is_empty());
     }
 }

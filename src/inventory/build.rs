@@ -18,28 +18,16 @@ pub(super) fn inventory(file: &File, folder: &Path) -> Option<Inventory> {
                 Some(text) => channel::parse(text).ok()?,
                 None => DEFAULT_CHANNEL.to_owned(),
             },
-            allow_two_control_planes: cluster
-                .allow_two_control_planes
-                .given()
-                .is_some_and(|switch| switch.value),
+            allow_two_control_planes: cluster.allow_two_control_planes.given().is_some_and(|switch| switch.value),
         },
         ssh: match file.ssh.given() {
             Some(table) => ssh(table, folder)?,
             None => Ssh::default(),
         },
-        nodes: file
-            .nodes()
-            .iter()
-            .map(|table| node(table, folder))
-            .collect::<Option<_>>()?,
+        nodes: file.nodes().iter().map(|table| node(table, folder)).collect::<Option<_>>()?,
         metallb: match file.metallb.given() {
             Some(table) => Some(Metallb {
-                pool: table
-                    .pool
-                    .given()?
-                    .iter()
-                    .map(|text| text.value.parse().ok())
-                    .collect::<Option<_>>()?,
+                pool: table.pool.given()?.iter().map(|text| text.value.parse().ok()).collect::<Option<_>>()?,
             }),
             None => None,
         },
@@ -67,25 +55,18 @@ fn node(table: &NodeTable, folder: &Path) -> Option<Node> {
         address: address::parse(table.address.given()?).ok()?,
         role: role::of(table)?,
         failure_domain: table.failure_domain.given().map(|number| number.value),
-        labels: table
-            .labels
-            .iter()
-            .map(|(key, value)| (key.value.clone(), value.value.clone()))
-            .collect(),
+        labels: table.labels.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect(),
         host_key: match table.host_key.given() {
             Some(text) => Some(host_key::parse(text).ok()?),
             None => None,
         },
-        ssh: table
-            .ssh
-            .given()
-            .map_or_else(NodeSsh::default, |ssh| NodeSsh {
-                host: text(&ssh.host),
-                user: text(&ssh.user),
-                port: port(&ssh.port),
-                identity: path(&ssh.identity, folder),
-                jump: text(&ssh.jump),
-            }),
+        ssh: table.ssh.given().map_or_else(NodeSsh::default, |ssh| NodeSsh {
+            host: text(&ssh.host),
+            user: text(&ssh.user),
+            port: port(&ssh.port),
+            identity: path(&ssh.identity, folder),
+            jump: text(&ssh.jump),
+        }),
     })
 }
 
@@ -94,9 +75,7 @@ fn text(field: &Field<At<String>>) -> Option<String> {
 }
 
 fn port(field: &Field<At<u32>>) -> Option<u16> {
-    field
-        .given()
-        .and_then(|port| u16::try_from(port.value).ok())
+    field.given().and_then(|port| u16::try_from(port.value).ok())
 }
 
 fn path(field: &Field<At<String>>, folder: &Path) -> Option<PathBuf> {

@@ -151,10 +151,7 @@ pub struct MetallbTable {
 /// The schema of the pool; the reader takes both forms for a list.
 #[derive(JsonSchema)]
 #[schemars(untagged, inline)]
-#[expect(
-    dead_code,
-    reason = "it describes the file to the schema and is never made"
-)]
+#[expect(dead_code, reason = "it describes the file to the schema and is never made")]
 enum Pool {
     /// One range.
     One(String),
@@ -172,12 +169,7 @@ impl File {
             nodes: match root.tables("nodes", "[[nodes]]", report) {
                 Field::Absent => Field::Absent,
                 Field::Faulty => Field::Faulty,
-                Field::Given(tables) => Field::Given(
-                    tables
-                        .into_iter()
-                        .map(|table| node(table, report))
-                        .collect(),
-                ),
+                Field::Given(tables) => Field::Given(tables.into_iter().map(|table| node(table, report)).collect()),
             },
             metallb: read(root.table("metallb", "[metallb]", report), report, metallb),
         };
@@ -197,11 +189,7 @@ impl File {
     }
 }
 
-fn read<T>(
-    table: Field<Table<'_>>,
-    report: &mut Report,
-    read: impl FnOnce(Table<'_>, &mut Report) -> T,
-) -> Field<T> {
+fn read<T>(table: Field<Table<'_>>, report: &mut Report, read: impl FnOnce(Table<'_>, &mut Report) -> T) -> Field<T> {
     match table {
         Field::Absent => Field::Absent,
         Field::Faulty => Field::Faulty,
@@ -247,19 +235,10 @@ fn node(mut table: Table<'_>, report: &mut Report) -> NodeTable {
             .map(|labels| labels.entries(report))
             .unwrap_or_default(),
         host_key: table.text("host_key", report),
-        ssh: read(
-            table.table("ssh", "the node's ssh", report),
-            report,
-            node_ssh,
-        ),
+        ssh: read(table.table("ssh", "the node's ssh", report), report, node_ssh),
     };
     table.require(&node.name, "name", r#"name = "nuc1""#, report);
-    table.require(
-        &node.address,
-        "address",
-        r#"address = "192.168.1.11""#,
-        report,
-    );
+    table.require(&node.address, "address", r#"address = "192.168.1.11""#, report);
     table.finish(report);
     node
 }
@@ -277,10 +256,7 @@ fn node_ssh(mut table: Table<'_>, report: &mut Report) -> NodeSshTable {
 }
 
 fn metallb(mut table: Table<'_>, report: &mut Report) -> MetallbTable {
-    let metallb = MetallbTable {
-        header: table.span.clone(),
-        pool: table.texts("pool", report),
-    };
+    let metallb = MetallbTable { header: table.span.clone(), pool: table.texts("pool", report) };
     let example = r#"pool = "192.168.1.240-192.168.1.250""#;
     table.require(&metallb.pool, "pool", example, report);
     table.finish(report);

@@ -56,18 +56,14 @@ impl std::error::Error for InvalidInventory {}
 
 /// Reads an inventory. Fails with all its errors at once, also when the file cannot be read.
 pub fn load(path: &Path) -> Result<Loaded, InvalidInventory> {
-    let text = std::fs::read_to_string(path).map_err(|error| InvalidInventory {
-        problems: vec![unreadable(path, &error)],
-    })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| InvalidInventory { problems: vec![unreadable(path, &error)] })?;
     parse(path, text)
 }
 
 /// Reads an inventory from its text; `path` names it in messages, and its folder is where relative paths start.
 pub fn parse(path: &Path, text: String) -> Result<Loaded, InvalidInventory> {
-    let mut report = Report::new(Source {
-        name: path.display().to_string(),
-        text,
-    });
+    let mut report = Report::new(Source { name: path.display().to_string(), text });
     let source = report.source();
     let inventory = match DeTable::parse(&source.text) {
         Ok(document) => {
@@ -90,10 +86,7 @@ pub fn parse(path: &Path, text: String) -> Result<Loaded, InvalidInventory> {
     let problems = report.into_problems();
     let valid = problems.iter().all(|p| p.severity() == Severity::Warning);
     match inventory {
-        Some(inventory) if valid => Ok(Loaded {
-            inventory,
-            warnings: problems,
-        }),
+        Some(inventory) if valid => Ok(Loaded { inventory, warnings: problems }),
         _ => Err(InvalidInventory { problems }),
     }
 }
@@ -104,12 +97,11 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::NotFound => problem("there is no such file").help(match neighbour(path) {
             Some(near) => format!("did you mean {near}?"),
-            None => {
-                "name the inventory file, or copy one of the examples in inventory/ there".into()
-            }
+            None => "name the inventory file, or copy one of the examples in inventory/ there".into(),
         }),
-        io::ErrorKind::PermissionDenied => problem("permission denied")
-            .help(format!("make it readable for yourself: chmod u+r {name}")),
+        io::ErrorKind::PermissionDenied => {
+            problem("permission denied").help(format!("make it readable for yourself: chmod u+r {name}"))
+        }
         io::ErrorKind::IsADirectory => {
             problem("it is a folder").help("name the inventory file in it, such as home.toml")
         }
@@ -123,19 +115,12 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
 /// A file in the same folder with nearly the same name.
 fn neighbour(path: &Path) -> Option<String> {
     let folder = path.parent()?;
-    let listed = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
+    let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let names: Vec<String> = std::fs::read_dir(listed)
         .ok()?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| name.ends_with(".toml"))
         .collect();
-    let near = nearest(
-        path.file_name()?.to_str()?,
-        names.iter().map(String::as_str),
-    )?;
+    let near = nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
     Some(folder.join(near).display().to_string())
 }

@@ -8,10 +8,10 @@ mod load;
 pub mod model;
 mod paths;
 mod pool;
-mod reader;
+pub(crate) mod reader;
 mod rules;
 mod schema;
-mod suggest;
+pub(crate) mod suggest;
 
 pub use load::{InvalidInventory, Loaded, load, parse};
 pub use model::*;

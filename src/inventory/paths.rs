@@ -7,9 +7,7 @@ pub(super) fn resolve(text: &str, folder: &Path) -> PathBuf {
     let home = || etcetera::home_dir().ok();
     let expanded = match text.strip_prefix('~') {
         Some("") => home(),
-        Some(rest) => rest
-            .strip_prefix('/')
-            .and_then(|rest| home().map(|home| home.join(rest))),
+        Some(rest) => rest.strip_prefix('/').and_then(|rest| home().map(|home| home.join(rest))),
         None => None,
     };
     // Joining an absolute path replaces the folder.

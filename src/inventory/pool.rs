@@ -67,11 +67,7 @@ impl FromStr for PoolRange {
             (None, Some((first, last))) => bounds(first, last)?,
             (None, None) => return Err(PoolFault::Single(address(text)?)),
         };
-        Ok(Self {
-            text: text.to_owned(),
-            first,
-            last,
-        })
+        Ok(Self { text: text.to_owned(), first, last })
     }
 }
 
@@ -108,11 +104,7 @@ fn network(start: &str, length: &str) -> Result<(Ipv4Addr, Ipv4Addr), PoolFault>
     if !length.bytes().all(|byte| byte.is_ascii_digit()) || length.len() > 2 {
         return Err(fault());
     }
-    let network = length
-        .parse()
-        .ok()
-        .and_then(|length| Ipv4Net::new(start, length).ok())
-        .ok_or_else(fault)?;
+    let network = length.parse().ok().and_then(|length| Ipv4Net::new(start, length).ok()).ok_or_else(fault)?;
     if network.network() != start {
         return Err(PoolFault::HostBits(network.trunc()));
     }

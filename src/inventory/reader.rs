@@ -102,10 +102,7 @@ pub struct Report {
 impl Report {
     /// An empty report on a file.
     pub fn new(source: Source) -> Self {
-        Self {
-            source: Arc::new(source),
-            problems: Vec::new(),
-        }
+        Self { source: Arc::new(source), problems: Vec::new() }
     }
 
     /// The file.
@@ -146,12 +143,7 @@ pub struct Table<'a> {
 impl<'a> Table<'a> {
     /// The table that messages call `title`.
     pub fn new(title: &'static str, span: Range<usize>, entries: &'a DeTable<'a>) -> Self {
-        Self {
-            title,
-            span,
-            entries,
-            asked: Vec::new(),
-        }
+        Self { title, span, entries, asked: Vec::new() }
     }
 
     fn get(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
@@ -181,27 +173,17 @@ impl<'a> Table<'a> {
     }
 
     /// A whole number within limits.
-    pub fn number(
-        &mut self,
-        key: &'static str,
-        limits: RangeInclusive<u32>,
-        report: &mut Report,
-    ) -> Field<At<u32>> {
+    pub fn number(&mut self, key: &'static str, limits: RangeInclusive<u32>, report: &mut Report) -> Field<At<u32>> {
         self.read(key, report, |value| number(key, value, &limits))
     }
 
     /// `true` or `false`.
     pub fn switch(&mut self, key: &'static str, report: &mut Report) -> Field<At<bool>> {
         self.read(key, report, |value| {
-            let problem = || {
-                wrong_type(key, "true or false", value)
-                    .help(format!("write it without quotes: {key} = true"))
-            };
+            let problem =
+                || wrong_type(key, "true or false", value).help(format!("write it without quotes: {key} = true"));
             let found = value.get_ref().as_bool().ok_or_else(problem)?;
-            Ok(At {
-                value: found,
-                span: value.span(),
-            })
+            Ok(At { value: found, span: value.span() })
         })
     }
 
@@ -218,40 +200,25 @@ impl<'a> Table<'a> {
                 return Field::Faulty;
             }
         };
-        collect(
-            elements.into_iter().map(|element| text(key, element)),
-            report,
-        )
+        collect(elements.into_iter().map(|element| text(key, element)), report)
     }
 
     /// A table under this one.
-    pub fn table(
-        &mut self,
-        key: &'static str,
-        title: &'static str,
-        report: &mut Report,
-    ) -> Field<Table<'a>> {
+    pub fn table(&mut self, key: &'static str, title: &'static str, report: &mut Report) -> Field<Table<'a>> {
         self.read(key, report, |value| match value.get_ref() {
             DeValue::Table(entries) => Ok(Table::new(title, value.span(), entries)),
             DeValue::Array(array) if header(array, value).is_some() => {
-                Err(wrong_type(key, "one table", value)
-                    .help(format!("write [{key}] with single brackets, once")))
+                Err(wrong_type(key, "one table", value).help(format!("write [{key}] with single brackets, once")))
             }
             _ => Err(wrong_type(key, "a table", value)),
         })
     }
 
     /// A list of tables, each under `[[key]]`.
-    pub fn tables(
-        &mut self,
-        key: &'static str,
-        title: &'static str,
-        report: &mut Report,
-    ) -> Field<Vec<Table<'a>>> {
+    pub fn tables(&mut self, key: &'static str, title: &'static str, report: &mut Report) -> Field<Vec<Table<'a>>> {
         let problem = |value| {
-            wrong_type(key, "a list of tables", value).help(format!(
-                "write [[{key}]] with double brackets, once for each"
-            ))
+            wrong_type(key, "a list of tables", value)
+                .help(format!("write [[{key}]] with double brackets, once for each"))
         };
         let Some(value) = self.get(key) else {
             return Field::Absent;
@@ -271,10 +238,7 @@ impl<'a> Table<'a> {
     pub fn entries(&self, report: &mut Report) -> Vec<(At<String>, At<String>)> {
         let mut entries = Vec::new();
         for (key, value) in self.entries {
-            let name = At {
-                value: key.get_ref().to_string(),
-                span: key.span(),
-            };
+            let name = At { value: key.get_ref().to_string(), span: key.span() };
             match text(&name.value, value) {
                 Ok(text) => entries.push((name, text)),
                 Err(problem) => report.push(problem),
@@ -308,10 +272,7 @@ impl<'a> Table<'a> {
         let is_table = matches!(value.get_ref(), DeValue::Table(_));
         let what = if is_table { "table" } else { "key" };
         let near = nearest(name, self.asked.iter().copied());
-        let label = near.map_or_else(
-            || format!("no such {what} here"),
-            |near| format!("did you mean `{near}`?"),
-        );
+        let label = near.map_or_else(|| format!("no such {what} here"), |near| format!("did you mean `{near}`?"));
         Problem::error(format!("unknown {what} `{name}` in {}", self.title))
             .at(key.span(), label)
             .help(format!("known here: {}", self.asked.join(", ")))
@@ -319,10 +280,7 @@ impl<'a> Table<'a> {
 }
 
 /// All of them, or every reason why not.
-fn collect<T>(
-    elements: impl Iterator<Item = Result<T, Problem>>,
-    report: &mut Report,
-) -> Field<Vec<T>> {
+fn collect<T>(elements: impl Iterator<Item = Result<T, Problem>>, report: &mut Report) -> Field<Vec<T>> {
     let mut values = Vec::new();
     let mut faulty = false;
     for element in elements {
@@ -334,28 +292,20 @@ fn collect<T>(
             }
         }
     }
-    if faulty {
-        Field::Faulty
-    } else {
-        Field::Given(values)
-    }
+    if faulty { Field::Faulty } else { Field::Given(values) }
 }
 
 fn text(key: &str, value: &Spanned<DeValue<'_>>) -> Result<At<String>, Problem> {
     let help = match value.get_ref() {
         DeValue::String(text) => {
-            return Ok(At {
-                value: text.to_string(),
-                span: value.span(),
-            });
+            return Ok(At { value: text.to_string(), span: value.span() });
         }
         DeValue::Integer(number) => Some(format!("write it in quotes: \"{number}\"")),
         DeValue::Float(number) => Some(format!("write it in quotes: \"{}\"", number.as_str())),
         DeValue::Boolean(switch) => Some(format!("write it in quotes: \"{switch}\"")),
-        DeValue::Table(_) => Some(
-            "a dot in a bare key opens a table: if it belongs to the key, put the key in quotes"
-                .to_owned(),
-        ),
+        DeValue::Table(_) => {
+            Some("a dot in a bare key opens a table: if it belongs to the key, put the key in quotes".to_owned())
+        }
         DeValue::Datetime(_) | DeValue::Array(_) => None,
     };
     let problem = wrong_type(key, "a text", value);
@@ -365,24 +315,16 @@ fn text(key: &str, value: &Spanned<DeValue<'_>>) -> Result<At<String>, Problem> 
     })
 }
 
-fn number(
-    key: &str,
-    value: &Spanned<DeValue<'_>>,
-    limits: &RangeInclusive<u32>,
-) -> Result<At<u32>, Problem> {
+fn number(key: &str, value: &Spanned<DeValue<'_>>, limits: &RangeInclusive<u32>) -> Result<At<u32>, Problem> {
     let (low, high) = (limits.start(), limits.end());
     let wanted = format!("a whole number from {low} to {high}");
     let problem = match value.get_ref() {
         DeValue::Integer(integer) => {
             let number = u32::from_str_radix(integer.as_str(), integer.radix());
             if let Some(number) = number.ok().filter(|number| limits.contains(number)) {
-                return Ok(At {
-                    value: number,
-                    span: value.span(),
-                });
+                return Ok(At { value: number, span: value.span() });
             }
-            Problem::error(format!("`{key}` must be {wanted}"))
-                .at(value.span(), "out of these limits")
+            Problem::error(format!("`{key}` must be {wanted}")).at(value.span(), "out of these limits")
         }
         DeValue::String(text) if text.parse::<u32>().is_ok() => {
             wrong_type(key, &wanted, value).help(format!("write it without quotes: {key} = {text}"))
@@ -406,9 +348,6 @@ fn wrong_type(key: &str, wanted: &str, value: &Spanned<DeValue<'_>>) -> Problem 
 }
 
 /// The first table of a list written with `[[…]]` headers.
-fn header<'a>(
-    array: &'a [Spanned<DeValue<'a>>],
-    value: &Spanned<DeValue<'_>>,
-) -> Option<&'a Spanned<DeValue<'a>>> {
+fn header<'a>(array: &'a [Spanned<DeValue<'a>>], value: &Spanned<DeValue<'_>>) -> Option<&'a Spanned<DeValue<'a>>> {
     array.first().filter(|first| first.span() == value.span())
 }

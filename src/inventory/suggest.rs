@@ -1,10 +1,7 @@
 //! "Did you mean …?"
 
 /// The candidate that a slip of the fingers turns into `word`, if any is that near.
-pub(super) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase().replace('-', "_");
     // One slip in three letters: `nmae` finds `name`, and `size` does not find `name`.
     let allowed = word.chars().count().div_ceil(3);

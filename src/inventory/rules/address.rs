@@ -22,28 +22,19 @@ pub(in crate::inventory) fn parse(text: &At<String>) -> Result<Ipv4Addr, Problem
     let mut taken = SPECIAL.iter().chain(&CLUSTER);
     match taken.find(|taken| taken.network.contains(&address)) {
         None => Ok(address),
-        Some(taken) => Err(
-            Problem::error(format!("{address} cannot be a node's address"))
-                .at(text.span.clone(), taken.kind)
-                .why(taken.why)
-                .help(
-                    "use the address the machine has on the home network: `ip -4 address` shows it",
-                ),
-        ),
+        Some(taken) => Err(Problem::error(format!("{address} cannot be a node's address"))
+            .at(text.span.clone(), taken.kind)
+            .why(taken.why)
+            .help("use the address the machine has on the home network: `ip -4 address` shows it")),
     }
 }
 
 fn not_an_address(text: &At<String>) -> Problem {
     let value = text.value.trim();
     let shown = text.value.escape_debug();
-    let problem = |label: &str| {
-        Problem::error(format!("`{shown}` is not an IPv4 address")).at(text.span.clone(), label)
-    };
-    let bare = value
-        .trim_start_matches('[')
-        .split(']')
-        .next()
-        .unwrap_or(value);
+    let problem =
+        |label: &str| Problem::error(format!("`{shown}` is not an IPv4 address")).at(text.span.clone(), label);
+    let bare = value.trim_start_matches('[').split(']').next().unwrap_or(value);
     let bare_v6 = bare.split(['/', '%']).next().unwrap_or(bare);
     if bare_v6.parse::<Ipv6Addr>().is_ok() {
         return problem("this is IPv6")
@@ -64,14 +55,11 @@ fn not_an_address(text: &At<String>) -> Problem {
     if let Some((address, port)) = value.split_once(':')
         && let Some(address) = v4(address)
     {
-        return problem("with a port").help(format!(
-            "write address = \"{address}\" and ssh = {{ port = {port} }}"
-        ));
+        return problem("with a port").help(format!("write address = \"{address}\" and ssh = {{ port = {port} }}"));
     }
     let numeric = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if value.split('.').all(numeric) {
-        return problem("four numbers from 0 to 255, without leading zeros")
-            .help("such as address = \"192.168.1.11\"");
+        return problem("four numbers from 0 to 255, without leading zeros").help("such as address = \"192.168.1.11\"");
     }
     problem("this is a name")
         .why("`microk8s join` takes IP addresses only (canonical/microk8s#4396), and the data store records each member by its fixed address")

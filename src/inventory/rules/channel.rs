@@ -23,19 +23,14 @@ pub(in crate::inventory) fn parse(text: &At<String>) -> Result<String, Problem> 
             .help(help)
     };
     let whole = || text.span.clone();
-    let example =
-        || format!("such as channel = \"{DEFAULT_CHANNEL}\"; `snap info microk8s` lists them");
+    let example = || format!("such as channel = \"{DEFAULT_CHANNEL}\"; `snap info microk8s` lists them");
     let part_is_sane = |part: &str| {
         let sane = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
         part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(sane)
     };
     let parts: Vec<&str> = text.value.split('/').collect();
     if let Some(odd) = parts.iter().find(|part| !part_is_sane(part)) {
-        let label = if odd.is_empty() {
-            "a part is empty"
-        } else {
-            "not a name"
-        };
+        let label = if odd.is_empty() { "a part is empty" } else { "not a name" };
         return Err(problem(text.find(odd), label.to_owned(), example()));
     }
     match parts.as_slice() {
@@ -56,11 +51,7 @@ pub(in crate::inventory) fn parse(text: &At<String>) -> Result<String, Problem> 
                 None => "not a risk".to_owned(),
             };
             let start = track.len() + 1;
-            Err(problem(
-                text.part(start..start + risk.len()),
-                label,
-                format!("the risks are {}", RISKS.join(", ")),
-            ))
+            Err(problem(text.part(start..start + risk.len()), label, format!("the risks are {}", RISKS.join(", "))))
         }
         _ => Err(problem(whole(), "too many parts".to_owned(), example())),
     }

@@ -28,8 +28,6 @@ pub(super) fn sane(file: &File, report: &mut Report) {
         Problem::error("the cluster's name cannot be used")
             .at(name.span.clone(), label)
             .why("files, systemd units and contexts are named after it")
-            .help(format!(
-                "use lower-case letters, digits and `-`, at most {LONGEST} characters: name = \"home\""
-            )),
+            .help(format!("use lower-case letters, digits and `-`, at most {LONGEST} characters: name = \"home\"")),
     );
 }

@@ -9,17 +9,9 @@ use crate::inventory::reader::{Field, Report};
 /// The control planes; none when a node cannot be understood, as counting would be guessing.
 fn control_planes(file: &File) -> Option<Vec<&NodeTable>> {
     let nodes = file.nodes.given()?;
-    let roles = nodes
-        .iter()
-        .map(super::role::of)
-        .collect::<Option<Vec<Role>>>()?;
+    let roles = nodes.iter().map(super::role::of).collect::<Option<Vec<Role>>>()?;
     let nodes = nodes.iter().zip(roles);
-    Some(
-        nodes
-            .filter(|(_, role)| *role == Role::ControlPlane)
-            .map(|(node, _)| node)
-            .collect(),
-    )
+    Some(nodes.filter(|(_, role)| *role == Role::ControlPlane).map(|(node, _)| node).collect())
 }
 
 /// There is at least one.
@@ -49,11 +41,8 @@ pub(super) fn not_two(file: &File, report: &mut Report) {
         Field::Given(name) => name.span.clone(),
         Field::Absent | Field::Faulty => node.header.clone(),
     };
-    let allowed = file
-        .cluster
-        .given()
-        .and_then(|table| table.allow_two_control_planes.given())
-        .filter(|switch| switch.value);
+    let allowed =
+        file.cluster.given().and_then(|table| table.allow_two_control_planes.given()).filter(|switch| switch.value);
     let why = "with two members the data store has a single voter. Losing that machine loses the cluster, as with one control plane, but now there are two machines whose loss can do it, and nobody chose which: two are worse than one";
     let problem = match allowed {
         Some(switch) => Problem::warning("two control planes tolerate no failure, as allowed")

@@ -8,21 +8,9 @@ use crate::inventory::reader::{At, Report};
 /// section 6.6, RFC 5656 section 3.1, RFC 8709 section 4). RSA keys come in many lengths; 2048 bits take 372 characters.
 const KINDS: [(&str, &str, Option<usize>); 5] = [
     ("ssh-ed25519", "AAAAC3NzaC1lZDI1NTE5AAAAI", Some(68)),
-    (
-        "ecdsa-sha2-nistp256",
-        "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABB",
-        Some(140),
-    ),
-    (
-        "ecdsa-sha2-nistp384",
-        "AAAAE2VjZHNhLXNoYTItbmlzdHAzODQAAAAIbmlzdHAzODQAAABh",
-        Some(184),
-    ),
-    (
-        "ecdsa-sha2-nistp521",
-        "AAAAE2VjZHNhLXNoYTItbmlzdHA1MjEAAAAIbmlzdHA1MjEAAACF",
-        Some(232),
-    ),
+    ("ecdsa-sha2-nistp256", "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABB", Some(140)),
+    ("ecdsa-sha2-nistp384", "AAAAE2VjZHNhLXNoYTItbmlzdHAzODQAAAAIbmlzdHAzODQAAABh", Some(184)),
+    ("ecdsa-sha2-nistp521", "AAAAE2VjZHNhLXNoYTItbmlzdHA1MjEAAAAIbmlzdHA1MjEAAACF", Some(232)),
     ("ssh-rsa", "AAAAB3NzaC1yc2EAAAADAQABAAAB", None),
 ];
 
@@ -51,9 +39,7 @@ pub(in crate::inventory) fn parse(text: &At<String>) -> Result<String, Problem> 
             if sum.len() == FINGERPRINT && is_base64(sum) {
                 Ok((*word).to_owned())
             } else {
-                Err(problem(
-                    "a SHA256 fingerprint has 43 characters after the colon",
-                ))
+                Err(problem("a SHA256 fingerprint has 43 characters after the colon"))
             }
         }
         [word] if word.starts_with("MD5:") || word.split(':').count() == 16 => {
@@ -69,10 +55,7 @@ pub(in crate::inventory) fn parse(text: &At<String>) -> Result<String, Problem> 
                 let whole = key.len().is_multiple_of(4) && key.len() - body.len() <= 2;
                 if !key.starts_with(start) {
                     Err(problem("the key does not belong to its kind"))
-                } else if !whole
-                    || !is_base64(body)
-                    || length.is_some_and(|length| length != key.len())
-                {
+                } else if !whole || !is_base64(body) || length.is_some_and(|length| length != key.len()) {
                     Err(problem("the key is cut off or damaged"))
                 } else {
                     Ok(format!("{kind} {key}"))

@@ -60,7 +60,9 @@ pub(super) fn values(file: &File, report: &mut Report) {
             report.push(
                 Problem::error(format!("the value of the label `{}` is not allowed", key.value.escape_debug()))
                     .at(value.span.clone(), format!("the value {fault}"))
-                    .help("labels sort nodes into groups; a sentence belongs into an annotation or into a comment here"),
+                    .help(
+                        "labels sort nodes into groups; a sentence belongs into an annotation or into a comment here",
+                    ),
             );
         }
     }
@@ -87,17 +89,11 @@ fn word_fault(word: &str) -> Option<String> {
     if word.is_empty() {
         Some("is empty".to_owned())
     } else if let Some(other) = word.chars().find(other) {
-        Some(format!(
-            "holds `{}`: letters, digits, `-`, `_` and `.` are allowed",
-            other.escape_debug()
-        ))
+        Some(format!("holds `{}`: letters, digits, `-`, `_` and `.` are allowed", other.escape_debug()))
     } else if !end(word.chars().next()) || !end(word.chars().last()) {
         Some("must begin and end with a letter or a digit".to_owned())
     } else if word.len() > LONGEST_NAME {
-        Some(format!(
-            "has {} characters, and {LONGEST_NAME} are allowed",
-            word.len()
-        ))
+        Some(format!("has {} characters, and {LONGEST_NAME} are allowed", word.len()))
     } else {
         None
     }
@@ -105,17 +101,10 @@ fn word_fault(word: &str) -> Option<String> {
 
 fn prefix_fault(prefix: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let part_is_sane = |part: &str| {
-        !part.is_empty()
-            && part.chars().all(allowed)
-            && !part.starts_with('-')
-            && !part.ends_with('-')
-    };
+    let part_is_sane =
+        |part: &str| !part.is_empty() && part.chars().all(allowed) && !part.starts_with('-') && !part.ends_with('-');
     if prefix.len() > LONGEST_PREFIX {
-        Some(format!(
-            "has {} characters, and {LONGEST_PREFIX} are allowed",
-            prefix.len()
-        ))
+        Some(format!("has {} characters, and {LONGEST_PREFIX} are allowed", prefix.len()))
     } else if prefix.split('.').all(part_is_sane) {
         None
     } else {

@@ -13,11 +13,7 @@ pub(super) fn texts(file: &File, report: &mut Report) {
         texts.extend([("user", &ssh.user), ("jump", &ssh.jump)]);
     }
     for ssh in file.nodes().iter().filter_map(|node| node.ssh.given()) {
-        texts.extend([
-            ("user", &ssh.user),
-            ("host", &ssh.host),
-            ("jump", &ssh.jump),
-        ]);
+        texts.extend([("user", &ssh.user), ("host", &ssh.host), ("jump", &ssh.jump)]);
     }
     for (key, text) in texts {
         if let Some(text) = text.given() {
@@ -45,20 +41,14 @@ fn word(key: &str, text: &At<String>) -> Result<(), Problem> {
         "host" => "such as host = \"nuc1.lan\"; the login name goes to `user`, the port to `port`",
         _ => "such as jump = \"me@gateway.lan:22\", several with commas between them",
     };
-    Err(Problem::error(format!("`{key}` cannot be used"))
-        .at(text.span.clone(), label)
-        .help(help))
+    Err(Problem::error(format!("`{key}` cannot be used")).at(text.span.clone(), label).help(help))
 }
 
 /// Paths are there and use no other user's home.
 pub(super) fn paths(file: &File, report: &mut Report) {
     let mut paths: Vec<(&str, &Text)> = Vec::new();
     if let Some(ssh) = file.ssh.given() {
-        paths.extend([
-            ("identity", &ssh.identity),
-            ("config", &ssh.config),
-            ("known_hosts", &ssh.known_hosts),
-        ]);
+        paths.extend([("identity", &ssh.identity), ("config", &ssh.config), ("known_hosts", &ssh.known_hosts)]);
     }
     let nodes = file.nodes().iter().filter_map(|node| node.ssh.given());
     paths.extend(nodes.map(|ssh| ("identity", &ssh.identity)));

@@ -19,9 +19,9 @@ pub(super) fn valid(file: &File, report: &mut Report) {
 fn check(name: &At<String>) -> Result<(), Problem> {
     let text = name.value.as_str();
     let problem = |span, label: &str| {
-        Err(Problem::error(format!("`{}` cannot be a node's name", text.escape_debug()))
-            .at(span, label)
-            .why("the machine's host name is its name in Kubernetes, which takes lower-case host names (RFC 1123) only"))
+        Err(Problem::error(format!("`{}` cannot be a node's name", text.escape_debug())).at(span, label).why(
+            "the machine's host name is its name in Kubernetes, which takes lower-case host names (RFC 1123) only",
+        ))
     };
     let help = |problem: Result<(), Problem>, help: String| problem.map_err(|p| p.help(help));
     let rename = |to: &str| format!("write name = \"{to}\"; the machine's host name is set to it");
@@ -58,25 +58,18 @@ fn check(name: &At<String>) -> Result<(), Problem> {
     }
     if !ends_well(text) {
         return help(
-            problem(
-                name.span.clone(),
-                "`-` and `.` stand only between letters and digits",
-            ),
+            problem(name.span.clone(), "`-` and `.` stand only between letters and digits"),
             "begin and end every part with a letter or a digit".to_owned(),
         );
     }
     if text.len() > LONGEST {
         let label = format!("{} characters", text.len());
-        return help(
-            problem(name.span.clone(), &label),
-            format!("use at most {LONGEST} characters"),
-        );
+        return help(problem(name.span.clone(), &label), format!("use at most {LONGEST} characters"));
     }
     Ok(())
 }
 
 /// Every part between dots begins and ends with a letter or a digit.
 fn ends_well(text: &str) -> bool {
-    text.split('.')
-        .all(|part| !part.is_empty() && !part.starts_with('-') && !part.ends_with('-'))
+    text.split('.').all(|part| !part.is_empty() && !part.starts_with('-') && !part.ends_with('-'))
 }

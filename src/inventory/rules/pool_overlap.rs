@@ -10,10 +10,7 @@ use crate::inventory::reader::Report;
 pub(super) fn nodes(file: &File, report: &mut Report) {
     for (text, range) in pool_syntax::ranges(file) {
         for owner in file.nodes().iter().filter_map(|node| node.address.given()) {
-            let Some(address) = address::parse(owner)
-                .ok()
-                .filter(|address| range.contains((*address).into()))
-            else {
+            let Some(address) = address::parse(owner).ok().filter(|address| range.contains((*address).into())) else {
                 continue;
             };
             report.push(
@@ -34,10 +31,7 @@ pub(super) fn networks(file: &File, report: &mut Report) {
         if let Some(taken) = taken.find(|taken| range.overlaps_network(taken.network)) {
             report.push(
                 Problem::error(format!("the pool reaches into {}", taken.network))
-                    .at(
-                        text.span.clone(),
-                        format!("{} to {}", range.first, range.last),
-                    )
+                    .at(text.span.clone(), format!("{} to {}", range.first, range.last))
                     .why(taken.why)
                     .help("use free addresses of the home network"),
             );
@@ -53,11 +47,7 @@ pub(super) fn itself(file: &File, report: &mut Report) {
             if range.overlaps(other) {
                 let first = range.first.max(other.first);
                 let last = range.last.min(other.last);
-                let both = if first == last {
-                    first.to_string()
-                } else {
-                    format!("{first} to {last}")
-                };
+                let both = if first == last { first.to_string() } else { format!("{first} to {last}") };
                 report.push(
                     Problem::error(format!("two ranges of the pool hold {both}"))
                         .at(text.span.clone(), "this range")

@@ -31,9 +31,7 @@ pub(super) fn near_nodes(file: &File, report: &mut Report) {
                 Problem::warning("the pool is not in the network of any node")
                     .at(text.span.clone(), format!("no node is in this /{USUAL_LENGTH}"))
                     .why("MetalLB announces addresses by ARP, which does not leave the nodes' own network")
-                    .help(format!(
-                        "if that network is {example}, choose a range in it; if it is larger, all is well"
-                    )),
+                    .help(format!("if that network is {example}, choose a range in it; if it is larger, all is well")),
             );
         }
     }
@@ -71,11 +69,7 @@ fn shortened(range: &PoolRange) -> Option<String> {
     let first = range.first.to_bits() + u32::from(octet(range.first) == 0);
     let last = range.last.to_bits() - u32::from(octet(range.last) == 255);
     let shorter = PoolRange {
-        text: format!(
-            "{}-{}",
-            Ipv4Addr::from_bits(first),
-            Ipv4Addr::from_bits(last)
-        ),
+        text: format!("{}-{}", Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last)),
         first: Ipv4Addr::from_bits(first),
         last: Ipv4Addr::from_bits(last),
     };

@@ -9,8 +9,7 @@ use crate::inventory::reader::{At, Report};
 /// The ranges that can be read, each with its text. The others are reported by [`valid`].
 pub(super) fn ranges(file: &File) -> Vec<(&At<String>, PoolRange)> {
     let pool = file.pool().iter();
-    pool.filter_map(|text| Some((text, text.value.parse().ok()?)))
-        .collect()
+    pool.filter_map(|text| Some((text, text.value.parse().ok()?))).collect()
 }
 
 /// A pool holds at least one range.
@@ -20,9 +19,9 @@ pub(super) fn not_empty(file: &File, report: &mut Report) {
     };
     if metallb.pool.given().is_some_and(Vec::is_empty) {
         report.push(
-            Problem::error("the pool is empty")
-                .at(metallb.header.clone(), "no range in it")
-                .help("name a range, such as pool = \"192.168.1.240-192.168.1.250\"; without a pool leave out [metallb]"),
+            Problem::error("the pool is empty").at(metallb.header.clone(), "no range in it").help(
+                "name a range, such as pool = \"192.168.1.240-192.168.1.250\"; without a pool leave out [metallb]",
+            ),
         );
     }
 }
@@ -43,18 +42,10 @@ fn explain(text: &At<String>, fault: PoolFault) -> Problem {
     match fault {
         PoolFault::Empty => problem.at(whole, "empty").help(forms),
         PoolFault::Several(parts) => {
-            let list = parts
-                .iter()
-                .map(|part| format!("{part:?}"))
-                .collect::<Vec<_>>()
-                .join(", ");
-            problem
-                .at(text.find(","), "separates nothing here")
-                .help(format!("write a list: pool = [{list}]"))
+            let list = parts.iter().map(|part| format!("{part:?}")).collect::<Vec<_>>().join(", ");
+            problem.at(text.find(","), "separates nothing here").help(format!("write a list: pool = [{list}]"))
         }
-        PoolFault::Blanks(full) => problem
-            .at(whole, "no blanks in a range")
-            .help(format!("write \"{full}\"")),
+        PoolFault::Blanks(full) => problem.at(whole, "no blanks in a range").help(format!("write \"{full}\"")),
         PoolFault::Short(full) => problem
             .at(whole, "the last address is not whole")
             .why("MetalLB wants both addresses whole")
@@ -63,23 +54,18 @@ fn explain(text: &At<String>, fault: PoolFault) -> Problem {
             .at(whole, "the last address is the lower one")
             .why("the addon of MicroK8s takes it, MetalLB refuses it, and enabling would never end")
             .help(format!("write \"{turned}\"")),
-        PoolFault::Single(address) => problem.at(whole, "one address").help(format!(
-            "for a pool of this address alone write \"{address}/32\""
-        )),
+        PoolFault::Single(address) => {
+            problem.at(whole, "one address").help(format!("for a pool of this address alone write \"{address}/32\""))
+        }
         PoolFault::HostBits(network) => problem
             .at(whole, format!("the network is {network}"))
-            .why(format!(
-                "it is not clear whether the pool starts here or at {}",
-                network.network()
-            ))
+            .why(format!("it is not clear whether the pool starts here or at {}", network.network()))
             .help(format!(
                 "write \"{network}\" for {} to {}, or the range you mean as first-last",
                 network.network(),
                 network.broadcast()
             )),
-        PoolFault::Prefix(length) => problem
-            .at(text.find(&format!("/{length}")), "from /0 to /32")
-            .help(forms),
+        PoolFault::Prefix(length) => problem.at(text.find(&format!("/{length}")), "from /0 to /32").help(forms),
         PoolFault::V6 => problem
             .at(whole, "IPv6")
             .why("the nodes are known by IPv4 addresses, and MicroK8s runs an IPv4 cluster")

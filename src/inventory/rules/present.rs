@@ -8,8 +8,7 @@ use crate::inventory::reader::{Field, Report};
 pub(super) fn cluster(file: &File, report: &mut Report) {
     if matches!(file.cluster, Field::Absent) {
         report.push(
-            Problem::error("the [cluster] table is missing")
-                .help("begin the file with\n[cluster]\nname = \"home\""),
+            Problem::error("the [cluster] table is missing").help("begin the file with\n[cluster]\nname = \"home\""),
         );
     }
 }

@@ -30,13 +30,8 @@ fn parse(text: &At<String>) -> Result<Role, Problem> {
         "agent" | "node" => Some("worker"),
         other => nearest(other, ["control-plane", "worker"]),
     };
-    let label = meant.map_or_else(
-        || "no such role".to_owned(),
-        |meant| format!("did you mean \"{meant}\"?"),
-    );
-    Err(
-        Problem::error(format!("`{}` is not a role", text.value.escape_debug()))
-            .at(text.span.clone(), label)
-            .help("a node is a \"control-plane\" (it runs workloads too) or a \"worker\""),
-    )
+    let label = meant.map_or_else(|| "no such role".to_owned(), |meant| format!("did you mean \"{meant}\"?"));
+    Err(Problem::error(format!("`{}` is not a role", text.value.escape_debug()))
+        .at(text.span.clone(), label)
+        .help("a node is a \"control-plane\" (it runs workloads too) or a \"worker\""))
 }

@@ -11,20 +11,14 @@ use crate::inventory::reader::Report;
 /// The nodes with something in common: the thing, and where each of them says so.
 type Shared<'a, K> = Vec<(K, Vec<(&'a NodeTable, Range<usize>)>)>;
 
-fn shared<'a, K: Ord>(
-    file: &'a File,
-    key: impl Fn(&'a NodeTable) -> Option<(K, Range<usize>)>,
-) -> Shared<'a, K> {
+fn shared<'a, K: Ord>(file: &'a File, key: impl Fn(&'a NodeTable) -> Option<(K, Range<usize>)>) -> Shared<'a, K> {
     let mut owners: BTreeMap<K, Vec<_>> = BTreeMap::new();
     for node in file.nodes() {
         if let Some((key, span)) = key(node) {
             owners.entry(key).or_default().push((node, span));
         }
     }
-    owners
-        .into_iter()
-        .filter(|(_, owners)| owners.len() > 1)
-        .collect()
+    owners.into_iter().filter(|(_, owners)| owners.len() > 1).collect()
 }
 
 /// `` `a`, `b` and `c` ``
@@ -37,10 +31,9 @@ fn names(owners: &[(&NodeTable, Range<usize>)]) -> String {
 }
 
 fn name(node: &NodeTable) -> String {
-    node.name.given().map_or_else(
-        || "a node without a name".to_owned(),
-        |name| format!("`{}`", name.value.escape_debug()),
-    )
+    node.name
+        .given()
+        .map_or_else(|| "a node without a name".to_owned(), |name| format!("`{}`", name.value.escape_debug()))
 }
 
 /// Labels every owner with its name; the last one, which repeats the others, gets the place.
@@ -58,17 +51,9 @@ pub(super) fn node_names(file: &File, report: &mut Report) {
         Some((name.value.as_str(), name.span.clone()))
     });
     for (name, owners) in shared {
-        let mut problem = Problem::error(format!(
-            "{} nodes are called `{}`",
-            owners.len(),
-            name.escape_debug()
-        ));
+        let mut problem = Problem::error(format!("{} nodes are called `{}`", owners.len(), name.escape_debug()));
         for (index, (_, span)) in owners.iter().enumerate().rev() {
-            let label = if index == 0 {
-                "first here"
-            } else {
-                "again here"
-            };
+            let label = if index == 0 { "first here" } else { "again here" };
             problem = problem.at(span.clone(), label);
         }
         report.push(
@@ -105,11 +90,8 @@ pub(super) fn logins(file: &File, report: &mut Report) {
         Some(((host.value.as_str(), port, jump), host.span.clone()))
     });
     for ((host, _, _), owners) in shared {
-        let problem = Problem::error(format!(
-            "{} are reached at the same host `{}`",
-            names(&owners),
-            host.escape_debug()
-        ));
+        let problem =
+            Problem::error(format!("{} are reached at the same host `{}`", names(&owners), host.escape_debug()));
         report.push(
             label_all(problem, &owners)
                 .why("one machine cannot be two nodes")
