@@ -14,6 +14,7 @@
 
 pub mod cli;
 pub mod diagnostic;
+mod document;
 pub mod engine;
 pub mod error;
 pub mod facts;

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::field::{At, Field};
 use super::file::{DEFAULT_CHANNEL, File, NodeTable, SshTable};
 use super::model::{Cluster, Inventory, Metallb, Node, NodeSsh, Ssh};
 use super::paths::resolve;
 use super::rules::{address, channel, host_key, role, sudo};
+use crate::document::{At, Field};
 
 /// What the file says; none when a rule has refused a part of it. `folder` is where relative paths start.
 pub(super) fn inventory(file: &File, folder: &Path) -> Option<Inventory> {

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::field::{At, Field};
-use super::reader::Table;
-use super::report::Report;
+use crate::document::Report;
+use crate::document::Table;
+use crate::document::{At, Field};
 
 /// The MicroK8s channel when the file names none.
 pub(super) const DEFAULT_CHANNEL: &str = "1.35/stable";

@@ -9,10 +9,10 @@ use toml::de::DeTable;
 use super::build;
 use super::file::File;
 use super::model::Inventory;
-use super::report::Report;
 use super::rules;
-use super::suggest::nearest;
 use crate::diagnostic::{Problem, Severity, Source, render_all};
+use crate::document::Report;
+use crate::document::suggest::nearest;
 
 /// A valid inventory and what its author should know all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::model::{Recipe, Step};
 use super::read::{self, Names};
 use super::source::{self, PlaybookFile};
 use crate::diagnostic::{Problem, Source, render_all};
-use crate::inventory::reader::{Field, Report, Table};
+use crate::document::{Field, Report, Table};
 
 /// Everything that is wrong with the playbooks, at once.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use super::model::{Action, On, Step};
 use super::trial;
 use super::when::WHEN;
 use crate::diagnostic::Problem;
-use crate::inventory::reader::{At, Field, Report, Table};
-use crate::inventory::suggest::nearest;
+use crate::document::suggest::nearest;
+use crate::document::{At, Field, Report, Table};
 
 /// How long it may take until a step is observed to hold, unless it says otherwise.
 const SETTLE: Duration = Duration::from_secs(10);

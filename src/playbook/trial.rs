@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::render::{RenderContext, RenderError, render};
 use crate::diagnostic::{Problem, Source};
-use crate::inventory::reader::{At, Report};
+use crate::document::{At, Report};
 
 /// Tries one script of a step; `key` is `check` or `apply`.
 pub(super) fn run(id: &str, key: &str, script: &At<String>, report: &mut Report) {

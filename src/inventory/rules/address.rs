@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::networks::{CLUSTER, SPECIAL};
 use crate::diagnostic::Problem;
-use crate::inventory::field::At;
+use crate::document::At;
+use crate::document::Report;
 use crate::inventory::file::File;
-use crate::inventory::report::Report;
 
 /// Every address is one that the other nodes can dial.
 pub(super) fn usable(file: &File, report: &mut Report) {

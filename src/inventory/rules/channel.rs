@@ -1,10 +1,10 @@
 //! The snap channel of MicroK8s: `<track>/<risk>[/<branch>]`, see <https://snapcraft.io/docs/channels>.
 
 use crate::diagnostic::Problem;
-use crate::inventory::field::At;
+use crate::document::At;
+use crate::document::Report;
+use crate::document::suggest::nearest;
 use crate::inventory::file::{DEFAULT_CHANNEL, File};
-use crate::inventory::report::Report;
-use crate::inventory::suggest::nearest;
 
 const RISKS: [&str; 4] = ["stable", "candidate", "beta", "edge"];
 

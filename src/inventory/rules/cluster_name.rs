@@ -1,8 +1,8 @@
 //! The cluster's name becomes the name of files, of systemd units and of contexts.
 
 use crate::diagnostic::Problem;
+use crate::document::Report;
 use crate::inventory::file::File;
-use crate::inventory::report::Report;
 
 const LONGEST: usize = 40;
 

@@ -2,10 +2,10 @@
 //! members there is one voter, from three on there are three (canonical/go-dqlite app/roles.go, targets of MicroK8s).
 
 use crate::diagnostic::Problem;
-use crate::inventory::field::Field;
+use crate::document::Field;
+use crate::document::Report;
 use crate::inventory::file::{File, NodeTable};
 use crate::inventory::model::Role;
-use crate::inventory::report::Report;
 
 /// The control planes; none when a node cannot be understood, as counting would be guessing.
 fn control_planes(file: &File) -> Option<Vec<&NodeTable>> {

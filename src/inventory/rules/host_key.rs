@@ -1,9 +1,9 @@
 //! A pinned host key: a public key as in `ssh_host_ed25519_key.pub`, or its SHA256 fingerprint.
 
 use crate::diagnostic::Problem;
-use crate::inventory::field::At;
+use crate::document::At;
+use crate::document::Report;
 use crate::inventory::file::File;
-use crate::inventory::report::Report;
 
 /// The kinds of host keys, how each begins and how long it is in base64: the blob repeats the kind's name (RFC 4253
 /// section 6.6, RFC 5656 section 3.1, RFC 8709 section 4). RSA keys come in many

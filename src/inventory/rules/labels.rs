@@ -2,9 +2,9 @@
 //! <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/>.
 
 use crate::diagnostic::Problem;
-use crate::inventory::field::At;
+use crate::document::At;
+use crate::document::Report;
 use crate::inventory::file::File;
-use crate::inventory::report::Report;
 
 const LONGEST_NAME: usize = 63;
 const LONGEST_PREFIX: usize = 253;

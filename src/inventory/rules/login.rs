@@ -1,9 +1,9 @@
 //! What ends up on the command line of ssh.
 
 use crate::diagnostic::Problem;
-use crate::inventory::field::{At, Field};
+use crate::document::Report;
+use crate::document::{At, Field};
 use crate::inventory::file::File;
-use crate::inventory::report::Report;
 
 type Text = Field<At<String>>;
 

@@ -19,7 +19,7 @@ pub(super) mod sudo;
 mod unique;
 
 use super::file::File;
-use super::report::Report;
+use crate::document::Report;
 
 type Rule = fn(&File, &mut Report);
 

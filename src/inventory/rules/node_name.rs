@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use crate::diagnostic::Problem;
-use crate::inventory::field::At;
+use crate::document::At;
+use crate::document::Report;
 use crate::inventory::file::File;
-use crate::inventory::report::Report;
 
 /// Longest host name Linux takes is 64; the value of the label `kubernetes.io/hostname` ends at 63.
 const LONGEST: usize = 63;

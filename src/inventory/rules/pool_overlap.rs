@@ -2,8 +2,8 @@
 
 use super::{address, networks, pool_syntax};
 use crate::diagnostic::Problem;
+use crate::document::Report;
 use crate::inventory::file::File;
-use crate::inventory::report::Report;
 
 /// No node's address.
 pub(super) fn nodes(file: &File, report: &mut Report) {

@@ -6,10 +6,10 @@ use ipnet::Ipv4Net;
 
 use super::{address, networks, pool_syntax};
 use crate::diagnostic::Problem;
-use crate::inventory::field::At;
+use crate::document::At;
+use crate::document::Report;
 use crate::inventory::file::File;
 use crate::inventory::model::PoolRange;
-use crate::inventory::report::Report;
 
 /// What a home network most often is.
 const USUAL_LENGTH: u8 = 24;

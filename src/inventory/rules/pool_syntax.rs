@@ -1,11 +1,11 @@
 //! What a pool may be made of.
 
 use crate::diagnostic::Problem;
-use crate::inventory::field::At;
+use crate::document::At;
+use crate::document::Report;
 use crate::inventory::file::File;
 use crate::inventory::model::PoolRange;
 use crate::inventory::pool::PoolFault;
-use crate::inventory::report::Report;
 
 /// The ranges that can be read, each with its text. The others are reported by [`valid`].
 pub(super) fn ranges(file: &File) -> Vec<(&At<String>, PoolRange)> {

@@ -1,9 +1,9 @@
 //! A cluster and nodes have to be there.
 
 use crate::diagnostic::Problem;
-use crate::inventory::field::Field;
+use crate::document::Field;
+use crate::document::Report;
 use crate::inventory::file::File;
-use crate::inventory::report::Report;
 
 /// There is a `[cluster]` table.
 pub(super) fn cluster(file: &File, report: &mut Report) {

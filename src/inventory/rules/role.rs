@@ -1,11 +1,11 @@
 //! What a node does.
 
 use crate::diagnostic::Problem;
-use crate::inventory::field::{At, Field};
+use crate::document::Report;
+use crate::document::suggest::nearest;
+use crate::document::{At, Field};
 use crate::inventory::file::{File, NodeTable};
 use crate::inventory::model::Role;
-use crate::inventory::report::Report;
-use crate::inventory::suggest::nearest;
 
 /// Every role is one there is.
 pub(super) fn known(file: &File, report: &mut Report) {

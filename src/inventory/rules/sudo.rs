@@ -1,11 +1,11 @@
 //! How root's rights are had.
 
 use crate::diagnostic::Problem;
-use crate::inventory::field::At;
+use crate::document::At;
+use crate::document::Report;
+use crate::document::suggest::nearest;
 use crate::inventory::file::File;
 use crate::inventory::model::Sudo;
-use crate::inventory::report::Report;
-use crate::inventory::suggest::nearest;
 
 /// The way is one there is.
 pub(super) fn known(file: &File, report: &mut Report) {

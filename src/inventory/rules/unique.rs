@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::{address, host_key};
 use crate::diagnostic::Problem;
+use crate::document::Report;
 use crate::inventory::file::{File, NodeTable};
-use crate::inventory::report::Report;
 
 /// The nodes with something in common: the thing, and where each of them says so.
 type Shared<'a, K> = Vec<(K, Vec<(&'a NodeTable, Range<usize>)>)>;

@@ -1,7 +1,7 @@
 //! "Did you mean …?"
 
 /// The candidate that a slip of the fingers turns into `word`, if any is that near.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase().replace('-', "_");
     // One slip for three letters: `nmae` finds `name`, and `zone` does not find `role`.
     let allowed = (word.chars().count() / 3).max(1);
