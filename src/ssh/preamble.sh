@@ -1,0 +1,31 @@
+PATH="${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
+LC_ALL=C
+export PATH LC_ALL
+umask 022
+cd /
+say() {
+  printf '\n%s %s\n' "$homeprov_marker" "$1"
+  printf '\n%s %s\n' "$homeprov_marker" "$1" >&2
+}
+limited() {
+  if command -v timeout >/dev/null 2>&1; then
+    timeout -k 2 "$@"
+    return
+  fi
+  seconds=$1
+  shift
+  "$@" <&0 &
+  child=$!
+  (
+    sleep "$seconds" &
+    nap=$!
+    trap 'kill "$nap"' TERM
+    wait "$nap" && kill "$child"
+  ) </dev/null >/dev/null 2>&1 &
+  guard=$!
+  wait "$child"
+  status=$?
+  kill "$guard" 2>/dev/null
+  [ "$status" != 143 ] || status=124
+  return "$status"
+}
