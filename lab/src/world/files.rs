@@ -21,6 +21,20 @@ pub trait Files: Send {
     fn make_dir(&mut self, path: &str, mode: u32);
     /// Whether anything is at `path`, following links.
     fn exists(&self, path: &str) -> bool;
+    /// Empties the disk, as a new installation does. By itself this removes what the world knows of; a real tree is
+    /// better reset by whoever owns it.
+    fn wipe(&mut self) {
+        for path in [
+            "/var/snap",
+            "/var/lib/kubelet",
+            "/etc/sysctl.d",
+            "/etc/modules-load.d",
+            "/etc/hosts",
+            "/etc/group",
+        ] {
+            self.remove(path);
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
