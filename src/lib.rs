@@ -23,4 +23,5 @@ pub mod plan;
 pub mod playbook;
 pub mod report;
 pub mod ssh;
+pub mod status;
 pub mod steps;
