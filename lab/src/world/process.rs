@@ -36,8 +36,6 @@ pub(super) struct Call {
     pub(super) err: Vec<u8>,
     /// The exit status once it has ended.
     pub(super) exit: Option<i32>,
-    /// When it was started.
-    pub(super) started: Millis,
     /// When it ended.
     pub(super) ended: Millis,
     /// Whether it holds the machine's addon lock.
@@ -53,7 +51,6 @@ impl Call {
             out: Vec::new(),
             err: Vec::new(),
             exit: None,
-            started: now,
             ended: now,
             addon_lock: false,
         }

@@ -104,7 +104,7 @@ pub(super) fn main(world: &mut World, call: &mut Call) -> Next {
         });
     }
     let took = world.around(match command.as_str() {
-        "list" => 110,
+        "list" => 200,
         "version" => 310,
         "services" | "info" => 390,
         _ => 150,
