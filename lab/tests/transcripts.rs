@@ -57,7 +57,11 @@ fn shell(world: &mut World, node: &str, line: &str) -> (String, String, i32, u64
         let mut out = match words[0] {
             "ls" => {
                 let names = world.machine(node).files().list(words[1]);
-                names.iter().filter(|name| !name.starts_with('.')).map(|name| format!("{name}\n")).collect()
+                names
+                    .iter()
+                    .filter(|name| !name.starts_with('.'))
+                    .map(|name| format!("{name}\n"))
+                    .collect()
             }
             "cat" => {
                 let mut text = String::new();
