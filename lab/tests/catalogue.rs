@@ -16,237 +16,48 @@ fn homelab(members: usize, workers: usize) -> World {
 /// One row: where, what, the exit status, and a part of what is said.
 struct Row(&'static str, &'static [&'static str], i32, &'static str);
 
+#[rustfmt::skip]
+const ROWS: [Row; 34] = [
+    Row("nuc1", &["snap", "install", "microk8s", "--classic", "--channel=1.35/stable"], 0, "is already installed"),
+    Row("nuc3", &["microk8s", "status"], 0, "acting as a node in a cluster"),
+    Row("nuc1", &["microk8s", "status", "-a", "nosuch"], 0, "disabled"),
+    Row("nuc3", &["microk8s", "kubectl", "get", "nodes"], 0, "Please use the microk8s kubectl on the master"),
+    Row("nuc3", &["microk8s", "helm", "list"], 0, "acting as a node in a cluster"),
+    Row("nuc3", &["microk8s", "helm3", "list"], 0, "acting as a node in a cluster"),
+    Row("nuc3", &["microk8s", "config"], 0, "acting as a node in a cluster"),
+    Row("nuc3", &["microk8s", "start"], 0, "acting as a node in a cluster"),
+    Row("nuc3", &["microk8s", "add-node"], 1, "Please use the microk8s add-node on the master"),
+    Row("nuc3", &["microk8s", "enable", "dns"], 1, "Please use the master node."),
+    Row("nuc1", &["microk8s", "add-node", "--with-some-help"], 0, "usage: microk8s add-node"),
+    Row("nuc1", &["microk8s", "enable", "core/nosuch"], 0, "Addon core/nosuch not found"),
+    Row("nuc1", &["microk8s", "enable", "nosuch"], 1, "was not found in any repository"),
+    Row("nuc1", &["microk8s", "enable", "dns:1.1.1.1"], 0, "Addon core/dns is already enabled"),
+    Row("nuc1", &["microk8s", "enable", "metallb", "--help"], 0, "does not yet have a help message"),
+    Row("nuc1", &["microk8s", "enable", "metallb:nonsense"], 1, "is not a valid IP Range"),
+    Row("nuc1", &["microk8s", "enable", "metallb"], 1, "Enabling MetalLB"),
+    Row("nuc1", &["microk8s", "enable", "community"], 0, "Community repository is now enabled"),
+    Row("nuc1", &["microk8s", "enable", "community/openebs", "-j", "2"], 0, "iscsid is not available or enabled"),
+    Row("nuc1", &["microk8s", "leave"], 3, "the only copy of the Kubernetes database"),
+    Row("nuc1", &["microk8s", "remove-node"], 1, "Please provide the node you want to remove."),
+    Row("nuc1", &["microk8s", "remove-node", "nuc2"], 1, "is registered with dqlite"),
+    Row("nuc1", &["microk8s", "remove-node", "nuc9"], 1, "Node nuc9 does not exist in Kubernetes."),
+    Row("nuc1", &["microk8s", "join", "nonsense"], 1, "Expected format"),
+    Row("nuc1", &["microk8s", "join", "nuc2:25000/00000000000000000000000000000000"], 1, "Invalid master IP"),
+    Row("nuc1", &["microk8s", "join", "10.77.0.12:99999/00000000000000000000000000000000"], 1, "Master PORT not in range"),
+    Row("nuc1", &["microk8s", "join", "10.77.0.12:25000/short"], 1, "at least 32 bytes"),
+    Row("nuc1", &["microk8s", "join", "10.77.0.12:25000/00000000000000000000000000000000/short"], 1, "at least 12 bytes"),
+    Row("nuc1", &["microk8s", "join", "10.77.0.12:25000/00000000000000000000000000000000"], 6, "Invalid token (500)"),
+    Row("nuc1", &["microk8s", "join", "10.77.0.99:25000/00000000000000000000000000000000"], 1, "No route to host"),
+    Row("nuc1", &["microk8s", "nosuch"], 1, "'nosuch' is not a valid MicroK8s subcommand."),
+    Row("nuc1", &["snap", "install", "nosuch"], 1, "not found"),
+    Row("nuc1", &["snap", "refresh", "--channel=9.99/stable", "microk8s"], 1, "is not available on 9.99/stable"),
+    Row("nuc1", &["microk8s", "addons", "repo", "remove", "nosuch"], 1, "does not exist"),
+];
+
 #[test]
 fn exit_statuses_that_lie() {
     let mut world = homelab(2, 1);
-    let rows = [
-        Row(
-            "nuc1",
-            &[
-                "snap",
-                "install",
-                "microk8s",
-                "--classic",
-                "--channel=1.35/stable",
-            ],
-            0,
-            "is already installed",
-        ),
-        Row(
-            "nuc3",
-            &["microk8s", "status"],
-            0,
-            "acting as a node in a cluster",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "status", "-a", "nosuch"],
-            0,
-            "disabled",
-        ),
-        Row(
-            "nuc3",
-            &["microk8s", "kubectl", "get", "nodes"],
-            0,
-            "Please use the microk8s kubectl on the master",
-        ),
-        Row(
-            "nuc3",
-            &["microk8s", "helm", "list"],
-            0,
-            "acting as a node in a cluster",
-        ),
-        Row(
-            "nuc3",
-            &["microk8s", "helm3", "list"],
-            0,
-            "acting as a node in a cluster",
-        ),
-        Row(
-            "nuc3",
-            &["microk8s", "config"],
-            0,
-            "acting as a node in a cluster",
-        ),
-        Row(
-            "nuc3",
-            &["microk8s", "start"],
-            0,
-            "acting as a node in a cluster",
-        ),
-        Row(
-            "nuc3",
-            &["microk8s", "add-node"],
-            1,
-            "Please use the microk8s add-node on the master",
-        ),
-        Row(
-            "nuc3",
-            &["microk8s", "enable", "dns"],
-            1,
-            "Please use the master node.",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "add-node", "--with-some-help"],
-            0,
-            "usage: microk8s add-node",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "enable", "core/nosuch"],
-            0,
-            "Addon core/nosuch not found",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "enable", "nosuch"],
-            1,
-            "was not found in any repository",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "enable", "dns:1.1.1.1"],
-            0,
-            "Addon core/dns is already enabled",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "enable", "metallb", "--help"],
-            0,
-            "does not yet have a help message",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "enable", "metallb:nonsense"],
-            1,
-            "is not a valid IP Range",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "enable", "metallb"],
-            1,
-            "Enabling MetalLB",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "enable", "community"],
-            0,
-            "Community repository is now enabled",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "enable", "community/openebs", "-j", "2"],
-            0,
-            "iscsid is not available or enabled",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "leave"],
-            3,
-            "the only copy of the Kubernetes database",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "remove-node"],
-            1,
-            "Please provide the node you want to remove.",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "remove-node", "nuc2"],
-            1,
-            "is registered with dqlite",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "remove-node", "nuc9"],
-            1,
-            "Node nuc9 does not exist in Kubernetes.",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "join", "nonsense"],
-            1,
-            "Expected format",
-        ),
-        Row(
-            "nuc1",
-            &[
-                "microk8s",
-                "join",
-                "nuc2:25000/00000000000000000000000000000000",
-            ],
-            1,
-            "Invalid master IP",
-        ),
-        Row(
-            "nuc1",
-            &[
-                "microk8s",
-                "join",
-                "10.77.0.12:99999/00000000000000000000000000000000",
-            ],
-            1,
-            "Master PORT not in range",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "join", "10.77.0.12:25000/short"],
-            1,
-            "at least 32 bytes",
-        ),
-        Row(
-            "nuc1",
-            &[
-                "microk8s",
-                "join",
-                "10.77.0.12:25000/00000000000000000000000000000000/short",
-            ],
-            1,
-            "at least 12 bytes",
-        ),
-        Row(
-            "nuc1",
-            &[
-                "microk8s",
-                "join",
-                "10.77.0.12:25000/00000000000000000000000000000000",
-            ],
-            6,
-            "Invalid token (500)",
-        ),
-        Row(
-            "nuc1",
-            &[
-                "microk8s",
-                "join",
-                "10.77.0.99:25000/00000000000000000000000000000000",
-            ],
-            1,
-            "No route to host",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "nosuch"],
-            1,
-            "'nosuch' is not a valid MicroK8s subcommand.",
-        ),
-        Row("nuc1", &["snap", "install", "nosuch"], 1, "not found"),
-        Row(
-            "nuc1",
-            &["snap", "refresh", "--channel=9.99/stable", "microk8s"],
-            1,
-            "is not available on 9.99/stable",
-        ),
-        Row(
-            "nuc1",
-            &["microk8s", "addons", "repo", "remove", "nosuch"],
-            1,
-            "does not exist",
-        ),
-    ];
-    for Row(machine, argv, status, part) in rows {
+    for Row(machine, argv, status, part) in ROWS {
         let output = world.run(machine, argv, b"");
         assert_eq!(output.exit, status, "{argv:?}: {output:?}");
         let said = format!("{}{}", output.stdout, output.stderr);

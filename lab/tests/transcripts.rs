@@ -1,18 +1,10 @@
-//! Replays transcripts of a real MicroK8s v1.36.2 on three Debian 12 machines against a world in the same state, and
+//! Replays transcripts of a real `MicroK8s` v1.36.2 on three Debian 12 machines against a world in the same state, and
 //! compares texts, exit statuses and durations.
 
 mod transcript;
 
-use homeprov_lab::world::{Config, Fault, FaultKind, Files as _, MachineSpec, Os, World};
-use transcript::{Entry, Mismatch, normal, read};
-
-/// What to do with one entry of a transcript.
-enum Do {
-    /// Run it and compare everything.
-    Compare,
-    /// Leave it out, for this reason.
-    Skip(&'static str),
-}
+use homeprov_lab::world::{Config, Fault, FaultKind, MachineSpec, Os, World};
+use transcript::replay::{Do, replay};
 
 fn world() -> World {
     let spec = |n: u8| {
@@ -41,109 +33,6 @@ fn cluster(members: usize, workers: usize) -> World {
     world
 }
 
-/// Runs what the shell would: commands joined by `;`, maybe piped into `head -N`, `ls` and `cat` of the world's files.
-fn shell(world: &mut World, node: &str, line: &str) -> (String, String, i32, u64) {
-    let (mut stdout, mut stderr, mut exit, mut took) = (String::new(), String::new(), 0, 0);
-    for part in line.split("; ") {
-        let (command, head) = part
-            .split_once(" | head -")
-            .map_or((part, None), |(command, lines)| {
-                (command, lines.parse().ok())
-            });
-        let words: Vec<&str> = command
-            .split_whitespace()
-            .filter(|word| !word.starts_with("2>"))
-            .collect();
-        let mut out = match words[0] {
-            "ls" => {
-                let names = world.machine(node).files().list(words[1]);
-                names
-                    .iter()
-                    .filter(|name| !name.starts_with('.'))
-                    .map(|name| format!("{name}\n"))
-                    .collect()
-            }
-            "cat" => {
-                let mut text = String::new();
-                exit = 0;
-                for path in &words[1..] {
-                    match world.machine(node).files().read(path) {
-                        Some(bytes) => text.push_str(&String::from_utf8_lossy(&bytes)),
-                        None => {
-                            text.push_str(&format!("cat: {path}: No such file or directory\n"));
-                            exit = 1;
-                        }
-                    }
-                }
-                text
-            }
-            _ => {
-                let output = world.run(node, &words, b"");
-                stderr.push_str(&output.stderr);
-                exit = output.exit;
-                took += output.took;
-                output.stdout
-            }
-        };
-        if let Some(lines) = head {
-            out = out
-                .lines()
-                .take(lines)
-                .map(|line| format!("{line}\n"))
-                .collect();
-            exit = 0;
-        }
-        stdout.push_str(&out);
-    }
-    (stdout, stderr, exit, took)
-}
-
-/// Replays a transcript; `before` may change the world before an entry, and chooses what to do with it.
-fn replay(
-    world: &mut World,
-    name: &str,
-    mut before: impl FnMut(&mut World, usize, &mut Entry) -> Do,
-) {
-    let mut failures = Vec::new();
-    for (at, mut entry) in read(name).into_iter().enumerate() {
-        if let Do::Skip(reason) = before(world, at, &mut entry) {
-            assert!(!reason.is_empty());
-            continue;
-        }
-        let (stdout, stderr, exit, took) = shell(world, &entry.node, &entry.command);
-        let checks = [
-            ("status", entry.status.to_string(), exit.to_string()),
-            ("stdout", normal(&entry.stdout), normal(&stdout)),
-            ("stderr", normal(&entry.stderr), normal(&stderr)),
-        ];
-        for (what, wanted, got) in checks {
-            if wanted != got {
-                failures.push(Mismatch {
-                    at,
-                    command: entry.command.clone(),
-                    what,
-                    wanted,
-                    got,
-                });
-            }
-        }
-        // The transcripts' machines were slow and busy; what counts is the order of magnitude.
-        let busy = entry.command.contains("bin/dqlite") || took == 0;
-        if !busy && (took * 3 < entry.wall || took > entry.wall * 3) {
-            let (wanted, got) = (entry.wall.to_string(), took.to_string());
-            failures.push(Mismatch {
-                at,
-                command: entry.command.clone(),
-                what: "duration",
-                wanted,
-                got,
-            });
-        }
-    }
-    let text: Vec<String> = failures.iter().map(ToString::to_string).collect();
-    assert!(text.is_empty(), "{name}:\n{}", text.join("\n"));
-}
-
 #[test]
 fn status() {
     replay(&mut single(), "status", |_, _, _| Do::Compare);
@@ -153,7 +42,8 @@ fn status() {
 fn version() {
     replay(&mut single(), "version", |_, _, entry| {
         // The transcript's snap was installed from a file: from the store it has a number and a publisher.
-        for text in [&mut entry.stdout] {
+        {
+            let text = &mut entry.stdout;
             *text = text.replace("revision x1", "revision 8710");
             *text = text.replace(
                 "Rev  Tracking     Publisher  ",
@@ -171,6 +61,11 @@ fn version() {
     });
 }
 
+/// Lines put together again, each with its newline.
+fn join_lines<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
 #[test]
 fn add_node() {
     replay(&mut single(), "add-node", |_, _, entry| {
@@ -179,7 +74,7 @@ fn add_node() {
             .stdout
             .lines()
             .filter(|line| !line.contains("10.1.11.1"));
-        let text: String = kept.map(|line| format!("{line}\n")).collect();
+        let text = join_lines(kept);
         entry.stdout = text.replace("\",\n  ]", "\"\n  ]");
         Do::Compare
     });
@@ -328,12 +223,7 @@ fn half_joined() {
                     && !line.starts_with("metadata")
                     && !line.starts_with("dqlite-lock")
             };
-            entry.stdout = entry
-                .stdout
-                .lines()
-                .filter(raft)
-                .map(|line| format!("{line}\n"))
-                .collect();
+            entry.stdout = join_lines(entry.stdout.lines().filter(raft));
             // The member list on disk is written at the leader's every look: it may lag by 30 s in either world.
             entry.stdout = entry.stdout.replace("Role: 2", "Role: 0");
         }

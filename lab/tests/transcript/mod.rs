@@ -1,5 +1,7 @@
 //! A reader of transcripts, and what two texts may differ in.
 
+pub mod replay;
+
 use std::fmt;
 use std::path::Path;
 

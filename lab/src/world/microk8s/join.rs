@@ -1,5 +1,6 @@
 //! `microk8s join` (canonical/microk8s scripts/wrappers/join.py).
 
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use super::super::process::{Call, Next, after};
@@ -218,7 +219,7 @@ fn write_state(world: &mut World, name: &str, grant: &Grant) {
     let address = world.machine(name).spec.address;
     let mut init = format!("Address: {address}:19001\nCluster:\n");
     for voter in &grant.voters {
-        init.push_str(&format!("- {voter}\n"));
+        let _ = writeln!(init, "- {voter}");
     }
     let machine = world.machine_mut(name);
     if let Some(snap) = machine.microk8s.as_mut() {
