@@ -1,5 +1,7 @@
 //! Users' groups, kept in `/etc/group`.
 
+use std::fmt::Write as _;
+
 use super::World;
 use super::machine::Machine;
 use super::process::{Call, Next};
@@ -25,7 +27,7 @@ pub(super) fn add_group(machine: &mut Machine, group: &str, id: u32) {
         .lines()
         .any(|line| line.split(':').next() == Some(group))
     {
-        text.push_str(&format!("{group}:x:{id}:\n"));
+        let _ = writeln!(text, "{group}:x:{id}:");
         machine.files.write("/etc/group", text.as_bytes(), 0o644);
     }
 }

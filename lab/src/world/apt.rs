@@ -30,12 +30,12 @@ pub(super) fn get(world: &mut World, call: &mut Call) -> Next {
     if let Some(until) = world.fit_apt_lock() {
         let wait = until - world.now;
         if patience < 0 || i64::try_from(wait).is_ok_and(|wait| patience * 1_000 >= wait) {
-            return after(wait, move |world, call| work(world, call, &command, words));
+            return after(wait, move |world, call| work(world, call, &command, &words));
         }
         let limit = u64::try_from(patience * 1_000).unwrap_or(0);
         return after(300 + limit, move |_, call| refuse_lock(call, &command));
     }
-    work(world, call, &command, words)
+    work(world, call, &command, &words)
 }
 
 fn refuse_lock(call: &mut Call, command: &str) -> Next {
@@ -59,7 +59,7 @@ fn refuse_lock(call: &mut Call, command: &str) -> Next {
     )
 }
 
-fn work(world: &mut World, call: &mut Call, command: &str, words: Vec<String>) -> Next {
+fn work(world: &mut World, call: &mut Call, command: &str, words: &[String]) -> Next {
     let connected = world.machine(&call.machine).connected;
     match command {
         "update" if !connected => after(12_000, |_, call| {
@@ -151,7 +151,7 @@ fn set_up(world: &mut World, call: &mut Call, new: &[String]) -> Next {
 /// `dpkg-query -W [-f FORMAT] NAME…` and `dpkg -s NAME…`
 pub(super) fn query(world: &mut World, call: &mut Call) -> Next {
     let args = call.args();
-    let mut format = "${Package}\\t${Version}\\n".to_owned();
+    let mut format = "${Package}\\t${Version}\\n".into();
     let mut names = Vec::new();
     let mut rest = args.iter();
     let mut status = false;
@@ -161,16 +161,16 @@ pub(super) fn query(world: &mut World, call: &mut Call) -> Next {
             "-s" | "--status" => status = true,
             "-W" | "--show" | "-l" => {}
             text if text.starts_with("--showformat=") => {
-                format = text["--showformat=".len()..].to_owned()
+                format = String::from(&text["--showformat=".len()..]);
             }
-            text if text.starts_with("-f=") => format = text[3..].to_owned(),
-            text if text.starts_with("-f") => format = text[2..].to_owned(),
+            text if text.starts_with("-f=") => format = String::from(&text[3..]),
+            text if text.starts_with("-f") => format = String::from(&text[2..]),
             text if text.starts_with('-') => {}
             text => names.push(text.to_owned()),
         }
     }
     if status {
-        format = "Package: ${Package}\\nStatus: ${Status}\\nArchitecture: amd64\\nVersion: ${Version}\\n".to_owned();
+        format = "Package: ${Package}\\nStatus: ${Status}\\nArchitecture: amd64\\nVersion: ${Version}\\n".into();
     }
     let packages = world.machine(&call.machine).packages.clone();
     if names.is_empty() {

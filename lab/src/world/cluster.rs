@@ -1,4 +1,4 @@
-//! One MicroK8s cluster: its dqlite members, its authority, its Kubernetes objects.
+//! One `MicroK8s` cluster: its dqlite members, its authority, its Kubernetes objects.
 
 use crate::kubernetes::{Kubernetes, NodeView};
 
@@ -51,7 +51,8 @@ const ROLES_EVERY: Millis = 30_000;
 impl Cluster {
     /// When something will happen in it by itself.
     pub(super) fn next_event(&self) -> Option<Millis> {
-        [Some(self.next_roles), self.next_kubernetes]
+        let now = self.changed.then_some(0);
+        [now, Some(self.next_roles), self.next_kubernetes]
             .into_iter()
             .flatten()
             .min()

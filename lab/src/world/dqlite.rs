@@ -27,7 +27,7 @@ impl World {
         if machine.files.exists(&format!("{BACKEND}/init.yaml")) {
             if !self.join_dqlite(name) {
                 self.later_on(name, 1_000, move |world, name| {
-                    world.dqlite_starts(name, generation)
+                    world.dqlite_starts(name, generation);
                 });
                 return;
             }

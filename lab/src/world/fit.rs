@@ -26,6 +26,21 @@ impl Window {
     }
 }
 
+/// The machine a fault is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Target {
+    /// Whichever fits.
+    Any,
+    /// This one.
+    Named(String),
+}
+
+impl From<Option<String>> for Target {
+    fn from(name: Option<String>) -> Self {
+        name.map_or(Self::Any, Self::Named)
+    }
+}
+
 /// The faults of a world.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Faults {
@@ -44,10 +59,10 @@ pub(super) struct Faults {
     pub(super) webhook: Option<Millis>,
     pub(super) sticky_speaker: bool,
     pub(super) not_announced: bool,
-    /// A voter to switch off once there are three: `None` inside leaves the choice open.
-    dead_voter: Option<Option<String>>,
+    /// A voter to switch off once there are three.
+    dead_voter: Option<Target>,
     /// A machine to cut off in mid-join.
-    half_joined: Option<Option<String>>,
+    half_joined: Option<Target>,
 }
 
 impl Faults {
@@ -83,7 +98,15 @@ impl World {
             FaultKind::MetallbEndlessLoop => faults.webhook = Some(lasts.unwrap_or(120_000)),
             FaultKind::MetallbStickyEnabled => faults.sticky_speaker = true,
             FaultKind::PoolNotAnnounced => faults.not_announced = true,
-            FaultKind::OldSnapd => faults.old_snapd.extend(everywhere),
+            FaultKind::OldSnapd => {
+                faults.old_snapd.extend(everywhere.iter().cloned());
+                for name in everywhere {
+                    let machine = self.machine_mut(&name);
+                    if machine.packages.contains_key("snapd") {
+                        super::system::write_snapd_info(machine, "2.57.6");
+                    }
+                }
+            }
             FaultKind::SnapStoreDown => faults.store = Window::Armed(lasts.unwrap_or(90_000)),
             FaultKind::AptLocked => faults.apt = Window::Armed(lasts.unwrap_or(45_000)),
             FaultKind::SnapBusy => {
@@ -117,13 +140,13 @@ impl World {
                 }
             }
             FaultKind::DeadVoter => {
-                self.faults.dead_voter = Some(chosen);
+                self.faults.dead_voter = Some(chosen.into());
                 let ids: Vec<ClusterId> = self.clusters.keys().copied().collect();
                 for id in ids {
                     self.watch_for_dead_voter(id);
                 }
             }
-            FaultKind::HalfJoined => self.faults.half_joined = Some(chosen),
+            FaultKind::HalfJoined => self.faults.half_joined = Some(chosen.into()),
             // The runtime's business: login shells and host keys are real there.
             FaultKind::NoisyLoginShell | FaultKind::HostKeyChanged => {}
         }
@@ -204,9 +227,10 @@ impl World {
             .iter()
             .filter(|member| member.role.number() == 0);
         let machines: Vec<String> = voters.filter_map(|member| member.machine.clone()).collect();
-        let victim = wish
-            .filter(|name| machines.contains(name))
-            .or_else(|| machines.last().cloned());
+        let victim = match wish {
+            Target::Named(name) if machines.contains(&name) => Some(name),
+            _ => machines.last().cloned(),
+        };
         if let Some(victim) = victim {
             self.faults.dead_voter = None;
             self.later(20_000, move |world| world.power_off(&victim));
@@ -218,7 +242,10 @@ impl World {
         let Some(wish) = self.faults.half_joined.clone() else {
             return;
         };
-        let meant = wish.map_or(members >= 2 || self.order.len() < 3, |name| name == joiner);
+        let meant = match wish {
+            Target::Named(name) => name == joiner,
+            Target::Any => members >= 2 || self.order.len() < 3,
+        };
         if meant {
             self.faults.half_joined = None;
             let name = joiner.to_owned();

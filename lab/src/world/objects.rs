@@ -1,4 +1,4 @@
-//! What the MicroK8s scripts ask the API server, and change there.
+//! What the `MicroK8s` scripts ask the API server, and change there.
 
 use serde_json::Value;
 
@@ -93,7 +93,7 @@ impl World {
         self.kubectl_on(machine, &args, b"");
     }
 
-    /// Whether MicroK8s calls the cluster ready: its API answers and any one node is Ready.
+    /// Whether `MicroK8s` calls the cluster ready: its API answers and any one node is Ready.
     pub(super) fn cluster_ready(&mut self, machine: &str) -> bool {
         let list = self.api_get(machine, "/api/v1/nodes").unwrap_or_default();
         items(&list).any(is_ready)

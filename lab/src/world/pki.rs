@@ -18,13 +18,6 @@ pub(super) struct Pair {
     pub(super) der: Vec<u8>,
 }
 
-impl Pair {
-    /// The first 12 hexadecimal digits of the certificate's SHA-256, as `add-node` prints it behind the token.
-    pub(super) fn check(&self) -> String {
-        check(&self.der)
-    }
-}
-
 fn check(der: &[u8]) -> String {
     Sha256::digest(der)
         .iter()
@@ -193,7 +186,10 @@ mod tests {
         let one = Authority::new([1; 32], when).issue([2; 32], &subject);
         let two = Authority::new([1; 32], when).issue([2; 32], &subject);
         assert_eq!(one, two);
-        assert_eq!(check_of_pem(&one.certificate).unwrap(), one.check());
+        assert_eq!(
+            check_of_pem(&one.certificate).unwrap(),
+            super::check(&one.der)
+        );
         assert_ne!(
             one.der,
             Authority::new([3; 32], when).issue([2; 32], &subject).der

@@ -19,7 +19,7 @@ impl World {
         for change in &mut machine.snapd.changes {
             if change.ends > now {
                 change.ends = now;
-                change.aborted = true;
+                change.failed = true;
             }
         }
         self.stop_services(name);

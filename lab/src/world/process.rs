@@ -1,5 +1,6 @@
 //! Running commands: a program is a chain of steps, each run at its moment of virtual time.
 
+use super::cluster::Cluster;
 use super::command::{CommandId, Exec};
 use super::{Millis, World};
 
@@ -36,8 +37,6 @@ pub(super) struct Call {
     pub(super) err: Vec<u8>,
     /// The exit status once it has ended.
     pub(super) exit: Option<i32>,
-    /// When it was started.
-    pub(super) started: Millis,
     /// When it ended.
     pub(super) ended: Millis,
     /// Whether it holds the machine's addon lock.
@@ -53,7 +52,6 @@ impl Call {
             out: Vec::new(),
             err: Vec::new(),
             exit: None,
-            started: now,
             ended: now,
             addon_lock: false,
         }
@@ -289,11 +287,7 @@ impl World {
     /// When something will happen by itself; `None` in a world at rest.
     pub fn next_event(&self) -> Option<Millis> {
         let queued = self.queue.first_key_value().map(|((at, _), _)| *at);
-        let clusters = self
-            .clusters
-            .values()
-            .filter_map(|cluster| cluster.next_event())
-            .min();
+        let clusters = self.clusters.values().filter_map(Cluster::next_event).min();
         [queued, clusters]
             .into_iter()
             .flatten()

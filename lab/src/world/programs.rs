@@ -83,6 +83,9 @@ impl World {
         if machine.packages.contains_key("snapd") {
             programs.insert("/usr/bin/snap");
         }
+        if machine.packages.contains_key("cloud-init") {
+            programs.insert("/usr/bin/cloud-init");
+        }
         if machine.has_microk8s() {
             programs.extend(["/snap/bin/microk8s", "/snap/microk8s/current/bin/dqlite"]);
         }

@@ -47,7 +47,7 @@ const ARCHIVE: [(&str, &str, &str); 32] = [
     ("xfsprogs", "6.1.0-1", "6.6.0-1ubuntu2"),
 ];
 
-const DEBIAN_BASE: [&str; 17] = [
+const DEBIAN_BASE: [&str; 16] = [
     "bash",
     "ca-certificates",
     "coreutils",
@@ -64,9 +64,8 @@ const DEBIAN_BASE: [&str; 17] = [
     "tar",
     "util-linux",
     "iptables",
-    "cloud-init",
 ];
-const UBUNTU_EXTRA: [&str; 8] = [
+const UBUNTU_EXTRA: [&str; 9] = [
     "curl",
     "git",
     "open-iscsi",
@@ -75,6 +74,7 @@ const UBUNTU_EXTRA: [&str; 8] = [
     "squashfs-tools",
     "sudo",
     "netcat-openbsd",
+    "cloud-init",
 ];
 
 /// The version of `package` the archive offers, if it has it.
@@ -169,11 +169,26 @@ pub(super) fn install(machine: &mut Machine, package: &str) -> bool {
     for &(unit, file, active) in units_of(package) {
         machine.units.insert(unit.to_owned(), Unit { file, active });
     }
+    if package == "cloud-init" {
+        machine.files.make_dir("/etc/cloud/cloud.cfg.d", 0o755);
+    }
+    if package == "snapd" {
+        let short = version.split(['-', '+']).next().unwrap_or(version);
+        write_snapd_info(machine, short);
+    }
     if package == "chrony" {
         machine.packages.remove("systemd-timesyncd");
         machine.units.remove("systemd-timesyncd.service");
     }
     true
+}
+
+/// The file in which the package says which snapd it is.
+pub(super) fn write_snapd_info(machine: &mut Machine, version: &str) {
+    let text = format!("VERSION={version}\nSNAPD_APPARMOR_REEXEC=0\n");
+    machine
+        .files
+        .write("/usr/lib/snapd/info", text.as_bytes(), 0o644);
 }
 
 fn modules() -> BTreeSet<String> {

@@ -201,8 +201,7 @@ fn operate(world: &mut World, call: &mut Call, verb: &str, units: &[String]) -> 
     let mut status = 0;
     for name in units {
         let Some(found) = unit(world.machine(&machine), name) else {
-            let word = if verb == "stop" { "stop" } else { verb };
-            call.complain(format!("Failed to {word} {name}: Unit {name} not found."));
+            call.complain(format!("Failed to {verb} {name}: Unit {name} not found."));
             status = 5;
             continue;
         };

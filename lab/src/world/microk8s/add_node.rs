@@ -1,4 +1,4 @@
-//! `microk8s add-node` (canonical/microk8s scripts/wrappers/add_token.py).
+//! `microk8s add-node` (canonical/microk8s `scripts/wrappers/add_token.py`).
 
 use super::super::process::{Call, Next, after};
 use super::super::{DATA, World, pki};
@@ -117,11 +117,12 @@ fn write_token(world: &mut World, machine: &str, token: &str, ttl: i64) {
     let expiry = world.machine_clock(machine).as_second() + ttl;
     let machine = world.machine_mut(machine);
     let mut text = machine.text(&super::tokens_path()).unwrap_or_default();
-    text.push_str(&if ttl > 0 {
+    let line = if ttl > 0 {
         format!("{token}|{expiry}\n")
     } else {
         format!("{token}\n")
-    });
+    };
+    text.push_str(&line);
     machine
         .files
         .write(&super::tokens_path(), text.as_bytes(), 0o660);

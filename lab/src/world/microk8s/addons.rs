@@ -44,7 +44,7 @@ impl World {
 }
 
 /// `microk8s addons repo list|add|remove|update`
-pub(super) fn addons(world: &mut World, call: &mut Call, args: Vec<String>) -> Next {
+pub(super) fn addons(world: &mut World, call: &mut Call, args: &[String]) -> Next {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let took = world.around(850);
     match words.as_slice() {

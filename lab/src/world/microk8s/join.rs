@@ -1,5 +1,6 @@
 //! `microk8s join` (canonical/microk8s scripts/wrappers/join.py).
 
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use super::super::process::{Call, Next, after};
@@ -195,15 +196,15 @@ fn control_plane(_world: &mut World, _call: &mut Call, grant: Grant) -> Next {
         world.stop_services(&call.machine);
         after(700, move |world, call| {
             write_state(world, &call.machine, &grant);
-            let dqlite = world.fit_join_time(if first { 22_000 } else { 18_000 });
+            let dqlite = world.fit_join_time(if first { 23_600 } else { 19_200 });
             let pace = Pace {
                 dqlite,
-                kubelite: dqlite.min(18_000) + 500,
-                kubelet: dqlite.min(18_000) + 1_000,
+                kubelite: dqlite.min(26_000) + 500,
+                kubelet: dqlite.min(26_000) + 1_000,
             };
             world.start_services(&call.machine, pace);
             after(10_000, move |world, call| {
-                probe(world, call, 10, if first { 1_900 } else { 500 })
+                probe(world, call, 10, if first { 1_500 } else { 500 })
             })
         })
     })
@@ -218,7 +219,7 @@ fn write_state(world: &mut World, name: &str, grant: &Grant) {
     let address = world.machine(name).spec.address;
     let mut init = format!("Address: {address}:19001\nCluster:\n");
     for voter in &grant.voters {
-        init.push_str(&format!("- {voter}\n"));
+        let _ = writeln!(init, "- {voter}");
     }
     let machine = world.machine_mut(name);
     if let Some(snap) = machine.microk8s.as_mut() {

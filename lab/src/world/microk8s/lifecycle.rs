@@ -286,14 +286,14 @@ impl World {
         let generation = entry.generation;
         match service {
             "k8s-dqlite" => self.later_on(name, pace.dqlite, move |world, name| {
-                world.dqlite_starts(name, generation)
+                world.dqlite_starts(name, generation);
             }),
             "kubelite" => {
                 self.later_on(name, pace.kubelite, move |world, name| {
-                    world.kubelite_starts(name, generation)
+                    world.kubelite_starts(name, generation);
                 });
                 self.later_on(name, pace.kubelet, move |world, name| {
-                    world.kubelet_registers(name, generation)
+                    world.kubelet_registers(name, generation);
                 });
             }
             "cluster-agent" => self.later_on(name, 1_000, move |world, name| {
@@ -350,7 +350,7 @@ impl World {
         }
         if self.api_for(name).is_none() {
             self.later_on(name, 2_000, move |world, name| {
-                world.kubelet_registers(name, generation)
+                world.kubelet_registers(name, generation);
             });
             return;
         }

@@ -1,4 +1,4 @@
-//! The snap MicroK8s: its services, its files and the scripts behind `microk8s …` (canonical/microk8s scripts/wrappers).
+//! The snap `MicroK8s`: its services, its files and the scripts behind `microk8s …` (canonical/microk8s scripts/wrappers).
 
 mod add_node;
 mod addon_list;
@@ -32,8 +32,12 @@ pub(super) struct Service {
     pub(super) generation: u64,
 }
 
-/// An installed MicroK8s.
+/// An installed `MicroK8s`.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four services that become ready one by one, each for itself"
+)]
 pub struct MicroK8s {
     /// Version, `v1.35.0`.
     pub version: String,
@@ -123,7 +127,7 @@ pub(super) fn main(world: &mut World, call: &mut Call) -> Next {
         "remove-node" => remove_node::remove_node(world, call, args),
         "enable" => enable::enable(world, call, args),
         "disable" => enable::disable(world, call, args),
-        "addons" => addons::addons(world, call, args),
+        "addons" => addons::addons(world, call, &args),
         "config" => config::config(world, call, args),
         "kubectl" => kubectl::kubectl(world, call, args),
         "helm" | "helm3" => kubectl::helm(world, call, &command),

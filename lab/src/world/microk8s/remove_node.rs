@@ -1,4 +1,4 @@
-//! `microk8s remove-node` (canonical/microk8s scripts/wrappers/remove_node.py).
+//! `microk8s remove-node` (canonical/microk8s `scripts/wrappers/remove_node.py`).
 
 use std::net::IpAddr;
 

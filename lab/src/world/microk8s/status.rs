@@ -35,7 +35,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
         };
         match flag {
             "-w" | "--wait-ready" => options.wait = true,
-            "--yaml" => options.format = "yaml".to_owned(),
+            "--yaml" => options.format = "yaml".into(),
             "--format" => {
                 options.format = value("--format")?;
                 if !["yaml", "short", "pretty"].contains(&options.format.as_str()) {
@@ -194,11 +194,11 @@ fn short(call: &mut Call, ready: bool, enabled: &[Addon], disabled: &[Addon]) {
 
 fn yaml(world: &World, call: &mut Call, ready: bool, enabled: &[Addon], disabled: &[Addon]) {
     let ha = super::locked(world, call, "ha-cluster");
-    let word = |value: bool| if value { "True" } else { "False" };
+    let python = |value: bool| if value { "True" } else { "False" };
     call.say(format!(
         "microk8s:\n  running: {}\nhigh-availability:\n  enabled: {}",
-        word(ready),
-        word(ha)
+        python(ready),
+        python(ha)
     ));
     if ha {
         call.say("  nodes:");

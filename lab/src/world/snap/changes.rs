@@ -17,7 +17,16 @@ pub(super) fn main(world: &mut World, call: &mut Call, command: &str, args: &[St
             match command {
                 "watch" => {
                     let left = change.ends.saturating_sub(world.now);
-                    after(left, |_, _| Next::Exit(0))
+                    after(left, move |_, call| {
+                        if change.failed {
+                            let text = format!(
+                                "error: cannot perform the following tasks:\n- {} (aborted)",
+                                change.summary
+                            );
+                            return call.fail(1, text);
+                        }
+                        Next::Exit(0)
+                    })
                 }
                 "tasks" => {
                     let row = row(world, &change);
@@ -60,12 +69,15 @@ fn header() -> Vec<String> {
 }
 
 fn row(world: &World, change: &Change) -> Vec<String> {
-    let (status, ready) = if change.aborted {
-        ("Error", world.time_at(change.ends).to_string())
-    } else if world.now < change.ends {
-        ("Doing", "-".to_owned())
+    let ready = if world.now < change.ends {
+        "-".to_owned()
     } else {
-        ("Done", clock(world, change.ends))
+        clock(world, change.ends)
+    };
+    let status = match (world.now < change.ends, change.failed) {
+        (true, _) => "Doing",
+        (false, true) => "Error",
+        (false, false) => "Done",
     };
     vec![
         change.id.to_string(),

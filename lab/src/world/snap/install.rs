@@ -1,5 +1,7 @@
 //! `snap install`.
 
+use std::fmt::Write as _;
+
 use rand::RngExt as _;
 
 use super::super::process::{Call, Next, after};
@@ -57,7 +59,7 @@ pub(super) fn install(world: &mut World, call: &mut Call, args: &[String]) -> Ne
     );
     let summary = offer.clone();
     world.later_on(&machine, took - 300, move |world, name| {
-        finish(world, name, &offer)
+        finish(world, name, &offer);
     });
     if args.iter().any(|arg| arg == "--no-wait") {
         let id = world.machine(&machine).snapd.next_id() - 1;
@@ -104,12 +106,12 @@ pub(super) fn find(world: &World, wanted: &str) -> Result<Channel, String> {
         }
         let mut tracks: Vec<&str> = world.store.iter().filter_map(|channel| channel.name.split('/').next()).collect();
         tracks.dedup();
-        format!(
-            "error: snap \"microk8s\" is not available on {wanted} but is available to install on the\n       following tracks:\n\n\
-             {}\n       Please be mindful that different tracks may include different features.\n       Get more information with \
-             'snap info microk8s'.",
-            tracks.iter().map(|track| format!("       {track}/stable  snap install --channel={track} microk8s\n")).collect::<String>()
-        )
+        let mut text = format!("error: snap \"microk8s\" is not available on {wanted} but is available to install on the\n       following tracks:\n\n");
+        for track in tracks {
+            let _ = writeln!(text, "       {track}/stable  snap install --channel={track} microk8s");
+        }
+        text.push_str("\n       Please be mindful that different tracks may include different features.\n       Get more information with 'snap info microk8s'.");
+        text
     })
 }
 
@@ -131,7 +133,7 @@ pub(super) fn begin(
         summary: summary.to_owned(),
         spawned: now,
         ends: now + took,
-        aborted: false,
+        failed: false,
     });
     id
 }

@@ -32,8 +32,8 @@ pub struct Change {
     pub spawned: Millis,
     /// When it is or was finished.
     pub ends: Millis,
-    /// Whether it was given up because the power went.
-    pub aborted: bool,
+    /// Whether it comes to nothing: its power went, or it was somebody's vain attempt.
+    pub failed: bool,
 }
 
 /// An installed snap.
@@ -73,7 +73,7 @@ impl Snapd {
     pub(super) fn running(&self, snap: &str, now: Millis) -> Option<&Change> {
         self.changes
             .iter()
-            .find(|change| change.snap == snap && change.ends > now && !change.aborted)
+            .find(|change| change.snap == snap && change.ends > now)
     }
 
     pub(super) fn next_id(&self) -> u64 {
@@ -104,7 +104,7 @@ pub(super) fn main(world: &mut World, call: &mut Call) -> Next {
         });
     }
     let took = world.around(match command.as_str() {
-        "list" => 110,
+        "list" => 200,
         "version" => 310,
         "services" | "info" => 390,
         _ => 150,
@@ -228,6 +228,9 @@ fn may_change(world: &mut World, call: &mut Call, snap: &str) -> Result<(), Next
             "Install \"microk8s\" snap",
             lasts,
         );
+        if let Some(change) = world.machine_mut(&machine).snapd.changes.last_mut() {
+            change.failed = true;
+        }
     }
     let snapd = &world.machine(&call.machine).snapd;
     if snapd.seeded.is_none_or(|at| world.now < at) {

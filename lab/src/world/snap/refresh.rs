@@ -123,13 +123,13 @@ fn hold(world: &mut World, call: &mut Call, flag: &str, snaps: &[String]) -> Nex
     } else {
         format!("for {until}")
     };
-    let snapd = &mut world.machine_mut(&machine).snapd;
+    let state = &mut world.machine_mut(&machine).snapd;
     if snaps.is_empty() {
-        snapd.settings.insert("refresh.hold".to_owned(), until);
+        state.settings.insert("refresh.hold".to_owned(), until);
         return call.quit(0, format!("Auto-refresh of all snaps held {when}"));
     }
     for snap in snaps {
-        snapd.holds.insert(snap.clone(), until.clone());
+        state.holds.insert(snap.clone(), until.clone());
     }
     let quoted: Vec<String> = snaps.iter().map(|snap| format!("\"{snap}\"")).collect();
     after(200, move |_, call| {

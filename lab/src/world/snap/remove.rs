@@ -30,10 +30,10 @@ pub(super) fn remove(world: &mut World, call: &mut Call, args: &[String]) -> Nex
     );
     let name = snap.clone();
     world.later_on(&machine, 3_000, |world, machine| {
-        world.stop_services(machine)
+        world.stop_services(machine);
     });
     world.later_on(&machine, took - 300, move |world, machine| {
-        world.remove_snap(machine, &name)
+        world.remove_snap(machine, &name);
     });
     after(took, move |_, call| call.quit(0, format!("{snap} removed")))
 }

@@ -44,10 +44,9 @@ pub(super) fn main(world: &mut World, call: &mut Call, command: &str, args: &[St
             && let Some(text) = value
                 .as_deref()
                 .filter(|text| !text.is_empty() && *text != "forever")
+            && text.parse::<jiff::Timestamp>().is_err()
         {
-            if text.parse::<jiff::Timestamp>().is_err() {
-                return call.fail(1, format!("error: cannot perform the following tasks:\n- Run configure hook of \"core\" snap (run hook \"configure\": refresh.hold cannot be parsed: parsing time \"{text}\")"));
-            }
+            return call.fail(1, format!("error: cannot perform the following tasks:\n- Run configure hook of \"core\" snap (run hook \"configure\": refresh.hold cannot be parsed: parsing time \"{text}\")"));
         }
         let settings = &mut world.machine_mut(&call.machine).snapd.settings;
         match value {
