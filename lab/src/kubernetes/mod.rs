@@ -62,6 +62,24 @@ pub struct NodeView {
     pub kernel: String,
 }
 
+/// A port.
+#[derive(Debug, Clone)]
+pub struct ServicePort {
+    /// Number.
+    pub port: u16,
+    /// Protocol.
+    pub protocol: String,
+}
+
+/// What kube-proxy programs.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Addresses.
+    pub addresses: Vec<Ipv4Addr>,
+    /// Ports.
+    pub ports: Vec<ServicePort>,
+}
+
 /// An address of a pool that a speaker announces.
 #[derive(Debug, Clone)]
 pub struct Announcement {
@@ -69,6 +87,8 @@ pub struct Announcement {
     pub address: Ipv4Addr,
     /// The announcing node.
     pub node: String,
+    /// The ports.
+    pub ports: Vec<ServicePort>,
 }
 
 /// One cluster's API server.
@@ -147,6 +167,11 @@ impl Kubernetes {
 
     /// What is announced.
     pub fn announcements(&self) -> Vec<Announcement> {
+        Vec::new()
+    }
+
+    /// Routes.
+    pub fn routes(&self) -> Vec<Route> {
         Vec::new()
     }
 

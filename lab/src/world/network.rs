@@ -119,6 +119,19 @@ impl World {
         })
     }
 
+    /// The addresses of load-balanced Services with their TCP ports: every node of the cluster answers there to itself,
+    /// whether or not anybody announces them.
+    pub fn load_balanced(&self) -> Vec<(Ipv4Addr, Vec<u16>)> {
+        let on_network = |address: &Ipv4Addr| address.octets()[..3] == [10, 77, 0];
+        let routes = self.clusters.values().flat_map(|cluster| cluster.kubernetes.routes());
+        let mut found = Vec::new();
+        for route in routes {
+            let ports: Vec<u16> = route.ports.iter().filter(|port| port.protocol == "TCP").map(|port| port.port).collect();
+            found.extend(route.addresses.iter().copied().filter(on_network).map(|address| (address, ports.clone())));
+        }
+        found
+    }
+
     /// The addresses of the pools that are announced on the home network now.
     pub fn announcements(&self) -> Vec<Announcement> {
         let serving = |id| {
