@@ -3,6 +3,5 @@
 pub mod transport;
 
 pub use transport::{
-    Answer, Job, JobReport, JobState, Program, Purpose, Script, Section, SectionAnswer, Transport,
-    TransportError,
+    Answer, Job, JobReport, JobState, Program, Purpose, Script, Section, SectionAnswer, Transport, TransportError,
 };
