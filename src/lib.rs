@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod diagnostic;
 pub mod engine;
 pub mod error;
 pub mod facts;

@@ -4,11 +4,7 @@ use homeprov_lab::world::{Config, Os, World};
 
 fn homelab(members: usize, workers: usize) -> World {
     let count = u8::try_from(members + workers).unwrap();
-    let mut world = World::in_memory(Config::homelab(
-        count,
-        Os::Ubuntu2404,
-        "2026-11-21T01:45:00Z".parse().unwrap(),
-    ));
+    let mut world = World::in_memory(Config::homelab(count, Os::Ubuntu2404, "2026-11-21T01:45:00Z".parse().unwrap()));
     world.prepare_cluster(members, workers);
     world
 }
@@ -61,10 +57,7 @@ fn exit_statuses_that_lie() {
         let output = world.run(machine, argv, b"");
         assert_eq!(output.exit, status, "{argv:?}: {output:?}");
         let said = format!("{}{}", output.stdout, output.stderr);
-        assert!(
-            said.contains(part),
-            "{argv:?} should say \"{part}\": {output:?}"
-        );
+        assert!(said.contains(part), "{argv:?} should say \"{part}\": {output:?}");
     }
 }
 
@@ -73,17 +66,9 @@ fn a_stopped_node_reports_success() {
     let mut world = homelab(1, 0);
     assert_eq!(world.run("nuc1", &["microk8s", "stop"], b"").exit, 0);
     let output = world.run("nuc1", &["microk8s", "status"], b"");
-    assert_eq!(
-        (output.exit, output.stdout.as_str()),
-        (0, "microk8s is not running, try microk8s start\n")
-    );
+    assert_eq!((output.exit, output.stdout.as_str()), (0, "microk8s is not running, try microk8s start\n"));
     assert_eq!(world.run("nuc1", &["microk8s", "start"], b"").exit, 0);
-    assert_eq!(
-        world
-            .run("nuc1", &["microk8s", "status", "--wait-ready"], b"")
-            .exit,
-        0
-    );
+    assert_eq!(world.run("nuc1", &["microk8s", "status", "--wait-ready"], b"").exit, 0);
 }
 
 #[test]
@@ -91,28 +76,10 @@ fn a_ghost_is_removed_with_a_status_of_one() {
     let mut world = homelab(3, 0);
     world.power_off("nuc3");
     world.advance(world.now() + 60_000);
-    assert_eq!(
-        world
-            .run(
-                "nuc1",
-                &["microk8s", "kubectl", "delete", "node", "nuc3"],
-                b""
-            )
-            .exit,
-        0
-    );
-    let output = world.run(
-        "nuc1",
-        &["microk8s", "remove-node", "10.77.0.13", "--force"],
-        b"",
-    );
+    assert_eq!(world.run("nuc1", &["microk8s", "kubectl", "delete", "node", "nuc3"], b"").exit, 0);
+    let output = world.run("nuc1", &["microk8s", "remove-node", "10.77.0.13", "--force"], b"");
     assert_eq!(output.exit, 1);
-    assert!(
-        output
-            .stdout
-            .contains("Removing node entry found in dqlite."),
-        "{output:?}"
-    );
+    assert!(output.stdout.contains("Removing node entry found in dqlite."), "{output:?}");
     assert_eq!(world.cluster_of("nuc1").unwrap().members.len(), 2);
 }
 
@@ -125,62 +92,26 @@ fn a_status_that_is_not_ready_hides_its_message_below_high_availability() {
     let wanted = "microk8s:\n  running: False\nhigh-availability:\n  enabled: True\n  nodes:\n  message: microk8s is not running. \
                   Use microk8s inspect for a deeper inspection.\n";
     assert_eq!(output.stdout, wanted);
-    assert!(
-        output.took > 30_000,
-        "dqlite is asked again and again: {}",
-        output.took
-    );
+    assert!(output.took > 30_000, "dqlite is asked again and again: {}", output.took);
 }
 
 #[test]
 fn a_single_use_token_is_gone_after_any_refusal_and_one_with_a_life_is_not() {
     let mut world = homelab(2, 0);
     let joined = |world: &mut World, args: &[&str]| {
-        let argv: Vec<&str> = ["microk8s", "add-node", "--format", "short"]
-            .iter()
-            .chain(args)
-            .copied()
-            .collect();
-        let url = world
-            .run("nuc1", &argv, b"")
-            .stdout
-            .trim()
-            .rsplit(' ')
-            .next()
-            .unwrap()
-            .to_owned();
+        let argv: Vec<&str> = ["microk8s", "add-node", "--format", "short"].iter().chain(args).copied().collect();
+        let url = world.run("nuc1", &argv, b"").stdout.trim().rsplit(' ').next().unwrap().to_owned();
         let first = world.run("nuc2", &["microk8s", "join", &url], b"");
         (first, world.run("nuc2", &["microk8s", "join", &url], b""))
     };
     let (first, second) = joined(&mut world, &[]);
-    assert!(
-        first.stdout.contains("already known to dqlite (500)."),
-        "{first:?}"
-    );
+    assert!(first.stdout.contains("already known to dqlite (500)."), "{first:?}");
     assert!(second.stdout.contains("Invalid token (500)."), "{second:?}");
     let (first, second) = joined(&mut world, &["--token-ttl", "600"]);
     assert_eq!(first.stdout, second.stdout);
     assert!(world.machine("nuc2").locked("join-in-progress"));
-    let token = world
-        .run(
-            "nuc1",
-            &[
-                "microk8s",
-                "add-node",
-                "--token-ttl",
-                "60",
-                "--format",
-                "token",
-            ],
-            b"",
-        )
-        .stdout;
+    let token = world.run("nuc1", &["microk8s", "add-node", "--token-ttl", "60", "--format", "token"], b"").stdout;
     world.advance(world.now() + 61_000);
     let url = format!("10.77.0.11:25000/{}", token.trim());
-    assert!(
-        world
-            .run("nuc2", &["microk8s", "join", &url], b"")
-            .stdout
-            .contains("Invalid token (500).")
-    );
+    assert!(world.run("nuc2", &["microk8s", "join", &url], b"").stdout.contains("Invalid token (500)."));
 }

@@ -8,11 +8,7 @@ use transcript::replay::{Do, replay};
 
 fn world() -> World {
     let spec = |n: u8| {
-        let mut spec = MachineSpec::new(
-            &format!("node{n}"),
-            [10, 77, 0, 10 + n].into(),
-            Os::Debian12,
-        );
+        let mut spec = MachineSpec::new(&format!("node{n}"), [10, 77, 0, 10 + n].into(), Os::Debian12);
         "6.18.44-fc-v669".clone_into(&mut spec.kernel);
         spec
     };
@@ -45,14 +41,8 @@ fn version() {
         {
             let text = &mut entry.stdout;
             *text = text.replace("revision x1", "revision 8710");
-            *text = text.replace(
-                "Rev  Tracking     Publisher  ",
-                "Rev   Tracking     Publisher    ",
-            );
-            *text = text.replace(
-                "x1   1.36/stable  -          ",
-                "8710  1.36/stable  canonical**  ",
-            );
+            *text = text.replace("Rev  Tracking     Publisher  ", "Rev   Tracking     Publisher    ");
+            *text = text.replace("x1   1.36/stable  -          ", "8710  1.36/stable  canonical**  ");
         }
         if entry.command == "snap info microk8s" {
             return Do::Skip("it came from a stand-in for the store");
@@ -70,10 +60,7 @@ fn join_lines<'a>(lines: impl Iterator<Item = &'a str>) -> String {
 fn add_node() {
     replay(&mut single(), "add-node", |_, _, entry| {
         // The second address was a stray bridge of the transcript's host.
-        let kept = entry
-            .stdout
-            .lines()
-            .filter(|line| !line.contains("10.1.11.1"));
+        let kept = entry.stdout.lines().filter(|line| !line.contains("10.1.11.1"));
         let text = join_lines(kept);
         entry.stdout = text.replace("\",\n  ]", "\"\n  ]");
         Do::Compare
@@ -82,24 +69,14 @@ fn add_node() {
 
 /// A token minted on `node`, in place of the transcript's.
 fn mint(world: &mut World, node: &str) -> String {
-    world
-        .run(
-            node,
-            &["microk8s", "add-node", "--format", "token-check"],
-            b"",
-        )
-        .stdout
-        .trim()
-        .to_owned()
+    world.run(node, &["microk8s", "add-node", "--format", "token-check"], b"").stdout.trim().to_owned()
 }
 
 fn with_token(command: &str, token: &str) -> String {
-    let words = command
-        .split(' ')
-        .map(|word| match word.split_once(":25000/") {
-            Some((address, _)) => format!("{address}:25000/{token}"),
-            None => word.to_owned(),
-        });
+    let words = command.split(' ').map(|word| match word.split_once(":25000/") {
+        Some((address, _)) => format!("{address}:25000/{token}"),
+        None => word.to_owned(),
+    });
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -124,18 +101,8 @@ fn worker() {
     let mut world = cluster(2, 0);
     world.prepare_microk8s("node3", "1.36/stable");
     world.until_ready("node3");
-    assert_eq!(
-        world
-            .run("node1", &["microk8s", "enable", "hostpath-storage"], b"")
-            .exit,
-        0
-    );
-    assert_eq!(
-        world
-            .run("node3", &["microk8s", "enable", "hostpath-storage"], b"")
-            .exit,
-        0
-    );
+    assert_eq!(world.run("node1", &["microk8s", "enable", "hostpath-storage"], b"").exit, 0);
+    assert_eq!(world.run("node3", &["microk8s", "enable", "hostpath-storage"], b"").exit, 0);
     let mut token = String::new();
     replay(&mut world, "worker", |world, at, entry| {
         if at == 0 {
@@ -185,10 +152,7 @@ fn dead_voter() {
 #[test]
 fn half_joined() {
     let mut world = cluster(3, 0);
-    world.inject(Fault {
-        machine: Some("node3".into()),
-        ..FaultKind::HalfJoined.into()
-    });
+    world.inject(Fault { machine: Some("node3".into()), ..FaultKind::HalfJoined.into() });
     let mut token = String::new();
     replay(&mut world, "half-joined", |world, at, entry| {
         if at == 4 {
@@ -196,11 +160,7 @@ fn half_joined() {
             token = mint(world, "node1");
             let id = world.start(
                 "node3",
-                homeprov_lab::world::Exec::root(&[
-                    "microk8s",
-                    "join",
-                    &format!("10.77.0.11:25000/{token}"),
-                ]),
+                homeprov_lab::world::Exec::root(&["microk8s", "join", &format!("10.77.0.11:25000/{token}")]),
             );
             world.advance(world.now() + 14_000);
             let progress = world.poll(id);
@@ -227,9 +187,7 @@ fn half_joined() {
             // The member list on disk is written at the leader's every look: it may lag by 30 s in either world.
             entry.stdout = entry.stdout.replace("Role: 2", "Role: 0");
         }
-        entry.command = entry
-            .command
-            .replace("<token>/<check>", &mint(world, "node1"));
+        entry.command = entry.command.replace("<token>/<check>", &mint(world, "node1"));
         Do::Compare
     });
 }
@@ -237,10 +195,7 @@ fn half_joined() {
 #[test]
 fn enable() {
     let mut world = single();
-    world.inject(Fault {
-        lasts: Some(600_000),
-        ..FaultKind::MetallbEndlessLoop.into()
-    });
+    world.inject(Fault { lasts: Some(600_000), ..FaultKind::MetallbEndlessLoop.into() });
     replay(&mut world, "enable", |world, at, entry| {
         if at > 0 {
             return Do::Compare;
@@ -254,21 +209,11 @@ fn enable() {
         world.end(id);
         let stdout = String::from_utf8(progress.stdout).unwrap();
         let stderr = String::from_utf8(progress.stderr).unwrap();
-        let wanted: Vec<&str> = entry
-            .stdout
-            .lines()
-            .take_while(|line| !line.starts_with("  ["))
-            .collect();
+        let wanted: Vec<&str> = entry.stdout.lines().take_while(|line| !line.starts_with("  [")).collect();
         let got: Vec<&str> = stdout.lines().collect();
         assert_eq!(got[..wanted.len()], wanted[..]);
-        let retries = got
-            .iter()
-            .filter(|line| **line == "Failed to create default address pool, will retry")
-            .count();
-        assert!(
-            (40..160).contains(&retries),
-            "{retries} retries, the transcript has 84"
-        );
+        let retries = got.iter().filter(|line| **line == "Failed to create default address pool, will retry").count();
+        assert!((40..160).contains(&retries), "{retries} retries, the transcript has 84");
         assert_eq!(stderr.lines().nth(1), entry.stderr.lines().nth(1));
         Do::Skip("compared above, line by line")
     });
@@ -282,14 +227,7 @@ fn addons_repo() {
 #[test]
 fn ha_first_run() {
     let mut world = cluster(3, 0);
-    let add = [
-        "microk8s",
-        "addons",
-        "repo",
-        "add",
-        "community",
-        "/snap/microk8s/current/addons/community",
-    ];
+    let add = ["microk8s", "addons", "repo", "add", "community", "/snap/microk8s/current/addons/community"];
     assert_eq!(world.run("node1", &add, b"").exit, 0);
     replay(&mut world, "ha-first-run", |_, _, entry| {
         if entry.command.contains("| head -20") {

@@ -6,11 +6,7 @@ use homeprov_lab::world::{Config, Exec, Os, Role, World};
 use proptest::prelude::*;
 
 fn homelab(count: u8, seed: u64) -> World {
-    let mut config = Config::homelab(
-        count,
-        Os::Ubuntu2404,
-        "2026-11-21T01:45:00Z".parse().unwrap(),
-    );
+    let mut config = Config::homelab(count, Os::Ubuntu2404, "2026-11-21T01:45:00Z".parse().unwrap());
     config.seed = seed;
     World::in_memory(config)
 }
@@ -20,11 +16,7 @@ fn the_same_seed_and_inputs_give_the_same_world() {
     let build = |seed| {
         let mut world = homelab(3, seed);
         world.prepare_cluster(3, 0);
-        world.run(
-            "nuc1",
-            &["microk8s", "enable", "metallb:10.77.0.200-10.77.0.210"],
-            b"",
-        );
+        world.run("nuc1", &["microk8s", "enable", "metallb:10.77.0.200-10.77.0.210"], b"");
         (world.now(), world.describe())
     };
     assert_eq!(build(7), build(7));
@@ -57,43 +49,19 @@ fn looking_changes_nothing() {
 fn a_killed_enable_frees_the_addon_lock() {
     let mut world = homelab(1, 1);
     world.prepare_cluster(1, 0);
-    let id = world.start(
-        "nuc1",
-        Exec::root(&["microk8s", "enable", "hostpath-storage"]),
-    );
+    let id = world.start("nuc1", Exec::root(&["microk8s", "enable", "hostpath-storage"]));
     world.advance(world.now() + 1_500);
-    assert_eq!(
-        world.run_for("nuc1", &["microk8s", "enable", "dns"], b"", 1_000),
-        None
-    );
+    assert_eq!(world.run_for("nuc1", &["microk8s", "enable", "dns"], b"", 1_000), None);
     world.end(id);
-    assert_eq!(
-        world.run("nuc1", &["microk8s", "enable", "dns"], b"").exit,
-        0
-    );
+    assert_eq!(world.run("nuc1", &["microk8s", "enable", "dns"], b"").exit, 0);
 }
 
 #[test]
 fn five_control_planes_have_three_voters_and_two_stand_bys() {
     let mut world = homelab(5, 1);
     world.prepare_cluster(5, 0);
-    let roles: Vec<Role> = world
-        .cluster_of("nuc1")
-        .unwrap()
-        .members
-        .iter()
-        .map(|member| member.role)
-        .collect();
-    assert_eq!(
-        roles,
-        [
-            Role::Voter,
-            Role::Voter,
-            Role::Voter,
-            Role::StandBy,
-            Role::StandBy
-        ]
-    );
+    let roles: Vec<Role> = world.cluster_of("nuc1").unwrap().members.iter().map(|member| member.role).collect();
+    assert_eq!(roles, [Role::Voter, Role::Voter, Role::Voter, Role::StandBy, Role::StandBy]);
 }
 
 #[test]
@@ -104,15 +72,8 @@ fn a_lost_majority_takes_the_api_and_power_gives_it_back() {
     world.cut_network("nuc3");
     world.advance(world.now() + 10_000);
     assert!(!world.api_up("nuc1"));
-    let output = world.run(
-        "nuc1",
-        &["dqlite", "-s", "file:///x", "-f", "json", "k8s", ".cluster"],
-        b"",
-    );
-    assert_eq!(
-        output.stderr,
-        "Error: no available dqlite leader server found\n"
-    );
+    let output = world.run("nuc1", &["dqlite", "-s", "file:///x", "-f", "json", "k8s", ".cluster"], b"");
+    assert_eq!(output.stderr, "Error: no available dqlite leader server found\n");
     world.power_on("nuc2");
     world.advance(world.now() + 30_000);
     assert!(world.api_up("nuc1"));
@@ -168,22 +129,12 @@ fn apply(world: &mut World, op: &Op) {
             let Some(token) = world.run_for(&name(seed), &argv, b"", 60_000) else {
                 return;
             };
-            let url = token
-                .stdout
-                .trim()
-                .rsplit(' ')
-                .next()
-                .unwrap_or_default()
-                .to_owned();
+            let url = token.stdout.trim().rsplit(' ').next().unwrap_or_default().to_owned();
             let worker = if worker { "--worker" } else { "--controlplane" };
             start(world, node, &["microk8s", "join", &url, worker]);
         }
         Op::Leave(node) => start(world, node, &["microk8s", "leave"]),
-        Op::Remove(node, other) => start(
-            world,
-            node,
-            &["microk8s", "remove-node", &name(other), "--force"],
-        ),
+        Op::Remove(node, other) => start(world, node, &["microk8s", "remove-node", &name(other), "--force"]),
         Op::Off(node) => world.power_off(&name(node)),
         Op::On(node) => world.power_on(&name(node)),
         Op::Cut(node) => world.cut_network(&name(node)),
@@ -197,26 +148,11 @@ fn apply(world: &mut World, op: &Op) {
 
 fn check(world: &World) {
     for cluster in world.clusters() {
-        let addresses: BTreeSet<&String> = cluster
-            .members
-            .iter()
-            .map(|member| &member.address)
-            .collect();
-        assert_eq!(
-            addresses.len(),
-            cluster.members.len(),
-            "every member has its own address"
-        );
+        let addresses: BTreeSet<&String> = cluster.members.iter().map(|member| &member.address).collect();
+        assert_eq!(addresses.len(), cluster.members.len(), "every member has its own address");
         let ids: BTreeSet<u64> = cluster.members.iter().map(|member| member.id).collect();
-        assert_eq!(
-            ids.len(),
-            cluster.members.len(),
-            "every member has its own id"
-        );
-        assert!(
-            cluster.voters() <= 4,
-            "one more than wanted at most, while a voter is being replaced"
-        );
+        assert_eq!(ids.len(), cluster.members.len(), "every member has its own id");
+        assert!(cluster.voters() <= 4, "one more than wanted at most, while a voter is being replaced");
         if let Some(leader) = cluster.leader {
             assert!(ids.contains(&leader), "the leader is a member");
         }

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::{Mode, SFlag, mknod};
 
 use super::arguments::Login;
 use super::stand_in::PROGRAMS;
@@ -63,21 +64,29 @@ impl Disk {
         for part in ["changes", "work", "root"] {
             fs::create_dir_all(self.folder.join(part))?;
         }
+        self.hide()?;
         let options = format!("lowerdir=/,upperdir={},workdir={}", self.changes().display(), self.folder.join("work").display());
         mount(Some("overlay"), &self.root(), Some("overlay"), MsFlags::empty(), Some(options.as_str())).context("mounting an overlay")?;
-        self.hide()
+        self.furnish()
     }
 
+    /// Whiteouts, put among the changes before the overlay is mounted: removing whole trees through it would take
+    /// seconds.
     fn hide(&self) -> Result<()> {
-        let root = self.root();
-        for entry in fs::read_dir(&root)?.flatten() {
-            if !SHARED.iter().any(|shared| entry.file_name() == *shared) {
-                remove(&entry.path())?;
+        for entry in fs::read_dir("/")?.flatten() {
+            let name = entry.file_name();
+            if !SHARED.iter().any(|shared| name == *shared) {
+                whiteout(&self.changes().join(name))?;
             }
         }
-        for hidden in HIDDEN {
-            remove(&root.join(hidden))?;
+        for hidden in HIDDEN.into_iter().filter(|hidden| fs::symlink_metadata(Path::new("/").join(hidden)).is_ok()) {
+            whiteout(&self.changes().join(hidden))?;
         }
+        Ok(())
+    }
+
+    fn furnish(&self) -> Result<()> {
+        let root = self.root();
         let directories = [
             "dev", "proc", "sys", "run", "tmp", "root", "home", "mnt", "srv", "snap", "etc/ssh", "etc/sudoers.d", "etc/profile.d", "etc/sysctl.d",
             "etc/modules-load.d", "var/snap", "var/log", "var/cache", "usr/local/bin", "usr/local/sbin",
@@ -146,6 +155,14 @@ impl Disk {
         }
         Ok(fs::write(root.join("etc/passwd"), lines.join("\n") + "\n")?)
     }
+}
+
+/// What overlayfs takes for "not there" (the kernel's Documentation/filesystems/overlayfs.rst).
+fn whiteout(path: &Path) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    mknod(path, SFlag::S_IFCHR, Mode::empty(), 0).with_context(|| format!("hiding {}", path.display()))
 }
 
 fn append(path: &Path, line: &str) -> Result<()> {

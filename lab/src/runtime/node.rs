@@ -53,7 +53,7 @@ impl Node {
             binds: vec![
                 bound("boot_id", "/proc/sys/kernel/random/boot_id"),
                 bound("meminfo", "/proc/meminfo"),
-                bound("modules", "/proc/modules"),
+                bound("sys", "/sys"),
                 (format!("{BASE}/stand-in"), format!("{INSIDE}/stand-in")),
             ],
         };
@@ -72,7 +72,10 @@ impl Node {
         let outer = child.id();
         self.process = Some(child);
         self.pid = first_child(outer)?;
-        network::plug(self.address, self.pid)
+        network::plug(self.address, self.pid).with_context(|| {
+            std::thread::sleep(Duration::from_millis(100));
+            format!("{} did not start: {}", self.name, fs::read_to_string(self.disk.beside("log")).unwrap_or_default())
+        })
     }
 
     /// Waits until it has booted: its network and sshd are there.
@@ -101,13 +104,16 @@ impl Node {
         }
     }
 
-    /// Writes what the node sees under /proc: they are bound files, so their content is replaced in place.
+    /// Writes what the node sees under /proc and /sys: bound files, so their content is replaced in place. Modules show
+    /// as /sys/module/NAME; not every kernel the lab runs on has a /proc/modules to bind over.
     pub fn show(&self, machine: &Machine) -> Result<()> {
         let meminfo = fs::read_to_string("/proc/meminfo")?;
         let rest: String = meminfo.lines().skip(1).map(|line| format!("{line}\n")).collect();
         let total = format!("MemTotal:       {:>8} kB\n{rest}", machine.spec.memory_kib);
-        let modules: String = machine.modules.iter().map(|module| format!("{module} 16384 0 - Live 0x0000000000000000\n")).collect();
-        for (file, text) in [("boot_id", format!("{}\n", machine.boot_id)), ("meminfo", total), ("modules", modules)] {
+        for module in &machine.modules {
+            fs::create_dir_all(self.disk.beside("sys/module").join(module))?;
+        }
+        for (file, text) in [("boot_id", format!("{}\n", machine.boot_id)), ("meminfo", total)] {
             let path = self.disk.beside(file);
             if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
                 fs::write(path, text)?;

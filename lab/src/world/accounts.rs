@@ -13,20 +13,14 @@ fn groups(machine: &Machine) -> String {
 /// Whether `user` is listed as a member of `group`.
 pub(super) fn in_group(machine: &Machine, user: &str, group: &str) -> bool {
     let text = groups(machine);
-    let line = text
-        .lines()
-        .find(|line| line.split(':').next() == Some(group));
-    line.and_then(|line| line.split(':').nth(3))
-        .is_some_and(|members| members.split(',').any(|member| member == user))
+    let line = text.lines().find(|line| line.split(':').next() == Some(group));
+    line.and_then(|line| line.split(':').nth(3)).is_some_and(|members| members.split(',').any(|member| member == user))
 }
 
 /// Adds a system group, unless it is there.
 pub(super) fn add_group(machine: &mut Machine, group: &str, id: u32) {
     let mut text = groups(machine);
-    if !text
-        .lines()
-        .any(|line| line.split(':').next() == Some(group))
-    {
+    if !text.lines().any(|line| line.split(':').next() == Some(group)) {
         let _ = writeln!(text, "{group}:x:{id}:");
         machine.files.write("/etc/group", text.as_bytes(), 0o644);
     }
@@ -49,11 +43,7 @@ fn add_member(machine: &mut Machine, user: &str, group: &str) -> bool {
         })
         .collect();
     if found {
-        machine.files.write(
-            "/etc/group",
-            format!("{}\n", text.join("\n")).as_bytes(),
-            0o644,
-        );
+        machine.files.write("/etc/group", format!("{}\n", text.join("\n")).as_bytes(), 0o644);
     }
     found
 }
@@ -61,11 +51,7 @@ fn add_member(machine: &mut Machine, user: &str, group: &str) -> bool {
 /// `usermod -a -G GROUP USER`, `groupadd GROUP`, `gpasswd -a USER GROUP`, `adduser USER GROUP`.
 pub(super) fn main(world: &mut World, call: &mut Call, program: &str) -> Next {
     let args: Vec<String> = call.args();
-    let words: Vec<&str> = args
-        .iter()
-        .map(String::as_str)
-        .filter(|arg| !arg.starts_with('-'))
-        .collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with('-')).collect();
     let machine = world.machine_mut(&call.machine);
     let (user, group) = match (program, words.as_slice()) {
         ("groupadd", [.., group]) => {

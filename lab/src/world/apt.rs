@@ -7,10 +7,7 @@ use super::{Notice, World};
 /// `apt-get update|install|…`
 pub(super) fn get(world: &mut World, call: &mut Call) -> Next {
     let args = call.args();
-    let patience = args
-        .iter()
-        .find_map(|arg| arg.split_once("Lock::Timeout=")?.1.parse::<i64>().ok())
-        .unwrap_or(0);
+    let patience = args.iter().find_map(|arg| arg.split_once("Lock::Timeout=")?.1.parse::<i64>().ok()).unwrap_or(0);
     let mut words = Vec::new();
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
@@ -25,7 +22,8 @@ pub(super) fn get(world: &mut World, call: &mut Call) -> Next {
     };
     if call.exec.user != "root" {
         call.complain("E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)");
-        return call.fail(100, "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), are you root?");
+        return call
+            .fail(100, "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), are you root?");
     }
     if let Some(until) = world.fit_apt_lock() {
         let wait = until - world.now;
@@ -41,18 +39,12 @@ pub(super) fn get(world: &mut World, call: &mut Call) -> Next {
 fn refuse_lock(call: &mut Call, command: &str) -> Next {
     if command == "update" {
         call.say("Reading package lists...");
-        call.complain(
-            "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1482 (apt-get)",
-        );
-        call.complain(
-            "N: Be aware that removing the lock file is not a solution and may break your system.",
-        );
+        call.complain("E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1482 (apt-get)");
+        call.complain("N: Be aware that removing the lock file is not a solution and may break your system.");
         return call.fail(100, "E: Unable to lock directory /var/lib/apt/lists/");
     }
     call.complain("E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1482 (unattended-upgr)");
-    call.complain(
-        "N: Be aware that removing the lock file is not a solution and may break your system.",
-    );
+    call.complain("N: Be aware that removing the lock file is not a solution and may break your system.");
     call.fail(
         100,
         "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?",
@@ -74,10 +66,7 @@ fn work(world: &mut World, call: &mut Call, command: &str, words: &[String]) -> 
             let os = world.machine(&call.machine).spec.os;
             call.say("Reading package lists...\nBuilding dependency tree...\nReading state information...");
             let packages: Vec<String> = words[1..].to_vec();
-            let unknown: Vec<&String> = packages
-                .iter()
-                .filter(|name| archive_version(os, name).is_none())
-                .collect();
+            let unknown: Vec<&String> = packages.iter().filter(|name| archive_version(os, name).is_none()).collect();
             for name in &unknown {
                 call.complain(format!("E: Unable to locate package {name}"));
             }
@@ -85,36 +74,26 @@ fn work(world: &mut World, call: &mut Call, command: &str, words: &[String]) -> 
                 return Next::Exit(100);
             }
             let there = &world.machine(&call.machine).packages;
-            let new: Vec<String> = packages
-                .iter()
-                .filter(|name| !there.contains_key(*name))
-                .cloned()
-                .collect();
+            let new: Vec<String> = packages.iter().filter(|name| !there.contains_key(*name)).cloned().collect();
             for name in packages.iter().filter(|name| there.contains_key(*name)) {
-                call.say(format!(
-                    "{name} is already the newest version ({}).",
-                    there[name]
-                ));
+                call.say(format!("{name} is already the newest version ({}).", there[name]));
             }
             if new.is_empty() {
                 return after(600, |_, call| {
-                    call.quit(
-                        0,
-                        "0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.",
-                    )
+                    call.quit(0, "0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.")
                 });
             }
             if !connected {
                 return after(12_000, |_, call| {
-                    call.fail(100, "E: Unable to fetch some archives, maybe run apt-get update or try with --fix-missing?")
+                    call.fail(
+                        100,
+                        "E: Unable to fetch some archives, maybe run apt-get update or try with --fix-missing?",
+                    )
                 });
             }
             call.say("The following NEW packages will be installed:");
             call.say(format!("  {}", new.join(" ")));
-            call.say(format!(
-                "0 upgraded, {} newly installed, 0 to remove and 0 not upgraded.",
-                new.len()
-            ));
+            call.say(format!("0 upgraded, {} newly installed, 0 to remove and 0 not upgraded.", new.len()));
             let took = world.around(2_000 + 1_500 * new.len() as u64);
             after(took, move |world, call| set_up(world, call, &new))
         }
@@ -124,9 +103,7 @@ fn work(world: &mut World, call: &mut Call, command: &str, words: &[String]) -> 
             }
             after(2_000, |_, _| Next::Exit(0))
         }
-        "upgrade" | "dist-upgrade" | "autoremove" | "clean" | "autoclean" => {
-            after(1_500, |_, _| Next::Exit(0))
-        }
+        "upgrade" | "dist-upgrade" | "autoremove" | "clean" | "autoclean" => after(1_500, |_, _| Next::Exit(0)),
         other => call.fail(100, format!("E: Invalid operation {other}")),
     }
 }
@@ -142,9 +119,7 @@ fn set_up(world: &mut World, call: &mut Call, new: &[String]) -> Next {
         let version = machine.packages.get(name).cloned().unwrap_or_default();
         call.say(format!("Setting up {name} ({version}) ..."));
     }
-    world
-        .notices
-        .push(Notice::ProgramsChanged(call.machine.clone()));
+    world.notices.push(Notice::ProgramsChanged(call.machine.clone()));
     Next::Exit(0)
 }
 
@@ -183,9 +158,7 @@ pub(super) fn query(world: &mut World, call: &mut Call) -> Next {
             Some(version) => call.print(show(&format, bare, version)),
             None if status => {
                 missing = true;
-                call.complain(format!(
-                    "dpkg-query: package '{name}' is not installed and no information is available"
-                ));
+                call.complain(format!("dpkg-query: package '{name}' is not installed and no information is available"));
             }
             None => {
                 missing = true;
@@ -207,10 +180,6 @@ fn show(format: &str, name: &str, version: &str) -> String {
         ("${db:Status-Want}", "install"),
         ("${Architecture}", "amd64"),
     ];
-    let text = fields
-        .iter()
-        .fold(format.to_owned(), |text, (field, value)| {
-            text.replace(field, value)
-        });
+    let text = fields.iter().fold(format.to_owned(), |text, (field, value)| text.replace(field, value));
     text.replace("\\n", "\n").replace("\\t", "\t")
 }

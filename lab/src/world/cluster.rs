@@ -1,5 +1,7 @@
 //! One `MicroK8s` cluster: its dqlite members, its authority, its Kubernetes objects.
 
+use std::collections::BTreeMap;
+
 use crate::kubernetes::{Kubernetes, NodeView};
 
 use super::pki::{Authority, Pair};
@@ -52,10 +54,7 @@ impl Cluster {
     /// When something will happen in it by itself.
     pub(super) fn next_event(&self) -> Option<Millis> {
         let now = self.changed.then_some(0);
-        [now, Some(self.next_roles), self.next_kubernetes]
-            .into_iter()
-            .flatten()
-            .min()
+        [now, Some(self.next_roles), self.next_kubernetes].into_iter().flatten().min()
     }
 
     pub(super) fn member(&self, id: u64) -> Option<&Member> {
@@ -64,10 +63,7 @@ impl Cluster {
 
     /// How many members vote.
     pub fn voters(&self) -> usize {
-        self.members
-            .iter()
-            .filter(|member| member.role == Role::Voter)
-            .count()
+        self.members.iter().filter(|member| member.role == Role::Voter).count()
     }
 
     /// The fingerprint of the cluster's authority, as the certificate in PEM.
@@ -94,10 +90,7 @@ impl World {
             return false;
         };
         // A member that was removed behind its back serves no more.
-        snap.member.is_some_and(|id| {
-            self.cluster_of(machine)
-                .is_some_and(|cluster| cluster.member(id).is_some())
-        })
+        snap.member.is_some_and(|id| self.cluster_of(machine).is_some_and(|cluster| cluster.member(id).is_some()))
     }
 
     /// Whether the majority of the voters of `machine`'s cluster answers, seen from there.
@@ -105,16 +98,9 @@ impl World {
         let Some(cluster) = self.cluster_of(machine) else {
             return false;
         };
-        let answering = cluster
-            .members
-            .iter()
-            .filter(|member| member.role == Role::Voter)
-            .filter(|member| {
-                member
-                    .machine
-                    .as_ref()
-                    .is_some_and(|peer| self.dqlite_up(peer) && self.reach(machine, peer))
-            });
+        let answering = cluster.members.iter().filter(|member| member.role == Role::Voter).filter(|member| {
+            member.machine.as_ref().is_some_and(|peer| self.dqlite_up(peer) && self.reach(machine, peer))
+        });
         answering.count() * 2 > cluster.voters()
     }
 
@@ -122,10 +108,7 @@ impl World {
     pub fn api_up(&self, machine: &str) -> bool {
         let serving = self.machines.get(machine).is_some_and(|machine| {
             machine.powered
-                && machine
-                    .microk8s
-                    .as_ref()
-                    .is_some_and(|snap| snap.kubelite_ready && snap.member.is_some())
+                && machine.microk8s.as_ref().is_some_and(|snap| snap.kubelite_ready && snap.member.is_some())
         });
         serving && self.dqlite_up(machine) && self.quorum(machine)
     }
@@ -134,34 +117,22 @@ impl World {
     pub(super) fn api_for(&self, machine: &str) -> Option<String> {
         if self.machines.get(machine)?.is_worker() {
             let cluster = self.cluster_of(machine)?;
-            let peers = cluster
-                .members
-                .iter()
-                .filter_map(|member| member.machine.clone());
-            return peers
-                .into_iter()
-                .find(|peer| self.reach(machine, peer) && self.api_up(peer));
+            let peers = cluster.members.iter().filter_map(|member| member.machine.clone());
+            return peers.into_iter().find(|peer| self.reach(machine, peer) && self.api_up(peer));
         }
         self.api_up(machine).then(|| machine.to_owned())
     }
 
     /// The machines of a cluster, control planes and workers, in the order of the configuration.
     pub(super) fn machines_of(&self, id: ClusterId) -> Vec<String> {
-        let inside = |name: &&String| {
-            self.machines[*name]
-                .microk8s
-                .as_ref()
-                .is_some_and(|snap| snap.cluster == Some(id))
-        };
+        let inside =
+            |name: &&String| self.machines[*name].microk8s.as_ref().is_some_and(|snap| snap.cluster == Some(id));
         self.order.iter().filter(inside).cloned().collect()
     }
 
     /// Tells the controllers of `machine`'s cluster that something changed.
     pub(super) fn touch_cluster(&mut self, machine: &str) {
-        let id = self
-            .machines
-            .get(machine)
-            .and_then(|machine| machine.microk8s.as_ref()?.cluster);
+        let id = self.machines.get(machine).and_then(|machine| machine.microk8s.as_ref()?.cluster);
         if let Some(cluster) = id.and_then(|id| self.clusters.get_mut(&id)) {
             cluster.changed = true;
         }
@@ -175,11 +146,8 @@ impl World {
 
     /// Forgets clusters nobody belongs to.
     pub(super) fn forget_empty_clusters(&mut self) {
-        let used: Vec<ClusterId> = self
-            .machines
-            .values()
-            .filter_map(|machine| machine.microk8s.as_ref()?.cluster)
-            .collect();
+        let used: Vec<ClusterId> =
+            self.machines.values().filter_map(|machine| machine.microk8s.as_ref()?.cluster).collect();
         self.clusters.retain(|id, _| used.contains(id));
     }
 
@@ -209,10 +177,7 @@ impl World {
         let now = self.now;
         let machines = self.machines_of(id);
         let serving = machines.iter().any(|machine| self.api_up(machine));
-        let views: Vec<NodeView> = machines
-            .iter()
-            .filter_map(|machine| self.node_view(machine))
-            .collect();
+        let views: Vec<NodeView> = machines.iter().filter_map(|machine| self.node_view(machine)).collect();
         let Some(cluster) = self.clusters.get_mut(&id) else {
             return;
         };
@@ -237,6 +202,12 @@ impl World {
             version: snap.version.clone(),
             os_image: machine.os_image().to_owned(),
             kernel: machine.spec.kernel.clone(),
+            kubelet_started: snap.kubelet_since,
+            machine_id: machine.machine_id.clone(),
+            boot_id: machine.boot_id.clone(),
+            labels: BTreeMap::new(),
+            cpus: machine.spec.cpus,
+            memory_kib: machine.spec.memory_kib,
         })
     }
 
@@ -244,23 +215,14 @@ impl World {
         let Some(cluster) = self.clusters.get(&id) else {
             return Vec::new();
         };
-        let leader = cluster
-            .leader
-            .and_then(|id| cluster.member(id)?.machine.clone());
+        let leader = cluster.leader.and_then(|id| cluster.member(id)?.machine.clone());
         let online = |member: &Member| {
             member.machine.as_ref().is_some_and(|machine| {
-                self.dqlite_up(machine)
-                    && leader
-                        .as_ref()
-                        .is_none_or(|leader| self.reach(leader, machine))
+                self.dqlite_up(machine) && leader.as_ref().is_none_or(|leader| self.reach(leader, machine))
             })
         };
-        let seen = |member: &Member| Seen {
-            id: member.id,
-            role: member.role,
-            online: online(member),
-            domain: member.domain,
-        };
+        let seen =
+            |member: &Member| Seen { id: member.id, role: member.role, online: online(member), domain: member.domain };
         cluster.members.iter().map(seen).collect()
     }
 
@@ -271,16 +233,9 @@ impl World {
         };
         let able = |member: &&Member| {
             member.role == Role::Voter
-                && member
-                    .machine
-                    .as_ref()
-                    .is_some_and(|machine| self.dqlite_up(machine) && self.quorum(machine))
+                && member.machine.as_ref().is_some_and(|machine| self.dqlite_up(machine) && self.quorum(machine))
         };
-        let current = cluster
-            .leader
-            .and_then(|id| cluster.member(id))
-            .filter(able)
-            .map(|member| member.id);
+        let current = cluster.leader.and_then(|id| cluster.member(id)).filter(able).map(|member| member.id);
         let leader = current.or_else(|| cluster.members.iter().find(able).map(|member| member.id));
         if let Some(cluster) = self.clusters.get_mut(&id) {
             cluster.leader = leader;
@@ -298,10 +253,7 @@ impl World {
             let Some((member, role)) = Roles::default().adjust(&self.seen(id), leader) else {
                 break;
             };
-            let slow = self
-                .clusters
-                .get(&id)
-                .is_some_and(|cluster| self.now < cluster.slow_until);
+            let slow = self.clusters.get(&id).is_some_and(|cluster| self.now < cluster.slow_until);
             if role != Role::Spare && (slow || !promote) {
                 break;
             }
@@ -313,17 +265,10 @@ impl World {
     /// What a member does for its own role when it starts: it takes one that is wanting, and helps a lone voter.
     pub(super) fn assume_role(&mut self, id: ClusterId, member: u64) {
         self.elect(id);
-        if self
-            .clusters
-            .get(&id)
-            .is_none_or(|cluster| self.now < cluster.slow_until || cluster.leader.is_none())
-        {
+        if self.clusters.get(&id).is_none_or(|cluster| self.now < cluster.slow_until || cluster.leader.is_none()) {
             return;
         }
-        let lone = self
-            .clusters
-            .get(&id)
-            .is_some_and(|cluster| cluster.voters() == 1);
+        let lone = self.clusters.get(&id).is_some_and(|cluster| cluster.voters() == 1);
         if let Some(role) = Roles::default().assume(&self.seen(id), member) {
             self.set_role(id, member, role);
             if lone && role == Role::Voter {
@@ -338,11 +283,7 @@ impl World {
             return;
         };
         let mut machine = None;
-        if let Some(member) = cluster
-            .members
-            .iter_mut()
-            .find(|candidate| candidate.id == member)
-        {
+        if let Some(member) = cluster.members.iter_mut().find(|candidate| candidate.id == member) {
             member.role = role;
             machine.clone_from(&member.machine);
         }

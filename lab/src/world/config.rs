@@ -24,6 +24,8 @@ pub struct MachineSpec {
     pub os: Os,
     /// Memory in KiB, as `MemTotal` says.
     pub memory_kib: u64,
+    /// Processors.
+    pub cpus: u32,
     /// Free disk on the root file system, in MiB.
     pub disk_mib: u64,
     /// Kernel release, as `uname -r` says.
@@ -44,6 +46,7 @@ impl MachineSpec {
             address,
             os,
             memory_kib: 8 * 1024 * 1024,
+            cpus: 4,
             disk_mib: 200 * 1024,
             kernel: kernel.to_owned(),
             packages: Vec::new(),
@@ -64,11 +67,7 @@ pub struct Channel {
 
 impl Channel {
     fn new(name: &str, version: &str, revision: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            revision: revision.to_owned(),
-        }
+        Self { name: name.to_owned(), version: version.to_owned(), revision: revision.to_owned() }
     }
 
     /// The channels of the store: the tracks 1.32 to 1.36 with three risks each, and `latest/stable`.
@@ -84,11 +83,7 @@ impl Channel {
         for (track, version, revision) in tracks {
             for (step, risk) in ["stable", "candidate", "edge"].into_iter().enumerate() {
                 let revision = revision + if step == 2 { 3 } else { 0 };
-                channels.push(Self::new(
-                    &format!("{track}/{risk}"),
-                    version,
-                    &revision.to_string(),
-                ));
+                channels.push(Self::new(&format!("{track}/{risk}"), version, &revision.to_string()));
             }
         }
         channels
@@ -113,15 +108,8 @@ pub struct Config {
 impl Config {
     /// `count` machines nuc1, nuc2, … at 10.77.0.11, .12, …, without faults.
     pub fn homelab(count: u8, os: Os, epoch: jiff::Timestamp) -> Self {
-        let nodes = (1..=count)
-            .map(|n| MachineSpec::new(&format!("nuc{n}"), Ipv4Addr::new(10, 77, 0, 10 + n), os))
-            .collect();
-        Self {
-            nodes,
-            faults: Vec::new(),
-            seed: 1,
-            epoch,
-            store_channels: Channel::defaults(),
-        }
+        let nodes =
+            (1..=count).map(|n| MachineSpec::new(&format!("nuc{n}"), Ipv4Addr::new(10, 77, 0, 10 + n), os)).collect();
+        Self { nodes, faults: Vec::new(), seed: 1, epoch, store_channels: Channel::defaults() }
     }
 }

@@ -25,21 +25,13 @@ fn machine(machine: &Machine) -> Value {
     for root in ROOTS {
         walk(machine.files.as_ref(), root, &mut files, 0);
     }
-    let units: serde_json::Map<String, Value> = machine
-        .units
-        .iter()
-        .map(|(name, unit)| (name.clone(), json!([unit.file.word(), unit.active])))
-        .collect();
+    let units: serde_json::Map<String, Value> =
+        machine.units.iter().map(|(name, unit)| (name.clone(), json!([unit.file.word(), unit.active]))).collect();
     let snaps: serde_json::Map<String, Value> = machine
         .snapd
         .snaps
         .iter()
-        .map(|(name, snap)| {
-            (
-                name.clone(),
-                json!([snap.tracking, snap.revision, machine.snapd.holds.get(name)]),
-            )
-        })
+        .map(|(name, snap)| (name.clone(), json!([snap.tracking, snap.revision, machine.snapd.holds.get(name)])))
         .collect();
     let microk8s = machine.microk8s.as_ref().map(|snap| {
         let active: Vec<&str> = snap.services.keys().copied().filter(|service| snap.active(service)).collect();
@@ -66,10 +58,7 @@ fn machine(machine: &Machine) -> Value {
 
 fn walk(files: &dyn Files, path: &str, into: &mut serde_json::Map<String, Value>, depth: usize) {
     if let Some(bytes) = files.read(path) {
-        let digest = Sha256::digest(bytes)
-            .iter()
-            .take(8)
-            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        let digest = Sha256::digest(bytes).iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         into.insert(path.to_owned(), Value::String(digest));
     } else if depth < 24 {
         for name in files.list(path) {
@@ -82,15 +71,7 @@ fn cluster(cluster: &Cluster) -> Value {
     let members: Vec<Value> = cluster
         .members
         .iter()
-        .map(|member| {
-            json!([
-                member.id,
-                member.address,
-                member.role,
-                member.domain,
-                member.machine
-            ])
-        })
+        .map(|member| json!([member.id, member.address, member.role, member.domain, member.machine]))
         .collect();
     json!({
         "id": cluster.id.0,

@@ -42,11 +42,7 @@ impl World {
     }
 
     fn serve_dqlite(&mut self, name: &str) {
-        let Some(snap) = self
-            .machines
-            .get(name)
-            .and_then(|machine| machine.microk8s.as_ref())
-        else {
+        let Some(snap) = self.machines.get(name).and_then(|machine| machine.microk8s.as_ref()) else {
             return;
         };
         let (Some(id), Some(member)) = (snap.cluster, snap.member) else {
@@ -66,11 +62,7 @@ impl World {
         let authority = Authority::new(self.rng.random(), when);
         let dqlite_pair = pki::self_signed(self.rng.random(), when, "k8s");
         let seed = self.rng.random();
-        let version = self
-            .machine(name)
-            .microk8s
-            .as_ref()
-            .map_or_else(String::new, |snap| snap.version.clone());
+        let version = self.machine(name).microk8s.as_ref().map_or_else(String::new, |snap| snap.version.clone());
         let member = Member {
             id: BOOTSTRAP,
             address: "127.0.0.1:19001".to_owned(),
@@ -103,45 +95,20 @@ impl World {
     fn join_dqlite(&mut self, name: &str) -> bool {
         let path = format!("{BACKEND}/init.yaml");
         let text = self.machine(name).text(&path).unwrap_or_default();
-        let Some(address) = text
-            .lines()
-            .find_map(|line| line.strip_prefix("Address: "))
-            .map(str::to_owned)
-        else {
+        let Some(address) = text.lines().find_map(|line| line.strip_prefix("Address: ")).map(str::to_owned) else {
             return false;
         };
-        let peers = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("- "))
-            .map(str::trim);
-        let Some(peer) = peers
-            .into_iter()
-            .find_map(|peer| self.answering_at(name, peer))
-        else {
+        let peers = text.lines().filter_map(|line| line.strip_prefix("- ")).map(str::trim);
+        let Some(peer) = peers.into_iter().find_map(|peer| self.answering_at(name, peer)) else {
             return false;
         };
-        let Some(id) = self
-            .machine(&peer)
-            .microk8s
-            .as_ref()
-            .and_then(|snap| snap.cluster)
-        else {
+        let Some(id) = self.machine(&peer).microk8s.as_ref().and_then(|snap| snap.cluster) else {
             return false;
         };
-        let known = self.clusters[&id]
-            .members
-            .iter()
-            .find(|member| member.address == address)
-            .map(|member| member.id);
+        let known = self.clusters[&id].members.iter().find(|member| member.address == address).map(|member| member.id);
         let member = known.unwrap_or_else(|| self.rng.random());
         if known.is_none() {
-            let joined = Member {
-                id: member,
-                address,
-                role: Role::Spare,
-                domain: 1,
-                machine: Some(name.to_owned()),
-            };
+            let joined = Member { id: member, address, role: Role::Spare, domain: 1, machine: Some(name.to_owned()) };
             self.fit_new_member(id);
             if let Some(cluster) = self.clusters.get_mut(&id) {
                 cluster.members.push(joined);
@@ -161,10 +128,7 @@ impl World {
     /// The machine that serves dqlite with a majority at `address`, seen from `from`.
     fn answering_at(&self, from: &str, address: &str) -> Option<String> {
         let host = address.rsplit_once(':')?.0;
-        let peer = self
-            .order
-            .iter()
-            .find(|name| self.machines[*name].spec.address.to_string() == host)?;
+        let peer = self.order.iter().find(|name| self.machines[*name].spec.address.to_string() == host)?;
         (self.reach(from, peer) && self.dqlite_up(peer) && self.quorum(peer)).then(|| peer.clone())
     }
 
@@ -173,18 +137,12 @@ impl World {
         let Some(text) = self.machine(name).text(&path) else {
             return;
         };
-        let address = text
-            .lines()
-            .find_map(|line| line.strip_prefix("Address: "))
-            .map(|text| text.trim().to_owned());
+        let address = text.lines().find_map(|line| line.strip_prefix("Address: ")).map(|text| text.trim().to_owned());
         let snap = self.machine(name).microk8s.as_ref();
         let place = snap.and_then(|snap| Some((snap.cluster?, snap.member?)));
         if let (Some(address), Some((id, member))) = (address, place)
             && let Some(cluster) = self.clusters.get_mut(&id)
-            && let Some(member) = cluster
-                .members
-                .iter_mut()
-                .find(|candidate| candidate.id == member)
+            && let Some(member) = cluster.members.iter_mut().find(|candidate| candidate.id == member)
         {
             member.address = address;
         }
@@ -193,32 +151,15 @@ impl World {
 
     /// kubelite's start copies `args/ha-conf` to the backend's `failure-domain`.
     pub(super) fn read_failure_domain(&mut self, name: &str) {
-        let text = self
-            .machine(name)
-            .text(&format!("{DATA}/args/ha-conf"))
-            .unwrap_or_default();
-        let domain = text
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("failure-domain="));
-        let domain = domain
-            .and_then(|text| text.trim().parse::<u64>().ok())
-            .unwrap_or(1);
+        let text = self.machine(name).text(&format!("{DATA}/args/ha-conf")).unwrap_or_default();
+        let domain = text.lines().find_map(|line| line.trim().strip_prefix("failure-domain="));
+        let domain = domain.and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(1);
         let machine = self.machine_mut(name);
-        machine.files.write(
-            &format!("{BACKEND}/failure-domain"),
-            format!("{domain}\n").as_bytes(),
-            0o664,
-        );
-        let place = machine
-            .microk8s
-            .as_ref()
-            .and_then(|snap| Some((snap.cluster?, snap.member?)));
+        machine.files.write(&format!("{BACKEND}/failure-domain"), format!("{domain}\n").as_bytes(), 0o664);
+        let place = machine.microk8s.as_ref().and_then(|snap| Some((snap.cluster?, snap.member?)));
         if let Some((id, member)) = place
             && let Some(cluster) = self.clusters.get_mut(&id)
-            && let Some(member) = cluster
-                .members
-                .iter_mut()
-                .find(|candidate| candidate.id == member)
+            && let Some(member) = cluster.members.iter_mut().find(|candidate| candidate.id == member)
         {
             member.domain = domain;
         }
@@ -233,12 +174,7 @@ impl World {
             return;
         };
         let entry = |member: &Member| {
-            format!(
-                "- ID: {}\n  Address: {}\n  Role: {}\n",
-                member.id,
-                member.address,
-                member.role.number()
-            )
+            format!("- ID: {}\n  Address: {}\n  Role: {}\n", member.id, member.address, member.role.number())
         };
         let text: String = cluster.members.iter().map(entry).collect();
         let path = format!("{BACKEND}/cluster.yaml");
@@ -253,34 +189,18 @@ impl World {
         if !self.dqlite_up(name) {
             return;
         }
-        let member = self
-            .machine(name)
-            .microk8s
-            .as_ref()
-            .and_then(|snap| snap.member);
+        let member = self.machine(name).microk8s.as_ref().and_then(|snap| snap.member);
         let Some(member) = member.and_then(|id| self.cluster_of(name)?.member(id)) else {
             return;
         };
-        let text = format!(
-            "ID: {}\nAddress: {}\nRole: {}\n",
-            member.id,
-            member.address,
-            member.role.number()
-        );
-        self.machine_mut(name)
-            .files
-            .write(&format!("{BACKEND}/info.yaml"), text.as_bytes(), 0o660);
+        let text = format!("ID: {}\nAddress: {}\nRole: {}\n", member.id, member.address, member.role.number());
+        self.machine_mut(name).files.write(&format!("{BACKEND}/info.yaml"), text.as_bytes(), 0o660);
     }
 
     /// The members as any client on `machine` gets them, which asks the nodes its `cluster.yaml` names for the leader.
     pub(super) fn members_seen_from(&self, machine: &str) -> Option<&Cluster> {
-        let text = self
-            .machines
-            .get(machine)?
-            .text(&format!("{BACKEND}/cluster.yaml"))?;
-        let addresses = text
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("Address: "));
+        let text = self.machines.get(machine)?.text(&format!("{BACKEND}/cluster.yaml"))?;
+        let addresses = text.lines().filter_map(|line| line.trim().strip_prefix("Address: "));
         for address in addresses {
             let peer = if address.starts_with("127.0.0.1:") {
                 (self.dqlite_up(machine) && self.quorum(machine)).then(|| machine.to_owned())
@@ -299,15 +219,11 @@ impl World {
 pub(super) fn shell(world: &mut World, call: &mut Call) -> Next {
     let args = call.args();
     let query = args.last().cloned().unwrap_or_default();
-    let json = args
-        .windows(2)
-        .any(|pair| pair == ["-f", "json"] || pair == ["--format", "json"]);
+    let json = args.windows(2).any(|pair| pair == ["-f", "json"] || pair == ["--format", "json"]);
     let took = world.around(110);
     after(took, move |world, call| {
         let Some(cluster) = world.members_seen_from(&call.machine) else {
-            return after(3_000, |_, call| {
-                call.fail(1, "Error: no available dqlite leader server found")
-            });
+            return after(3_000, |_, call| call.fail(1, "Error: no available dqlite leader server found"));
         };
         match query.as_str() {
             ".cluster" if json => {

@@ -78,10 +78,7 @@ impl FaultKind {
 
     /// Its name, kebab-case.
     pub fn name(self) -> &'static str {
-        NAMES
-            .iter()
-            .find(|(_, kind)| *kind == self)
-            .map_or("", |(name, _)| name)
+        NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
     }
 }
 
@@ -98,11 +95,7 @@ pub struct Fault {
 
 impl From<FaultKind> for Fault {
     fn from(kind: FaultKind) -> Self {
-        Self {
-            kind,
-            machine: None,
-            lasts: None,
-        }
+        Self { kind, machine: None, lasts: None }
     }
 }
 
@@ -111,25 +104,13 @@ impl std::str::FromStr for Fault {
 
     /// `NAME` or `NAME@MACHINE`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, machine) = text
-            .split_once('@')
-            .map_or((text, None), |(name, at)| (name, Some(at.to_owned())));
-        let kind = NAMES
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, kind)| *kind);
+        let (name, machine) = text.split_once('@').map_or((text, None), |(name, at)| (name, Some(at.to_owned())));
+        let kind = NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
         let kind = kind.ok_or_else(|| {
             let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-            format!(
-                "no fault is named \"{name}\"; there are: {}",
-                names.join(", ")
-            )
+            format!("no fault is named \"{name}\"; there are: {}", names.join(", "))
         })?;
-        Ok(Self {
-            kind,
-            machine,
-            lasts: None,
-        })
+        Ok(Self { kind, machine, lasts: None })
     }
 }
 

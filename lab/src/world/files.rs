@@ -24,14 +24,9 @@ pub trait Files: Send {
     /// Empties the disk, as a new installation does. By itself this removes what the world knows of; a real tree is
     /// better reset by whoever owns it.
     fn wipe(&mut self) {
-        for path in [
-            "/var/snap",
-            "/var/lib/kubelet",
-            "/etc/sysctl.d",
-            "/etc/modules-load.d",
-            "/etc/hosts",
-            "/etc/group",
-        ] {
+        for path in
+            ["/var/snap", "/var/lib/kubelet", "/etc/sysctl.d", "/etc/modules-load.d", "/etc/hosts", "/etc/group"]
+        {
             self.remove(path);
         }
     }
@@ -62,22 +57,14 @@ impl MemoryFiles {
                 break;
             };
             let rest = &path[link.len()..];
-            let base = if target.starts_with('/') {
-                target.clone()
-            } else {
-                format!("{}/{target}", parent(link))
-            };
+            let base = if target.starts_with('/') { target.clone() } else { format!("{}/{target}", parent(link)) };
             path = format!("{base}{rest}");
         }
         path
     }
 
     fn link_on<'a>(&self, path: &'a str) -> Option<(&'a str, &String)> {
-        let ends = path
-            .match_indices('/')
-            .map(|(at, _)| at)
-            .skip(1)
-            .chain([path.len()]);
+        let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
         for end in ends {
             if let Some(Entry::Link(target)) = self.0.get(&path[..end]) {
                 return Some((&path[..end], target));
@@ -88,11 +75,7 @@ impl MemoryFiles {
 
     fn subtree(&self, path: &str) -> Vec<String> {
         let below = format!("{path}/");
-        self.0
-            .keys()
-            .filter(|key| *key == path || key.starts_with(&below))
-            .cloned()
-            .collect()
+        self.0.keys().filter(|key| *key == path || key.starts_with(&below)).cloned().collect()
     }
 }
 
@@ -115,11 +98,7 @@ impl Files for MemoryFiles {
     }
 
     fn remove(&mut self, path: &str) {
-        let path = format!(
-            "{}/{}",
-            self.resolve(parent(path)),
-            path.rsplit('/').next().unwrap_or("")
-        );
+        let path = format!("{}/{}", self.resolve(parent(path)), path.rsplit('/').next().unwrap_or(""));
         for key in self.subtree(&path) {
             self.0.remove(&key);
         }
@@ -131,13 +110,7 @@ impl Files for MemoryFiles {
             .0
             .range(below.clone()..)
             .take_while(|(key, _)| key.starts_with(&below))
-            .map(|(key, _)| {
-                key[below.len()..]
-                    .split('/')
-                    .next()
-                    .unwrap_or("")
-                    .to_owned()
-            })
+            .map(|(key, _)| key[below.len()..].split('/').next().unwrap_or("").to_owned())
             .collect();
         names.dedup();
         names.sort();
@@ -159,18 +132,12 @@ impl Files for MemoryFiles {
 
     fn symlink(&mut self, target: &str, path: &str) {
         self.make_dir(parent(path), 0o755);
-        self.0
-            .insert(path.to_owned(), Entry::Link(target.to_owned()));
+        self.0.insert(path.to_owned(), Entry::Link(target.to_owned()));
     }
 
     fn make_dir(&mut self, path: &str, _mode: u32) {
         let path = self.resolve(path);
-        let ends: Vec<usize> = path
-            .match_indices('/')
-            .map(|(at, _)| at)
-            .skip(1)
-            .chain([path.len()])
-            .collect();
+        let ends: Vec<usize> = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]).collect();
         for end in ends {
             if end > 0 {
                 self.0.entry(path[..end].to_owned()).or_insert(Entry::Dir);
@@ -179,10 +146,7 @@ impl Files for MemoryFiles {
     }
 
     fn exists(&self, path: &str) -> bool {
-        matches!(
-            self.0.get(&self.resolve(path)),
-            Some(Entry::File(_) | Entry::Dir)
-        )
+        matches!(self.0.get(&self.resolve(path)), Some(Entry::File(_) | Entry::Dir))
     }
 }
 
@@ -195,19 +159,9 @@ mod tests {
         let mut files = MemoryFiles::new();
         files.write("/var/snap/microk8s/8500/var/lock/lite.lock", b"", 0o644);
         files.symlink("8500", "/var/snap/microk8s/current");
-        files.write(
-            "/var/snap/microk8s/current/args/ha-conf",
-            b"failure-domain=1\n",
-            0o660,
-        );
-        assert_eq!(
-            files.list("/var/snap/microk8s/current/var/lock"),
-            ["lite.lock"]
-        );
-        assert_eq!(
-            files.read("/var/snap/microk8s/8500/args/ha-conf").unwrap(),
-            b"failure-domain=1\n"
-        );
+        files.write("/var/snap/microk8s/current/args/ha-conf", b"failure-domain=1\n", 0o660);
+        assert_eq!(files.list("/var/snap/microk8s/current/var/lock"), ["lite.lock"]);
+        assert_eq!(files.read("/var/snap/microk8s/8500/args/ha-conf").unwrap(), b"failure-domain=1\n");
         files.remove("/var/snap/microk8s/current/args");
         assert!(!files.exists("/var/snap/microk8s/8500/args/ha-conf"));
         assert_eq!(files.list("/var/snap/microk8s"), ["8500", "current"]);

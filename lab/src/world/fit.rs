@@ -56,7 +56,10 @@ pub(super) struct Faults {
     slow_votes: Option<Millis>,
     /// How long the first join's restart takes.
     restart: Option<Millis>,
+    /// How long `MetalLB`'s webhook refuses once the addon was applied.
     pub(super) webhook: Option<Millis>,
+    /// Whether that time is running.
+    pub(super) webhook_ends: bool,
     pub(super) sticky_speaker: bool,
     pub(super) not_announced: bool,
     /// A voter to switch off once there are three.
@@ -76,19 +79,11 @@ impl World {
     /// for 20 s (or acts at once if `machine` is given and is one), `half-joined` until a third member joins;
     /// `first-node-reinstalled` reinstalls at once and is meant for a world that has its cluster.
     pub fn inject(&mut self, fault: Fault) {
-        let Fault {
-            kind,
-            machine,
-            lasts,
-        } = fault;
+        let Fault { kind, machine, lasts } = fault;
         let last = self.order.last().cloned().unwrap_or_default();
-        let chosen = machine
-            .clone()
-            .filter(|name| self.machines.contains_key(name));
+        let chosen = machine.clone().filter(|name| self.machines.contains_key(name));
         let at_last = chosen.clone().unwrap_or(last);
-        let everywhere = chosen
-            .clone()
-            .map_or_else(|| self.order.clone(), |name| vec![name]);
+        let everywhere = chosen.clone().map_or_else(|| self.order.clone(), |name| vec![name]);
         let faults = &mut self.faults;
         match kind {
             FaultKind::JoinFalseSuccess => faults.late_joins += 1,
@@ -122,18 +117,11 @@ impl World {
             }
             FaultKind::SmallMemory => self.machine_mut(&at_last).spec.memory_kib = 512 * 1024,
             FaultKind::ForeignCluster => {
-                let second = self
-                    .order
-                    .get(1)
-                    .or(self.order.first())
-                    .cloned()
-                    .unwrap_or_default();
+                let second = self.order.get(1).or(self.order.first()).cloned().unwrap_or_default();
                 self.prepare_foreign_cluster(&chosen.unwrap_or(second));
             }
             FaultKind::FirstNodeReinstalled => {
-                let first = chosen
-                    .or_else(|| self.order.first().cloned())
-                    .unwrap_or_default();
+                let first = chosen.or_else(|| self.order.first().cloned()).unwrap_or_default();
                 // At the beginning there is nothing to lose: a fault of the configuration waits to be asked for.
                 if self.now > 0 {
                     self.reinstall(&first);
@@ -163,9 +151,7 @@ impl World {
         let id = self.machine(&first).machine_id.clone();
         let machine = self.machine_mut(name);
         machine.machine_id.clone_from(&id);
-        machine
-            .files
-            .write("/etc/machine-id", format!("{id}\n").as_bytes(), 0o444);
+        machine.files.write("/etc/machine-id", format!("{id}\n").as_bytes(), 0o444);
     }
 
     /// Whether the store is away now.
@@ -215,17 +201,10 @@ impl World {
         let Some(wish) = self.faults.dead_voter.clone() else {
             return;
         };
-        let Some(cluster) = self
-            .clusters
-            .get(&id)
-            .filter(|cluster| cluster.voters() >= 3)
-        else {
+        let Some(cluster) = self.clusters.get(&id).filter(|cluster| cluster.voters() >= 3) else {
             return;
         };
-        let voters = cluster
-            .members
-            .iter()
-            .filter(|member| member.role.number() == 0);
+        let voters = cluster.members.iter().filter(|member| member.role.number() == 0);
         let machines: Vec<String> = voters.filter_map(|member| member.machine.clone()).collect();
         let victim = match wish {
             Target::Named(name) if machines.contains(&name) => Some(name),

@@ -92,8 +92,7 @@ impl Machine {
 
     /// Whether a lock file of `MicroK8s` is there.
     pub fn locked(&self, lock: &str) -> bool {
-        self.files
-            .exists(&format!("{}/var/lock/{lock}", super::DATA))
+        self.files.exists(&format!("{}/var/lock/{lock}", super::DATA))
     }
 
     pub(super) fn set_lock(&mut self, lock: &str, on: bool) {
@@ -106,9 +105,7 @@ impl Machine {
     }
 
     pub(super) fn text(&self, path: &str) -> Option<String> {
-        self.files
-            .read(path)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        self.files.read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Whether the machine serves as a worker: no control plane of its own.

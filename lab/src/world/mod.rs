@@ -132,10 +132,7 @@ impl World {
 
     /// What the clock of `machine` shows now.
     pub fn machine_clock(&self, machine: &str) -> jiff::Timestamp {
-        let offset = self
-            .machines
-            .get(machine)
-            .map_or(0, |machine| machine.clock_offset);
+        let offset = self.machines.get(machine).map_or(0, |machine| machine.clock_offset);
         self.wall_clock() + jiff::SignedDuration::from_millis(offset)
     }
 
@@ -153,9 +150,7 @@ impl World {
     /// # Panics
     /// If there is none of that name.
     pub fn machine(&self, name: &str) -> &Machine {
-        self.machines
-            .get(name)
-            .unwrap_or_else(|| panic!("no machine is named {name}"))
+        self.machines.get(name).unwrap_or_else(|| panic!("no machine is named {name}"))
     }
 
     /// One machine, to arrange a test: its files, packages, parameters.
@@ -163,9 +158,7 @@ impl World {
     /// # Panics
     /// If there is none of that name.
     pub fn machine_mut(&mut self, name: &str) -> &mut Machine {
-        self.machines
-            .get_mut(name)
-            .unwrap_or_else(|| panic!("no machine is named {name}"))
+        self.machines.get_mut(name).unwrap_or_else(|| panic!("no machine is named {name}"))
     }
 
     /// The clusters that have a member.
@@ -186,9 +179,7 @@ impl World {
 
     /// `length` random hexadecimal digits.
     fn hex(&mut self, length: usize) -> String {
-        (0..length)
-            .map(|_| char::from_digit(self.rng.random_range(0..16), 16).unwrap_or('0'))
-            .collect()
+        (0..length).map(|_| char::from_digit(self.rng.random_range(0..16), 16).unwrap_or('0')).collect()
     }
 
     /// A duration around `base`, up to a tenth longer or shorter: commands never take the same time twice.

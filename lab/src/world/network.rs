@@ -21,10 +21,7 @@ pub struct ApiCertificates {
 impl World {
     /// The machine with this address.
     pub fn machine_at(&self, address: Ipv4Addr) -> Option<String> {
-        self.order
-            .iter()
-            .find(|name| self.machines[*name].spec.address == address)
-            .cloned()
+        self.order.iter().find(|name| self.machines[*name].spec.address == address).cloned()
     }
 
     /// The TCP ports that are open on the machine's own address.
@@ -60,9 +57,7 @@ impl World {
             ports.insert(16_443);
         }
         let member = snap.member.and_then(|id| self.cluster_of(name)?.member(id));
-        if self.dqlite_up(name)
-            && member.is_some_and(|member| local || !member.address.starts_with("127."))
-        {
+        if self.dqlite_up(name) && member.is_some_and(|member| local || !member.address.starts_with("127.")) {
             ports.insert(19_001);
         }
         ports
@@ -73,8 +68,7 @@ impl World {
         if address.is_loopback() {
             return self.listening_local(from).contains(&port);
         }
-        self.machine_at(address)
-            .is_some_and(|to| self.reach(from, &to) && self.listening(&to).contains(&port))
+        self.machine_at(address).is_some_and(|to| self.reach(from, &to) && self.listening(&to).contains(&port))
     }
 
     /// A request to the API server on `machine`, on a worker through its proxy. 503 while none can serve.
@@ -103,20 +97,14 @@ impl World {
         let now = self.now;
         let peer = self.api_for(machine)?;
         let cluster = self.machine(&peer).microk8s.as_ref()?.cluster?;
-        self.clusters
-            .get_mut(&cluster)
-            .map(|cluster| cluster.kubernetes.watch(now, id))
+        self.clusters.get_mut(&cluster).map(|cluster| cluster.kubernetes.watch(now, id))
     }
 
     /// What the TLS front on `machine` shows, read from the certificates on its disk.
     pub fn api_certificates(&self, machine: &str) -> Option<ApiCertificates> {
         let machine = self.machines.get(machine)?;
         let read = |file: &str| machine.text(&format!("{DATA}/certs/{file}"));
-        Some(ApiCertificates {
-            authority: read("ca.crt")?,
-            certificate: read("server.crt")?,
-            key: read("server.key")?,
-        })
+        Some(ApiCertificates { authority: read("ca.crt")?, certificate: read("server.crt")?, key: read("server.key")? })
     }
 
     /// The addresses of load-balanced Services with their TCP ports: every node of the cluster answers there to itself,
@@ -134,14 +122,8 @@ impl World {
 
     /// The addresses of the pools that are announced on the home network now.
     pub fn announcements(&self) -> Vec<Announcement> {
-        let serving = |id| {
-            self.machines_of(id)
-                .iter()
-                .any(|machine| self.api_up(machine))
-        };
+        let serving = |id| self.machines_of(id).iter().any(|machine| self.api_up(machine));
         let clusters = self.clusters.values().filter(|cluster| serving(cluster.id));
-        clusters
-            .flat_map(|cluster| cluster.kubernetes.announcements())
-            .collect()
+        clusters.flat_map(|cluster| cluster.kubernetes.announcements()).collect()
     }
 }

@@ -8,11 +8,7 @@ impl World {
     /// The power goes: everything that runs there is gone at once, unfinished changes of snapd included.
     pub fn power_off(&mut self, name: &str) {
         let now = self.now;
-        let Some(machine) = self
-            .machines
-            .get_mut(name)
-            .filter(|machine| machine.powered)
-        else {
+        let Some(machine) = self.machines.get_mut(name).filter(|machine| machine.powered) else {
             return;
         };
         machine.powered = false;
@@ -23,20 +19,13 @@ impl World {
             }
         }
         self.stop_services(name);
-        for call in self
-            .commands
-            .values_mut()
-            .filter(|call| call.machine == name && call.exit.is_none())
-        {
+        for call in self.commands.values_mut().filter(|call| call.machine == name && call.exit.is_none()) {
             call.exit = Some(137);
             call.ended = now;
             call.addon_lock = false;
         }
         self.queue.retain(|_, due| match due {
-            super::process::Due::Command(id, _) => self
-                .commands
-                .get(id)
-                .is_some_and(|call| call.exit.is_none()),
+            super::process::Due::Command(id, _) => self.commands.get(id).is_some_and(|call| call.exit.is_none()),
             super::process::Due::World(_) => true,
         });
         self.addon_locks.remove(name);
@@ -46,11 +35,7 @@ impl World {
 
     /// The machine is switched on and boots; what was enabled starts by itself.
     pub fn power_on(&mut self, name: &str) {
-        if self
-            .machines
-            .get(name)
-            .is_some_and(|machine| !machine.powered)
-        {
+        if self.machines.get(name).is_some_and(|machine| !machine.powered) {
             self.switch_on(name);
             self.notices.push(Notice::PoweredOn(name.to_owned()));
         }
@@ -104,11 +89,7 @@ impl World {
         self.power_off(name);
         let id = self.hex(32);
         for cluster in self.clusters.values_mut() {
-            for member in cluster
-                .members
-                .iter_mut()
-                .filter(|member| member.machine.as_deref() == Some(name))
-            {
+            for member in cluster.members.iter_mut().filter(|member| member.machine.as_deref() == Some(name)) {
                 member.machine = None;
             }
         }

@@ -12,12 +12,7 @@ impl World {
         self.prepare_microk8s(name, "1.35/stable");
         let address = self.machine(name).spec.address;
         self.machine_mut(name).set_lock("no-cert-reissue", true);
-        let Some(id) = self
-            .machine(name)
-            .microk8s
-            .as_ref()
-            .and_then(|snap| snap.cluster)
-        else {
+        let Some(id) = self.machine(name).microk8s.as_ref().and_then(|snap| snap.cluster) else {
             return;
         };
         let ghost = Member {
@@ -57,12 +52,7 @@ impl World {
 
     /// Installs `MicroK8s` from `channel` at once; its services then start as after any installation.
     pub fn prepare_microk8s(&mut self, name: &str, channel: &str) {
-        let Some(offer) = self
-            .store
-            .iter()
-            .find(|offer| offer.name == channel)
-            .cloned()
-        else {
+        let Some(offer) = self.store.iter().find(|offer| offer.name == channel).cloned() else {
             return;
         };
         let now = self.now;
@@ -101,11 +91,8 @@ impl World {
     /// If a command on the way fails.
     pub fn prepare_cluster(&mut self, members: usize, workers: usize) {
         let names: Vec<String> = self.order.iter().take(members + workers).cloned().collect();
-        let wanted = self
-            .store
-            .iter()
-            .find(|channel| channel.name == "1.36/stable")
-            .map(|channel| channel.name.clone());
+        let wanted =
+            self.store.iter().find(|channel| channel.name == "1.36/stable").map(|channel| channel.name.clone());
         for name in &names {
             self.prepare_microk8s(name, wanted.as_deref().unwrap_or("latest/stable"));
         }
@@ -114,25 +101,14 @@ impl World {
         }
         let seed = self.order[0].clone();
         for (at, name) in names.iter().enumerate().skip(1) {
-            let token = self
-                .run(&seed, &["microk8s", "add-node", "--format", "short"], b"")
-                .stdout;
-            let url = token
-                .lines()
-                .next()
-                .and_then(|line| line.rsplit(' ').next())
-                .unwrap_or_default()
-                .to_owned();
+            let token = self.run(&seed, &["microk8s", "add-node", "--format", "short"], b"").stdout;
+            let url = token.lines().next().and_then(|line| line.rsplit(' ').next()).unwrap_or_default().to_owned();
             let mut argv = vec!["microk8s", "join", &url];
             if at >= members {
                 argv.push("--worker");
             }
             let output = self.run(name, &argv, b"");
-            assert_eq!(
-                output.exit, 0,
-                "join of {name}: {}{}",
-                output.stdout, output.stderr
-            );
+            assert_eq!(output.exit, 0, "join of {name}: {}{}", output.stdout, output.stderr);
             self.advance(self.now + 10_000);
         }
         self.advance(self.now + 30_000);

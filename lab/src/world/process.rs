@@ -16,10 +16,7 @@ pub(super) enum Next {
 }
 
 /// `step` after `delay` milliseconds.
-pub(super) fn after(
-    delay: Millis,
-    step: impl FnOnce(&mut World, &mut Call) -> Next + Send + 'static,
-) -> Next {
+pub(super) fn after(delay: Millis, step: impl FnOnce(&mut World, &mut Call) -> Next + Send + 'static) -> Next {
     Next::After(delay, Box::new(step))
 }
 
@@ -102,11 +99,7 @@ pub(super) enum Due {
 
 impl World {
     /// Runs `change` after `delay` milliseconds.
-    pub(super) fn later(
-        &mut self,
-        delay: Millis,
-        change: impl FnOnce(&mut World) + Send + 'static,
-    ) {
+    pub(super) fn later(&mut self, delay: Millis, change: impl FnOnce(&mut World) + Send + 'static) {
         self.enqueue(delay, Due::World(Box::new(change)));
     }
 
@@ -122,10 +115,7 @@ impl World {
         };
         let name = machine.to_owned();
         self.later(delay, move |world| {
-            let same = world
-                .machines
-                .get(&name)
-                .is_some_and(|machine| machine.powered && machine.boots == boots);
+            let same = world.machines.get(&name).is_some_and(|machine| machine.powered && machine.boots == boots);
             if same {
                 change(world, &name);
             }
@@ -143,17 +133,10 @@ impl World {
         self.sequence += 1;
         let id = CommandId(self.sequence);
         let mut call = Call::new(id, machine, exec, self.now);
-        let next = if self
-            .machines
-            .get(machine)
-            .is_some_and(|machine| machine.powered)
-        {
+        let next = if self.machines.get(machine).is_some_and(|machine| machine.powered) {
             super::programs::dispatch(self, &mut call)
         } else {
-            call.fail(
-                255,
-                format!("ssh: connect to host {machine} port 22: No route to host"),
-            )
+            call.fail(255, format!("ssh: connect to host {machine} port 22: No route to host"))
         };
         self.settle(call, next);
         id
@@ -175,10 +158,7 @@ impl World {
     /// What a command did since the last poll. An ended command is forgotten once its end was reported.
     pub fn poll(&mut self, id: CommandId) -> super::Progress {
         let Some(call) = self.commands.get_mut(&id) else {
-            return super::Progress {
-                exit: Some(137),
-                ..super::Progress::default()
-            };
+            return super::Progress { exit: Some(137), ..super::Progress::default() };
         };
         let progress = super::Progress {
             stdout: std::mem::take(&mut call.out),
@@ -205,26 +185,13 @@ impl World {
     /// If it has not ended after a virtual day, as a program in an endless loop does.
     pub fn run(&mut self, machine: &str, argv: &[&str], stdin: &[u8]) -> super::Output {
         let limit = 24 * 3600 * 1000;
-        self.run_for(machine, argv, stdin, limit)
-            .expect("the command should end within a day")
+        self.run_for(machine, argv, stdin, limit).expect("the command should end within a day")
     }
 
     /// Like [`World::run`], but kills the program after `limit` virtual milliseconds, as `timeout` does: `None` then.
-    pub fn run_for(
-        &mut self,
-        machine: &str,
-        argv: &[&str],
-        stdin: &[u8],
-        limit: Millis,
-    ) -> Option<super::Output> {
+    pub fn run_for(&mut self, machine: &str, argv: &[&str], stdin: &[u8], limit: Millis) -> Option<super::Output> {
         let started = self.now;
-        let id = self.start(
-            machine,
-            Exec {
-                stdin: stdin.to_vec(),
-                ..Exec::root(argv)
-            },
-        );
+        let id = self.start(machine, Exec { stdin: stdin.to_vec(), ..Exec::root(argv) });
         loop {
             match self.commands.get(&id) {
                 Some(call) if call.exit.is_none() => {}
@@ -271,10 +238,7 @@ impl World {
                     // Taken out while it runs, so that it can have the world to itself; a killed command is not there.
                     if let Some(mut call) = self.commands.remove(&id) {
                         let next = step(self, &mut call);
-                        let alive = self
-                            .machines
-                            .get(&call.machine)
-                            .is_some_and(|machine| machine.powered);
+                        let alive = self.machines.get(&call.machine).is_some_and(|machine| machine.powered);
                         self.settle(call, if alive { next } else { Next::Exit(137) });
                     }
                 }
@@ -288,10 +252,6 @@ impl World {
     pub fn next_event(&self) -> Option<Millis> {
         let queued = self.queue.first_key_value().map(|((at, _), _)| *at);
         let clusters = self.clusters.values().filter_map(Cluster::next_event).min();
-        [queued, clusters]
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|at| at.max(self.now))
+        [queued, clusters].into_iter().flatten().min().map(|at| at.max(self.now))
     }
 }

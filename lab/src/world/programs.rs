@@ -7,13 +7,7 @@ use super::{World, accounts, apt, dqlite, host, microk8s, snap, systemctl};
 
 /// Starts the program `argv[0]` names.
 pub(super) fn dispatch(world: &mut World, call: &mut Call) -> Next {
-    let program = call
-        .exec
-        .argv
-        .first()
-        .and_then(|path| path.rsplit('/').next())
-        .unwrap_or_default()
-        .to_owned();
+    let program = call.exec.argv.first().and_then(|path| path.rsplit('/').next()).unwrap_or_default().to_owned();
     let machine = world.machine(&call.machine);
     let missing = match program.as_str() {
         "sudo" => return sudo(world, call),
@@ -22,10 +16,7 @@ pub(super) fn dispatch(world: &mut World, call: &mut Call) -> Next {
         _ => false,
     };
     if missing {
-        return call.fail(
-            127,
-            format!("sh: 1: {}: not found", call.exec.argv[0].clone()),
-        );
+        return call.fail(127, format!("sh: 1: {}: not found", call.exec.argv[0].clone()));
     }
     match program.as_str() {
         "snap" => snap::main(world, call),
@@ -54,14 +45,7 @@ fn sudo(world: &mut World, call: &mut Call) -> Next {
     if !world.machine(&call.machine).packages.contains_key("sudo") {
         return call.fail(127, "sh: 1: sudo: not found");
     }
-    let rest: Vec<String> = call
-        .exec
-        .argv
-        .iter()
-        .skip(1)
-        .skip_while(|arg| arg.starts_with('-'))
-        .cloned()
-        .collect();
+    let rest: Vec<String> = call.exec.argv.iter().skip(1).skip_while(|arg| arg.starts_with('-')).cloned().collect();
     if rest.is_empty() {
         return call.fail(1, "usage: sudo -h | -K | -k | -V");
     }

@@ -53,10 +53,7 @@ pub struct Roles {
 
 impl Default for Roles {
     fn default() -> Self {
-        Self {
-            voters: 3,
-            standbys: 3,
-        }
+        Self { voters: 3, standbys: 3 }
     }
 }
 
@@ -87,9 +84,7 @@ impl Roles {
     /// The next change of the leader's adjustment: a member and its new role; `None` when there is nothing to do.
     pub fn adjust(self, members: &[Seen], leader: u64) -> Option<(u64, Role)> {
         if members.len() < SMALLEST {
-            let surplus = members
-                .iter()
-                .find(|member| member.role == Role::Voter && member.id != leader);
+            let surplus = members.iter().find(|member| member.role == Role::Voter && member.id != leader);
             return surplus.map(|member| (member.id, Role::Spare));
         }
         let voters = count(members, Role::Voter, true);
@@ -120,24 +115,15 @@ impl Roles {
 }
 
 fn count(members: &[Seen], role: Role, online: bool) -> usize {
-    members
-        .iter()
-        .filter(|member| member.role == role && member.online == online)
-        .count()
+    members.iter().filter(|member| member.role == role && member.online == online).count()
 }
 
 fn find(members: &[Seen], role: Role, online: bool) -> Option<&Seen> {
-    members
-        .iter()
-        .find(|member| member.role == role && member.online == online)
+    members.iter().find(|member| member.role == role && member.online == online)
 }
 
 fn domains(members: &[Seen], role: Role) -> BTreeSet<u64> {
-    members
-        .iter()
-        .filter(|member| member.role == role && member.online)
-        .map(|member| member.domain)
-        .collect()
+    members.iter().filter(|member| member.role == role && member.online).map(|member| member.domain).collect()
 }
 
 /// The best online member of one of the roles `from` for `to`: in a domain that has no `to` yet first, then by role.
@@ -146,23 +132,14 @@ fn candidate(members: &[Seen], from: &[Role], to: Role) -> Option<u64> {
     members
         .iter()
         .filter(|member| member.online)
-        .filter_map(|member| {
-            from.iter()
-                .position(|role| *role == member.role)
-                .map(|rank| (member, rank))
-        })
+        .filter_map(|member| from.iter().position(|role| *role == member.role).map(|rank| (member, rank)))
         .min_by_key(|(member, rank)| (*rank, taken.contains(&member.domain)))
         .map(|(member, _)| member.id)
 }
 
 /// An online member of `role` to demote: not the leader, and one whose domain has another where there is such a one.
 fn surplus(members: &[Seen], role: Role, leader: u64) -> Option<u64> {
-    let peers = |domain| {
-        members
-            .iter()
-            .filter(|m| m.role == role && m.online && m.domain == domain)
-            .count()
-    };
+    let peers = |domain| members.iter().filter(|m| m.role == role && m.online && m.domain == domain).count();
     members
         .iter()
         .filter(|member| member.role == role && member.online && member.id != leader)
@@ -176,9 +153,7 @@ fn unrepresented(members: &[Seen]) -> Option<u64> {
     let crowded = with.len() < count(members, Role::Voter, true);
     let outsider = members
         .iter()
-        .filter(|member| {
-            member.online && member.role != Role::Voter && !with.contains(&member.domain)
-        })
+        .filter(|member| member.online && member.role != Role::Voter && !with.contains(&member.domain))
         .min_by_key(|member| member.role);
     outsider.filter(|_| crowded).map(|member| member.id)
 }
@@ -189,14 +164,7 @@ mod tests {
 
     fn cluster(members: &[(Role, bool, u64)]) -> Vec<Seen> {
         let numbered = members.iter().zip(1..);
-        numbered
-            .map(|(&(role, online, domain), id)| Seen {
-                id,
-                role,
-                online,
-                domain,
-            })
-            .collect()
+        numbered.map(|(&(role, online, domain), id)| Seen { id, role, online, domain }).collect()
     }
 
     fn settle(mut members: Vec<Seen>, leader: u64) -> Vec<Role> {
@@ -204,11 +172,7 @@ mod tests {
             let Some((id, role)) = Roles::default().adjust(&members, leader) else {
                 break;
             };
-            members
-                .iter_mut()
-                .find(|member| member.id == id)
-                .unwrap()
-                .role = role;
+            members.iter_mut().find(|member| member.id == id).unwrap().role = role;
         }
         members.iter().map(|member| member.role).collect()
     }
@@ -217,18 +181,9 @@ mod tests {
 
     #[test]
     fn two_members_have_one_voter() {
-        assert_eq!(
-            settle(cluster(&[(Voter, true, 1), (Spare, true, 1)]), 1),
-            [Voter, Spare]
-        );
-        assert_eq!(
-            settle(cluster(&[(Voter, true, 1), (Voter, true, 1)]), 2),
-            [Spare, Voter]
-        );
-        assert_eq!(
-            Roles::default().assume(&cluster(&[(Voter, true, 1), (Spare, true, 1)]), 2),
-            None
-        );
+        assert_eq!(settle(cluster(&[(Voter, true, 1), (Spare, true, 1)]), 1), [Voter, Spare]);
+        assert_eq!(settle(cluster(&[(Voter, true, 1), (Voter, true, 1)]), 2), [Spare, Voter]);
+        assert_eq!(Roles::default().assume(&cluster(&[(Voter, true, 1), (Spare, true, 1)]), 2), None);
     }
 
     #[test]
@@ -242,21 +197,13 @@ mod tests {
     fn the_fourth_to_sixth_stand_by_and_the_seventh_is_spare() {
         let mut members = cluster(&[(Voter, true, 1); 3]);
         for id in 4..=7 {
-            members.push(Seen {
-                id,
-                role: Spare,
-                online: true,
-                domain: 1,
-            });
+            members.push(Seen { id, role: Spare, online: true, domain: 1 });
             if let Some(role) = Roles::default().assume(&members, id) {
                 members.last_mut().unwrap().role = role;
             }
         }
         let roles: Vec<Role> = members.iter().map(|member| member.role).collect();
-        assert_eq!(
-            roles,
-            [Voter, Voter, Voter, StandBy, StandBy, StandBy, Spare]
-        );
+        assert_eq!(roles, [Voter, Voter, Voter, StandBy, StandBy, StandBy, Spare]);
     }
 
     #[test]
@@ -267,23 +214,13 @@ mod tests {
 
     #[test]
     fn a_dead_voter_of_four_is_replaced_and_becomes_a_spare() {
-        let members = cluster(&[
-            (Voter, true, 1),
-            (Voter, true, 1),
-            (Voter, false, 1),
-            (StandBy, true, 1),
-        ]);
+        let members = cluster(&[(Voter, true, 1), (Voter, true, 1), (Voter, false, 1), (StandBy, true, 1)]);
         assert_eq!(settle(members, 1), [Voter, Voter, Spare, Voter]);
     }
 
     #[test]
     fn a_domain_without_voter_gets_one_and_the_crowded_one_loses_one() {
-        let members = cluster(&[
-            (Voter, true, 1),
-            (Voter, true, 1),
-            (Voter, true, 1),
-            (StandBy, true, 2),
-        ]);
+        let members = cluster(&[(Voter, true, 1), (Voter, true, 1), (Voter, true, 1), (StandBy, true, 2)]);
         let roles = settle(members, 1);
         assert_eq!(roles[0], Voter);
         assert_eq!(roles[3], Voter);

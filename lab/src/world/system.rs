@@ -18,11 +18,7 @@ const ARCHIVE: [(&str, &str, &str); 32] = [
     ("cron", "3.0pl1-162", "3.0pl1-184ubuntu2"),
     ("curl", "7.88.1-10+deb12u8", "8.5.0-2ubuntu10.5"),
     ("dbus", "1.14.10-1~deb12u1", "1.14.10-4ubuntu4.1"),
-    (
-        "dnsutils",
-        "1:9.18.28-1~deb12u2",
-        "1:9.18.28-0ubuntu0.24.04.1",
-    ),
+    ("dnsutils", "1:9.18.28-1~deb12u2", "1:9.18.28-0ubuntu0.24.04.1"),
     ("git", "1:2.39.5-0+deb12u1", "1:2.43.0-1ubuntu7.1"),
     ("iproute2", "6.1.0-3", "6.1.0-1ubuntu6"),
     ("iptables", "1.8.9-2", "1.8.10-3ubuntu2"),
@@ -65,27 +61,15 @@ const DEBIAN_BASE: [&str; 16] = [
     "util-linux",
     "iptables",
 ];
-const UBUNTU_EXTRA: [&str; 9] = [
-    "curl",
-    "git",
-    "open-iscsi",
-    "rsync",
-    "snapd",
-    "squashfs-tools",
-    "sudo",
-    "netcat-openbsd",
-    "cloud-init",
-];
+const UBUNTU_EXTRA: [&str; 9] =
+    ["curl", "git", "open-iscsi", "rsync", "snapd", "squashfs-tools", "sudo", "netcat-openbsd", "cloud-init"];
 
 /// The version of `package` the archive offers, if it has it.
 pub(super) fn archive_version(os: Os, package: &str) -> Option<&'static str> {
-    ARCHIVE
-        .iter()
-        .find(|(name, ..)| *name == package)
-        .map(|(_, debian, ubuntu)| match os {
-            Os::Debian12 => *debian,
-            Os::Ubuntu2404 => *ubuntu,
-        })
+    ARCHIVE.iter().find(|(name, ..)| *name == package).map(|(_, debian, ubuntu)| match os {
+        Os::Debian12 => *debian,
+        Os::Ubuntu2404 => *ubuntu,
+    })
 }
 
 /// What installing `package` adds to systemd: unit, start at boot, running.
@@ -97,15 +81,9 @@ pub(super) fn units_of(package: &str) -> &'static [(&'static str, UnitFile, bool
         "dbus" => &[("dbus.service", Static, true)],
         "chrony" => &[("chrony.service", Enabled, true)],
         "systemd-timesyncd" => &[("systemd-timesyncd.service", Enabled, true)],
-        "systemd" => &[
-            ("systemd-journald.service", Static, true),
-            ("systemd-logind.service", Static, true),
-        ],
+        "systemd" => &[("systemd-journald.service", Static, true), ("systemd-logind.service", Static, true)],
         "cloud-init" => &[("cloud-init.service", Enabled, true)],
-        "nfs-common" => &[
-            ("nfs-client.target", Enabled, true),
-            ("rpcbind.service", Enabled, true),
-        ],
+        "nfs-common" => &[("nfs-client.target", Enabled, true), ("rpcbind.service", Enabled, true)],
         "open-iscsi" => &[
             ("iscsid.service", Disabled, false),
             ("iscsid.socket", Enabled, true),
@@ -159,11 +137,7 @@ pub(super) fn install(machine: &mut Machine, package: &str) -> bool {
     let Some(version) = archive_version(machine.spec.os, package) else {
         return false;
     };
-    if machine
-        .packages
-        .insert(package.to_owned(), version.to_owned())
-        .is_some()
-    {
+    if machine.packages.insert(package.to_owned(), version.to_owned()).is_some() {
         return false;
     }
     for &(unit, file, active) in units_of(package) {
@@ -186,16 +160,11 @@ pub(super) fn install(machine: &mut Machine, package: &str) -> bool {
 /// The file in which the package says which snapd it is.
 pub(super) fn write_snapd_info(machine: &mut Machine, version: &str) {
     let text = format!("VERSION={version}\nSNAPD_APPARMOR_REEXEC=0\n");
-    machine
-        .files
-        .write("/usr/lib/snapd/info", text.as_bytes(), 0o644);
+    machine.files.write("/usr/lib/snapd/info", text.as_bytes(), 0o644);
 }
 
 fn modules() -> BTreeSet<String> {
-    ["ext4", "overlay", "virtio_net", "virtio_blk", "nls_utf8"]
-        .iter()
-        .map(|name| (*name).to_owned())
-        .collect()
+    ["ext4", "overlay", "virtio_net", "virtio_blk", "nls_utf8"].iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn sysctls() -> BTreeMap<String, String> {
@@ -229,9 +198,7 @@ fn write_files(machine: &mut Machine) {
         ),
     };
     let name = machine.spec.name.clone();
-    let hosts = format!(
-        "127.0.0.1 localhost\n127.0.1.1 {name}\n\n::1 localhost ip6-localhost ip6-loopback\n"
-    );
+    let hosts = format!("127.0.0.1 localhost\n127.0.1.1 {name}\n\n::1 localhost ip6-localhost ip6-loopback\n");
     let machine_id = format!("{}\n", machine.machine_id);
     let files = machine.files.as_mut();
     files.write("/etc/os-release", release.as_bytes(), 0o644);
@@ -253,14 +220,8 @@ pub(super) fn boot(machine: &mut Machine, boot_id: String, now: super::Millis) {
     machine.booted_at = now;
     machine.modules = modules();
     for name in machine.files.list("/etc/modules-load.d") {
-        let text = machine
-            .text(&format!("/etc/modules-load.d/{name}"))
-            .unwrap_or_default();
-        for line in text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with(['#', ';']))
-        {
+        let text = machine.text(&format!("/etc/modules-load.d/{name}")).unwrap_or_default();
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';'])) {
             machine.modules.insert(line.replace('-', "_"));
         }
     }
@@ -273,9 +234,7 @@ pub(super) fn boot(machine: &mut Machine, boot_id: String, now: super::Millis) {
             UnitFile::Disabled | UnitFile::Masked => false,
         };
     }
-    if let Some(name) = machine
-        .text("/etc/hostname")
-        .map(|text| text.trim().to_owned())
+    if let Some(name) = machine.text("/etc/hostname").map(|text| text.trim().to_owned())
         && !name.is_empty()
     {
         machine.hostname = name;

@@ -10,31 +10,19 @@ use super::{Machine, World};
 fn unit(machine: &Machine, name: &str) -> Option<Unit> {
     if let Some(service) = service_of(name).filter(|_| name.starts_with("snap.")) {
         let snap = machine.microk8s.as_ref()?;
-        return Some(Unit {
-            file: UnitFile::Enabled,
-            active: snap.active(service),
-        });
+        return Some(Unit { file: UnitFile::Enabled, active: snap.active(service) });
     }
     let known = machine.units.get(name).copied();
     // A unit file somebody wrote counts as soon as it is there.
     known.or_else(|| {
         let written = machine.files.exists(&format!("/etc/systemd/system/{name}"));
-        written.then_some(Unit {
-            file: UnitFile::Disabled,
-            active: false,
-        })
+        written.then_some(Unit { file: UnitFile::Disabled, active: false })
     })
 }
 
 fn full(name: &str) -> String {
-    let suffixes = [
-        ".service", ".socket", ".target", ".timer", ".mount", ".path", ".slice", ".scope",
-    ];
-    if suffixes.iter().any(|suffix| name.ends_with(suffix)) {
-        name.to_owned()
-    } else {
-        format!("{name}.service")
-    }
+    let suffixes = [".service", ".socket", ".target", ".timer", ".mount", ".path", ".slice", ".scope"];
+    if suffixes.iter().any(|suffix| name.ends_with(suffix)) { name.to_owned() } else { format!("{name}.service") }
 }
 
 /// `systemctl VERB [UNIT…]`
@@ -51,12 +39,7 @@ pub(super) fn main(world: &mut World, call: &mut Call) -> Next {
         }
     }
     if flag(&["--version"]) {
-        let version = world
-            .machine(&call.machine)
-            .packages
-            .get("systemd")
-            .cloned()
-            .unwrap_or_default();
+        let version = world.machine(&call.machine).packages.get("systemd").cloned().unwrap_or_default();
         let major = version.split('.').next().unwrap_or_default().to_owned();
         return call.quit(0, format!("systemd {major} ({version})"));
     }
@@ -71,29 +54,19 @@ pub(super) fn main(world: &mut World, call: &mut Call) -> Next {
         "is-system-running" => call.quit(0, "running"),
         "is-failed" => call.quit(1, "inactive"),
         "show" => show(world, call, &args, &units),
-        "daemon-reload" | "reset-failed" | "list-units" | "list-unit-files" | "cat" => {
-            after(60, |_, _| Next::Exit(0))
-        }
+        "daemon-reload" | "reset-failed" | "list-units" | "list-unit-files" | "cat" => after(60, |_, _| Next::Exit(0)),
         "status" => {
-            let active = units.iter().all(|name| {
-                unit(world.machine(&call.machine), name).is_some_and(|unit| unit.active)
-            });
+            let active =
+                units.iter().all(|name| unit(world.machine(&call.machine), name).is_some_and(|unit| unit.active));
             for name in &units {
                 call.say(format!(
                     "● {name}\n     Active: {}",
-                    if active {
-                        "active (running)"
-                    } else {
-                        "inactive (dead)"
-                    }
+                    if active { "active (running)" } else { "inactive (dead)" }
                 ));
             }
             Next::Exit(if active { 0 } else { 3 })
         }
-        _ if call.exec.user != "root" => call.fail(
-            1,
-            "Failed to connect to bus: Interactive authentication required.",
-        ),
+        _ if call.exec.user != "root" => call.fail(1, "Failed to connect to bus: Interactive authentication required."),
         "start" | "stop" | "restart" | "reload" | "try-restart" | "reload-or-restart" => {
             let verb = verb.clone();
             after(40, move |world, call| operate(world, call, &verb, &units))
@@ -130,9 +103,7 @@ fn is_enabled(world: &World, call: &mut Call, units: &[String], quiet: bool) -> 
                     call.say(unit.file.word());
                 }
             }
-            None => call.complain(format!(
-                "Failed to get unit file state for {name}: No such file or directory"
-            )),
+            None => call.complain(format!("Failed to get unit file state for {name}: No such file or directory")),
         }
     }
     after(8, move |_, _| Next::Exit(status))
@@ -145,16 +116,9 @@ fn show(world: &World, call: &mut Call, args: &[String], units: &[String]) -> Ne
         let list = if arg == "-p" {
             rest.next().cloned()
         } else {
-            arg.strip_prefix("--property=")
-                .or(arg.strip_prefix("-p"))
-                .map(str::to_owned)
+            arg.strip_prefix("--property=").or(arg.strip_prefix("-p")).map(str::to_owned)
         };
-        wanted.extend(
-            list.unwrap_or_default()
-                .split(',')
-                .filter(|name| !name.is_empty())
-                .map(str::to_owned),
-        );
+        wanted.extend(list.unwrap_or_default().split(',').filter(|name| !name.is_empty()).map(str::to_owned));
     }
     let value = args.iter().any(|arg| arg == "--value");
     for (at, name) in units.iter().enumerate() {
@@ -165,27 +129,10 @@ fn show(world: &World, call: &mut Call, args: &[String], units: &[String]) -> Ne
         }
         let rows = [
             ("Id", name.clone()),
-            (
-                "LoadState",
-                if found.is_some() {
-                    "loaded"
-                } else {
-                    "not-found"
-                }
-                .to_owned(),
-            ),
-            (
-                "ActiveState",
-                if active { "active" } else { "inactive" }.to_owned(),
-            ),
-            (
-                "SubState",
-                if active { "running" } else { "dead" }.to_owned(),
-            ),
-            (
-                "UnitFileState",
-                found.map_or("", |unit| unit.file.word()).to_owned(),
-            ),
+            ("LoadState", if found.is_some() { "loaded" } else { "not-found" }.to_owned()),
+            ("ActiveState", if active { "active" } else { "inactive" }.to_owned()),
+            ("SubState", if active { "running" } else { "dead" }.to_owned()),
+            ("UnitFileState", found.map_or("", |unit| unit.file.word()).to_owned()),
         ];
         for (key, text) in rows {
             if wanted.is_empty() || wanted.iter().any(|name| name == key) {
@@ -219,10 +166,7 @@ fn operate(world: &mut World, call: &mut Call, verb: &str, units: &[String]) -> 
             }
         } else {
             let active = verb != "stop" && (found.active || !verb.starts_with("try"));
-            world
-                .machine_mut(&machine)
-                .units
-                .insert(name.clone(), Unit { active, ..found });
+            world.machine_mut(&machine).units.insert(name.clone(), Unit { active, ..found });
         }
     }
     after(150, move |_, _| Next::Exit(status))
@@ -232,16 +176,10 @@ fn enable(world: &mut World, call: &mut Call, verb: &str, units: &[String], now:
     let machine = call.machine.clone();
     for name in units {
         let Some(found) = unit(world.machine(&machine), name) else {
-            return call.fail(
-                1,
-                format!("Failed to {verb} unit: Unit file {name} does not exist."),
-            );
+            return call.fail(1, format!("Failed to {verb} unit: Unit file {name} does not exist."));
         };
         if found.file == UnitFile::Masked && verb == "enable" {
-            return call.fail(
-                1,
-                format!("Failed to enable unit: Unit file /etc/systemd/system/{name} is masked."),
-            );
+            return call.fail(1, format!("Failed to enable unit: Unit file /etc/systemd/system/{name} is masked."));
         }
         let file = match verb {
             "mask" => UnitFile::Masked,
@@ -251,10 +189,7 @@ fn enable(world: &mut World, call: &mut Call, verb: &str, units: &[String], now:
         };
         let active = if now { verb == "enable" } else { found.active };
         if service_of(name).is_none() {
-            world
-                .machine_mut(&machine)
-                .units
-                .insert(name.clone(), Unit { file, active });
+            world.machine_mut(&machine).units.insert(name.clone(), Unit { file, active });
         }
         if verb == "enable" && found.file != UnitFile::Enabled {
             call.complain(format!(

@@ -33,13 +33,8 @@ pub struct Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "entry {}: $ {}\n  {} differs",
-            self.at, self.command, self.what
-        )?;
-        let (wanted, got): (Vec<&str>, Vec<&str>) =
-            (self.wanted.lines().collect(), self.got.lines().collect());
+        writeln!(f, "entry {}: $ {}\n  {} differs", self.at, self.command, self.what)?;
+        let (wanted, got): (Vec<&str>, Vec<&str>) = (self.wanted.lines().collect(), self.got.lines().collect());
         for at in 0..wanted.len().max(got.len()) {
             let (left, right) = (wanted.get(at).copied(), got.get(at).copied());
             if left != right {
@@ -59,8 +54,7 @@ impl fmt::Display for Mismatch {
 /// are remarks.
 pub fn read(name: &str) -> Vec<Entry> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/transcripts/{name}.txt"));
-    let text = std::fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut entries: Vec<Entry> = Vec::new();
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
@@ -68,12 +62,7 @@ pub fn read(name: &str) -> Vec<Entry> {
             continue;
         };
         let head: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
-        let field = |key: &str| {
-            head.iter()
-                .find_map(|word| word.strip_prefix(key))
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let field = |key: &str| head.iter().find_map(|word| word.strip_prefix(key)).unwrap_or_default().to_owned();
         let mut streams = [String::new(), String::new()];
         let mut stream = 0;
         while let Some(line) = lines.peek() {
@@ -91,18 +80,12 @@ pub fn read(name: &str) -> Vec<Entry> {
             lines.next();
         }
         let [stdout, stderr] = streams;
-        let wall: f64 = field("wall=")
-            .trim_end_matches('s')
-            .parse()
-            .expect("a duration");
+        let wall: f64 = field("wall=").trim_end_matches('s').parse().expect("a duration");
         entries.push(Entry {
             command: command.to_owned(),
             node: head[1].to_owned(),
             status: field("rc=").parse().expect("a status"),
-            wall: std::time::Duration::from_secs_f64(wall)
-                .as_millis()
-                .try_into()
-                .expect("a short time"),
+            wall: std::time::Duration::from_secs_f64(wall).as_millis().try_into().expect("a short time"),
             stdout,
             stderr,
         });
@@ -116,10 +99,7 @@ pub fn read(name: &str) -> Vec<Entry> {
 pub fn normal(text: &str) -> String {
     let mut out = String::new();
     for line in text.trim_end_matches('\n').lines() {
-        let mut line: String = line
-            .split_inclusive(|c: char| !c.is_ascii_alphanumeric())
-            .map(word)
-            .collect();
+        let mut line: String = line.split_inclusive(|c: char| !c.is_ascii_alphanumeric()).map(word).collect();
         if line.contains("<age>") || line.contains(" AGE ") {
             line = line.split_whitespace().collect::<Vec<_>>().join(" ");
         }
@@ -130,9 +110,7 @@ pub fn normal(text: &str) -> String {
 }
 
 fn word(piece: &str) -> String {
-    let end = piece
-        .find(|c: char| !c.is_ascii_alphanumeric())
-        .unwrap_or(piece.len());
+    let end = piece.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(piece.len());
     let (word, rest) = piece.split_at(end);
     let hex = word.bytes().all(|byte| byte.is_ascii_hexdigit()) && !word.is_empty();
     let digits = word.bytes().all(|byte| byte.is_ascii_digit());
@@ -152,9 +130,7 @@ fn is_age(word: &str) -> bool {
     let good = |part: &str| {
         part.len() > 1
             && part.ends_with(['s', 'm', 'h', 'd'])
-            && part[..part.len() - 1]
-                .bytes()
-                .all(|byte| byte.is_ascii_digit())
+            && part[..part.len() - 1].bytes().all(|byte| byte.is_ascii_digit())
     };
     !word.is_empty() && parts.into_iter().all(good)
 }

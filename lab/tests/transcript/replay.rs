@@ -18,15 +18,9 @@ pub enum Do {
 fn shell(world: &mut World, node: &str, line: &str) -> (String, String, i32, u64) {
     let (mut stdout, mut stderr, mut exit, mut took) = (String::new(), String::new(), 0, 0);
     for part in line.split("; ") {
-        let (command, head) = part
-            .split_once(" | head -")
-            .map_or((part, None), |(command, lines)| {
-                (command, lines.parse().ok())
-            });
-        let words: Vec<&str> = command
-            .split_whitespace()
-            .filter(|word| !word.starts_with("2>"))
-            .collect();
+        let (command, head) =
+            part.split_once(" | head -").map_or((part, None), |(command, lines)| (command, lines.parse().ok()));
+        let words: Vec<&str> = command.split_whitespace().filter(|word| !word.starts_with("2>")).collect();
         let mut out = match words[0] {
             "ls" => {
                 let names = world.machine(node).files().list(words[1]);
@@ -64,11 +58,7 @@ fn shell(world: &mut World, node: &str, line: &str) -> (String, String, i32, u64
 }
 
 /// Replays a transcript; `before` may change the world before an entry, and chooses what to do with it.
-pub fn replay(
-    world: &mut World,
-    name: &str,
-    mut before: impl FnMut(&mut World, usize, &mut Entry) -> Do,
-) {
+pub fn replay(world: &mut World, name: &str, mut before: impl FnMut(&mut World, usize, &mut Entry) -> Do) {
     let mut failures = Vec::new();
     for (at, mut entry) in read(name).into_iter().enumerate() {
         if let Do::Skip(reason) = before(world, at, &mut entry) {
@@ -83,26 +73,14 @@ pub fn replay(
         ];
         for (what, wanted, got) in checks {
             if wanted != got {
-                failures.push(Mismatch {
-                    at,
-                    command: entry.command.clone(),
-                    what,
-                    wanted,
-                    got,
-                });
+                failures.push(Mismatch { at, command: entry.command.clone(), what, wanted, got });
             }
         }
         // The transcripts' machines were slow and busy; what counts is the order of magnitude.
         let busy = entry.command.contains("bin/dqlite") || took == 0;
         if !busy && (took * 3 < entry.wall || took > entry.wall * 3) {
             let (wanted, got) = (entry.wall.to_string(), took.to_string());
-            failures.push(Mismatch {
-                at,
-                command: entry.command.clone(),
-                what: "duration",
-                wanted,
-                got,
-            });
+            failures.push(Mismatch { at, command: entry.command.clone(), what: "duration", wanted, got });
         }
     }
     let text: Vec<String> = failures.iter().map(ToString::to_string).collect();

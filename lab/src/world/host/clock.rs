@@ -18,22 +18,12 @@ pub(in super::super) fn timedatectl(world: &mut World, call: &mut Call) -> Next 
     let ntp = ntp_runs(machine);
     let synced = machine.time_synced && ntp;
     let yes_or_no = |value: bool| if value { "yes" } else { "no" };
-    match args
-        .iter()
-        .find(|arg| !arg.starts_with('-'))
-        .map(String::as_str)
-    {
+    match args.iter().find(|arg| !arg.starts_with('-')).map(String::as_str) {
         Some("show") => {
-            let wanted = args
-                .windows(2)
-                .find(|pair| pair[0] == "-p")
-                .map(|pair| pair[1].clone());
+            let wanted = args.windows(2).find(|pair| pair[0] == "-p").map(|pair| pair[1].clone());
             let wanted = wanted.or_else(|| {
-                args.iter().find_map(|arg| {
-                    arg.strip_prefix("--property=")
-                        .or(arg.strip_prefix("-p"))
-                        .map(str::to_owned)
-                })
+                args.iter()
+                    .find_map(|arg| arg.strip_prefix("--property=").or(arg.strip_prefix("-p")).map(str::to_owned))
             });
             let wanted = wanted.filter(|name| !name.is_empty());
             let value = args.iter().any(|arg| arg == "--value");
@@ -43,33 +33,20 @@ pub(in super::super) fn timedatectl(world: &mut World, call: &mut Call) -> Next 
                 ("CanNTP", "yes".to_owned()),
                 ("NTP", yes_or_no(ntp).to_owned()),
                 ("NTPSynchronized", yes_or_no(synced).to_owned()),
-                (
-                    "TimeUSec",
-                    clock.strftime("%a %Y-%m-%d %H:%M:%S UTC").to_string(),
-                ),
+                ("TimeUSec", clock.strftime("%a %Y-%m-%d %H:%M:%S UTC").to_string()),
             ];
             for (name, text) in rows {
                 if wanted.as_deref().is_none_or(|wanted| wanted == name) {
-                    call.say(if value {
-                        text
-                    } else {
-                        format!("{name}={text}")
-                    });
+                    call.say(if value { text } else { format!("{name}={text}") });
                 }
             }
             Next::Exit(0)
         }
         Some("set-ntp") => {
-            let on = args
-                .iter()
-                .any(|arg| ["true", "yes", "1", "on"].contains(&arg.as_str()));
+            let on = args.iter().any(|arg| ["true", "yes", "1", "on"].contains(&arg.as_str()));
             if let Some(unit) = machine.units.get_mut("systemd-timesyncd.service") {
                 unit.active = on;
-                unit.file = if on {
-                    UnitFile::Enabled
-                } else {
-                    UnitFile::Disabled
-                };
+                unit.file = if on { UnitFile::Enabled } else { UnitFile::Disabled };
                 return after(300, |_, _| Next::Exit(0));
             }
             if machine.units.contains_key("chrony.service") {
@@ -80,15 +57,10 @@ pub(in super::super) fn timedatectl(world: &mut World, call: &mut Call) -> Next 
         Some("set-timezone") => Next::Exit(0),
         None | Some("status") => {
             let time = clock.strftime("%a %Y-%m-%d %H:%M:%S UTC");
-            call.say(format!(
-                "               Local time: {time}\n           Universal time: {time}"
-            ));
+            call.say(format!("               Local time: {time}\n           Universal time: {time}"));
             call.say("                Time zone: Etc/UTC (UTC, +0000)");
             call.say(format!("System clock synchronized: {}", yes_or_no(synced)));
-            call.say(format!(
-                "              NTP service: {}",
-                if ntp { "active" } else { "inactive" }
-            ));
+            call.say(format!("              NTP service: {}", if ntp { "active" } else { "inactive" }));
             call.quit(0, "          RTC in local TZ: no")
         }
         Some(other) => call.fail(1, format!("Unknown command verb '{other}'.")),

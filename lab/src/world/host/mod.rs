@@ -14,11 +14,7 @@ pub(super) use parameters::{apply_sysctl_files, sysctl};
 /// `hostnamectl [hostname|set-hostname NAME|--static|status]`
 pub(super) fn hostnamectl(world: &mut World, call: &mut Call) -> Next {
     let args = call.args();
-    let words: Vec<&str> = args
-        .iter()
-        .map(String::as_str)
-        .filter(|arg| !arg.starts_with('-'))
-        .collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).filter(|arg| !arg.starts_with('-')).collect();
     let machine = world.machine(&call.machine);
     match words.as_slice() {
         ["set-hostname" | "hostname", name] => {
@@ -27,9 +23,7 @@ pub(super) fn hostnamectl(world: &mut World, call: &mut Call) -> Next {
                 return call.fail(1, "Could not set static hostname: Access denied");
             }
             let machine = world.machine_mut(&call.machine);
-            machine
-                .files
-                .write("/etc/hostname", format!("{name}\n").as_bytes(), 0o644);
+            machine.files.write("/etc/hostname", format!("{name}\n").as_bytes(), 0o644);
             machine.hostname = name;
             Next::Exit(0)
         }
@@ -52,11 +46,7 @@ pub(super) fn hostnamectl(world: &mut World, call: &mut Call) -> Next {
 
 /// `cloud-init status [--wait]`
 pub(super) fn cloud_init(world: &mut World, call: &mut Call) -> Next {
-    if !world
-        .machine(&call.machine)
-        .packages
-        .contains_key("cloud-init")
-    {
+    if !world.machine(&call.machine).packages.contains_key("cloud-init") {
         return call.fail(127, "sh: 1: cloud-init: not found");
     }
     after(200, |_, call| call.quit(0, "status: done"))

@@ -49,22 +49,16 @@ pub(in super::super) fn modprobe(world: &mut World, call: &mut Call) -> Next {
         if !known {
             missing = true;
             if !flag(&["-q", "--quiet"]) {
-                call.complain(format!(
-                    "modprobe: FATAL: Module {name} not found in directory /lib/modules/{kernel}"
-                ));
+                call.complain(format!("modprobe: FATAL: Module {name} not found in directory /lib/modules/{kernel}"));
             }
         } else if flag(&["-r", "--remove"]) {
             machine.modules.remove(&name);
         } else if call.exec.user != "root" && !machine.modules.contains(&name) {
             missing = true;
-            call.complain(format!(
-                "modprobe: ERROR: could not insert '{name}': Operation not permitted"
-            ));
+            call.complain(format!("modprobe: ERROR: could not insert '{name}': Operation not permitted"));
         } else if !flag(&["-n", "--dry-run", "--show"]) {
             if name == "br_netfilter" && !machine.modules.contains(&name) {
-                machine
-                    .sysctls
-                    .extend(BRIDGE.map(|name| (name.to_owned(), "1".to_owned())));
+                machine.sysctls.extend(BRIDGE.map(|name| (name.to_owned(), "1".to_owned())));
             }
             machine.modules.insert(name);
         }

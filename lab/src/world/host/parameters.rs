@@ -18,10 +18,7 @@ const PARAMETERS: [&str; 10] = [
     "net.netfilter.nf_conntrack_max",
 ];
 
-pub(super) const BRIDGE: [&str; 2] = [
-    "net.bridge.bridge-nf-call-iptables",
-    "net.bridge.bridge-nf-call-ip6tables",
-];
+pub(super) const BRIDGE: [&str; 2] = ["net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables"];
 
 fn parameter_exists(machine: &Machine, name: &str) -> bool {
     machine.sysctls.contains_key(name)
@@ -32,10 +29,7 @@ fn parameter_exists(machine: &Machine, name: &str) -> bool {
 /// Sets what the files under `/etc/sysctl.d` and `/etc/sysctl.conf` say.
 pub(in super::super) fn apply_sysctl_files(machine: &mut Machine) {
     let names = machine.files.list("/etc/sysctl.d");
-    let paths = names
-        .iter()
-        .map(|name| format!("/etc/sysctl.d/{name}"))
-        .chain(["/etc/sysctl.conf".to_owned()]);
+    let paths = names.iter().map(|name| format!("/etc/sysctl.d/{name}")).chain(["/etc/sysctl.conf".to_owned()]);
     for path in paths.collect::<Vec<_>>() {
         apply_sysctl_file(machine, &path);
     }
@@ -45,19 +39,13 @@ pub(in super::super) fn apply_sysctl_files(machine: &mut Machine) {
 fn apply_sysctl_file(machine: &mut Machine, path: &str) -> (Vec<(String, String)>, Vec<String>) {
     let text = machine.text(path).unwrap_or_default();
     let (mut set, mut unknown) = (Vec::new(), Vec::new());
-    for line in text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with(['#', ';']))
-    {
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';'])) {
         let Some((name, value)) = line.split_once('=') else {
             continue;
         };
         let name = name.trim().trim_start_matches('-').replace('/', ".");
         if parameter_exists(machine, &name) {
-            machine
-                .sysctls
-                .insert(name.clone(), value.trim().to_owned());
+            machine.sysctls.insert(name.clone(), value.trim().to_owned());
             set.push((name, value.trim().to_owned()));
         } else {
             unknown.push(name);
@@ -67,21 +55,14 @@ fn apply_sysctl_file(machine: &mut Machine, path: &str) -> (Vec<(String, String)
 }
 
 fn no_parameter(call: &mut Call, name: &str) {
-    call.complain(format!(
-        "sysctl: cannot stat /proc/sys/{}: No such file or directory",
-        name.replace('.', "/")
-    ));
+    call.complain(format!("sysctl: cannot stat /proc/sys/{}: No such file or directory", name.replace('.', "/")));
 }
 
 /// `sysctl [-n] [-q] [-w] NAME[=VALUE]… | -p [FILE] | --system | -a`
 pub(in super::super) fn sysctl(world: &mut World, call: &mut Call) -> Next {
     let args = call.args();
     let flag = |names: &[&str]| args.iter().any(|arg| names.contains(&arg.as_str()));
-    let (bare, quiet, lenient) = (
-        flag(&["-n", "--values"]),
-        flag(&["-q", "--quiet"]),
-        flag(&["-e", "--ignore"]),
-    );
+    let (bare, quiet, lenient) = (flag(&["-n", "--values"]), flag(&["-q", "--quiet"]), flag(&["-e", "--ignore"]));
     let words: Vec<&String> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
     let root = call.exec.user == "root";
     let machine = world.machine_mut(&call.machine);
@@ -100,20 +81,12 @@ pub(in super::super) fn sysctl(world: &mut World, call: &mut Call) -> Next {
             }
             set.extend(apply_sysctl_file(machine, &format!("/etc/sysctl.d/{name}")).0);
         }
-    } else if let Some(file) = args
-        .iter()
-        .find(|arg| arg.starts_with("-p") || arg.starts_with("--load"))
-    {
-        let path = file
-            .strip_prefix("--load=")
-            .map(str::to_owned)
-            .or_else(|| words.first().map(|path| (*path).clone()));
+    } else if let Some(file) = args.iter().find(|arg| arg.starts_with("-p") || arg.starts_with("--load")) {
+        let path =
+            file.strip_prefix("--load=").map(str::to_owned).or_else(|| words.first().map(|path| (*path).clone()));
         let path = path.unwrap_or_else(|| "/etc/sysctl.conf".to_owned());
         if !machine.files.exists(&path) {
-            return call.fail(
-                255,
-                format!("sysctl: cannot open \"{path}\": No such file or directory"),
-            );
+            return call.fail(255, format!("sysctl: cannot open \"{path}\": No such file or directory"));
         }
         let (done, unknown) = apply_sysctl_file(machine, &path);
         set.extend(done);
@@ -123,9 +96,7 @@ pub(in super::super) fn sysctl(world: &mut World, call: &mut Call) -> Next {
         }
     } else {
         for word in words {
-            let (name, value) = word
-                .split_once('=')
-                .map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
+            let (name, value) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
             let name = name.trim().replace('/', ".");
             if !parameter_exists(machine, &name) {
                 no_parameter(call, &name);
@@ -136,31 +107,17 @@ pub(in super::super) fn sysctl(world: &mut World, call: &mut Call) -> Next {
                     missing = true;
                     continue;
                 }
-                machine
-                    .sysctls
-                    .insert(name.clone(), value.trim().to_owned());
+                machine.sysctls.insert(name.clone(), value.trim().to_owned());
                 set.push((name, value.trim().to_owned()));
             } else {
-                let value = machine
-                    .sysctls
-                    .get(&name)
-                    .cloned()
-                    .unwrap_or_else(|| "0".to_owned());
-                call.say(if bare {
-                    value
-                } else {
-                    format!("{name} = {value}")
-                });
+                let value = machine.sysctls.get(&name).cloned().unwrap_or_else(|| "0".to_owned());
+                call.say(if bare { value } else { format!("{name} = {value}") });
             }
         }
     }
     for (name, value) in set {
         if !quiet {
-            call.say(if bare {
-                value
-            } else {
-                format!("{name} = {value}")
-            });
+            call.say(if bare { value } else { format!("{name} = {value}") });
         }
     }
     after(4, move |_, _| Next::Exit(i32::from(missing)))

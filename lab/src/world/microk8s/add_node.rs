@@ -32,18 +32,11 @@ struct Options {
 }
 
 fn parse(args: &[String]) -> Result<Options, String> {
-    let mut options = Options {
-        ttl: -1,
-        token: None,
-        format: "pretty".to_owned(),
-    };
+    let mut options = Options { ttl: -1, token: None, format: "pretty".to_owned() };
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
-        let (flag, inline) = arg
-            .split_once('=')
-            .map_or((arg.as_str(), None), |(flag, value)| {
-                (flag, Some(value.to_owned()))
-            });
+        let (flag, inline) =
+            arg.split_once('=').map_or((arg.as_str(), None), |(flag, value)| (flag, Some(value.to_owned())));
         let value = match flag {
             "--token-ttl" | "-l" | "--token" | "-t" | "--format" => inline
                 .or_else(|| rest.next().cloned())
@@ -56,8 +49,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
                 options.ttl = value.parse().map_err(|_| error())?;
             }
             "--format" if !FORMATS.contains(&value.as_str()) => {
-                let choices: Vec<String> =
-                    FORMATS.iter().map(|format| format!("'{format}'")).collect();
+                let choices: Vec<String> = FORMATS.iter().map(|format| format!("'{format}'")).collect();
                 return Err(format!(
                     "argument --format: invalid choice: '{value}' (choose from {})",
                     choices.join(", ")
@@ -80,32 +72,24 @@ pub(super) fn add_node(world: &mut World, call: &mut Call, args: &[String]) -> N
         return after(1_100, move |_, call| call.quit(1, text));
     }
     if world.machine(&call.machine).locked("stopped.lock") {
-        return after(300, |_, call| {
-            call.fail(1, "microk8s is not running, try microk8s start")
-        });
+        return after(300, |_, call| call.fail(1, "microk8s is not running, try microk8s start"));
     }
     let options = match parse(args) {
         Ok(options) => options,
         Err(error) => {
             let usage = HELP.lines().take(2).collect::<Vec<_>>().join("\n");
-            return after(400, move |_, call| {
-                call.fail(2, format!("{usage}\nmicrok8s add-node: error: {error}"))
-            });
+            return after(400, move |_, call| call.fail(2, format!("{usage}\nmicrok8s add-node: error: {error}")));
         }
     };
     if options.token.as_ref().is_some_and(|token| token.len() < 32) {
-        return after(610, |_, call| {
-            call.quit(1, "Invalid token size.  It must be 32 characters long.")
-        });
+        return after(610, |_, call| call.quit(1, "Invalid token size.  It must be 32 characters long."));
     }
     let took = world.around(740);
     after(took, move |world, call| {
         let token = options.token.clone().unwrap_or_else(|| world.hex(32));
         write_token(world, &call.machine, &token, options.ttl);
         let machine = world.machine(&call.machine);
-        let certificate = machine
-            .text(&format!("{DATA}/certs/server.crt"))
-            .unwrap_or_default();
+        let certificate = machine.text(&format!("{DATA}/certs/server.crt")).unwrap_or_default();
         let check = pki::check_of_pem(&certificate).unwrap_or_default();
         let address = machine.spec.address.to_string();
         print(call, &options.format, &token, &check, &[address]);
@@ -117,31 +101,19 @@ fn write_token(world: &mut World, machine: &str, token: &str, ttl: i64) {
     let expiry = world.machine_clock(machine).as_second() + ttl;
     let machine = world.machine_mut(machine);
     let mut text = machine.text(&super::tokens_path()).unwrap_or_default();
-    let line = if ttl > 0 {
-        format!("{token}|{expiry}\n")
-    } else {
-        format!("{token}\n")
-    };
+    let line = if ttl > 0 { format!("{token}|{expiry}\n") } else { format!("{token}\n") };
     text.push_str(&line);
-    machine
-        .files
-        .write(&super::tokens_path(), text.as_bytes(), 0o660);
+    machine.files.write(&super::tokens_path(), text.as_bytes(), 0o660);
 }
 
 fn print(call: &mut Call, format: &str, token: &str, check: &str, addresses: &[String]) {
-    let urls: Vec<String> = addresses
-        .iter()
-        .map(|address| format!("{address}:25000/{token}/{check}"))
-        .collect();
+    let urls: Vec<String> = addresses.iter().map(|address| format!("{address}:25000/{token}/{check}")).collect();
     match format {
         "token" => call.say(token),
         "token-check" => call.say(format!("{token}/{check}")),
         "json" => {
             let list: Vec<String> = urls.iter().map(|url| format!("    \"{url}\"")).collect();
-            call.say(format!(
-                "{{\n  \"token\": \"{token}/{check}\",\n  \"urls\": [\n{}\n  ]\n}}",
-                list.join(",\n")
-            ));
+            call.say(format!("{{\n  \"token\": \"{token}/{check}\",\n  \"urls\": [\n{}\n  ]\n}}", list.join(",\n")));
         }
         "yaml" => {
             let list: Vec<String> = urls.iter().map(|url| format!("- {url}\n")).collect();

@@ -23,13 +23,7 @@ const fn addon(
     version: &'static str,
     check: &'static str,
 ) -> Addon {
-    Addon {
-        name,
-        repository,
-        description,
-        version,
-        check,
-    }
+    Addon { name, repository, description, version, check }
 }
 
 /// Every addon, by repository and name.

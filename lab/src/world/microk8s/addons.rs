@@ -8,29 +8,21 @@ use super::addon_list::{ADDONS, Addon};
 /// The head of the core repository's `addons.yaml`; the list itself is the program's.
 pub(super) const CORE_YAML: &str =
     "microk8s-addons:\n  description: \"Core addons of the MicroK8s project\"\n  addons: []\n";
-const COMMUNITY_YAML: &str =
-    "microk8s-addons:\n  description: \"Community addons\"\n  addons: []\n";
+const COMMUNITY_YAML: &str = "microk8s-addons:\n  description: \"Community addons\"\n  addons: []\n";
 
 impl World {
     /// The addons of the repositories on `machine`.
     pub(super) fn available_addons(&self, machine: &str) -> Vec<Addon> {
         let files = self.machine(machine).files();
-        let there =
-            |repository: &str| files.exists(&format!("{COMMON}/addons/{repository}/addons.yaml"));
-        ADDONS
-            .iter()
-            .filter(|addon| there(addon.repository))
-            .copied()
-            .collect()
+        let there = |repository: &str| files.exists(&format!("{COMMON}/addons/{repository}/addons.yaml"));
+        ADDONS.iter().filter(|addon| there(addon.repository)).copied().collect()
     }
 
     /// The enabled and the disabled addons, as `status` sorts them.
     pub(super) fn addons_by_state(&mut self, machine: &str) -> (Vec<Addon>, Vec<Addon>) {
         let rows = self.api_rows(machine);
         let addons = self.available_addons(machine);
-        addons
-            .into_iter()
-            .partition(|addon| self.addon_enabled(machine, addon, &rows))
+        addons.into_iter().partition(|addon| self.addon_enabled(machine, addon, &rows))
     }
 
     /// A substring of a row, or a file: nothing else is looked at.
@@ -49,16 +41,13 @@ pub(super) fn addons(world: &mut World, call: &mut Call, args: &[String]) -> Nex
     let took = world.around(850);
     match words.as_slice() {
         ["repo", "list", ..] => {
-            let json = words.windows(2).any(|pair| pair == ["--format", "json"])
-                || words.contains(&"--format=json");
+            let json = words.windows(2).any(|pair| pair == ["--format", "json"]) || words.contains(&"--format=json");
             after(took, move |world, call| list(world, call, json))
         }
         ["repo", "add", name, source, rest @ ..] => {
             let (name, source) = ((*name).to_owned(), (*source).to_owned());
             let force = rest.contains(&"--force");
-            after(took, move |world, call| {
-                add(world, call, &name, &source, force)
-            })
+            after(took, move |world, call| add(world, call, &name, &source, force))
         }
         ["repo", "remove", name, ..] => {
             let name = (*name).to_owned();
@@ -82,22 +71,12 @@ pub(super) fn addons(world: &mut World, call: &mut Call, args: &[String]) -> Nex
 }
 
 fn list(world: &mut World, call: &mut Call, json: bool) -> Next {
-    let mut repositories = world
-        .machine(&call.machine)
-        .files()
-        .list(&format!("{COMMON}/addons"));
+    let mut repositories = world.machine(&call.machine).files().list(&format!("{COMMON}/addons"));
     repositories.sort();
     let rows = repositories.iter().map(|name| {
-        let count = ADDONS
-            .iter()
-            .filter(|addon| addon.repository == name)
-            .count();
+        let count = ADDONS.iter().filter(|addon| addon.repository == name).count();
         let mark = if name == "core" { "cf14d3" } else { "d8be17" };
-        (
-            name.clone(),
-            count,
-            format!("/snap/microk8s/current/addons/{name}@{mark}"),
-        )
+        (name.clone(), count, format!("/snap/microk8s/current/addons/{name}@{mark}"))
     });
     if json {
         let entries: Vec<_> = rows
@@ -131,22 +110,12 @@ fn add(world: &mut World, call: &mut Call, name: &str, source: &str, force: bool
         return call.fail(1, "Traceback (most recent call last):\nsubprocess.CalledProcessError: Command 'git clone' returned non-zero exit status 128.");
     }
     call.complain("done.");
-    world.machine_mut(&call.machine).files.write(
-        &format!("{dir}/addons.yaml"),
-        COMMUNITY_YAML.as_bytes(),
-        0o644,
-    );
+    world.machine_mut(&call.machine).files.write(&format!("{dir}/addons.yaml"), COMMUNITY_YAML.as_bytes(), 0o644);
     Next::Exit(0)
 }
 
 /// The hook of the addon `community`: the same clone, with `--force`.
 pub(super) fn enable_community(world: &mut World, call: &mut Call) -> Next {
-    add(
-        world,
-        call,
-        "community",
-        "/snap/microk8s/current/addons/community",
-        true,
-    );
+    add(world, call, "community", "/snap/microk8s/current/addons/community", true);
     call.quit(0, "Community repository is now enabled")
 }

@@ -31,18 +31,10 @@ pub(super) fn config(world: &mut World, _call: &mut Call, args: Vec<String>) -> 
                 "This MicroK8s deployment is acting as a node in a cluster. Please use the microk8s config on the master.",
             );
         }
-        let text = machine
-            .text(&format!("{DATA}/credentials/client.config"))
-            .unwrap_or_default();
-        let loopback = args
-            .iter()
-            .any(|arg| arg == "-l" || arg == "--use-loopback");
+        let text = machine.text(&format!("{DATA}/credentials/client.config")).unwrap_or_default();
+        let loopback = args.iter().any(|arg| arg == "-l" || arg == "--use-loopback");
         let address = machine.spec.address.to_string();
-        call.say(if loopback {
-            text
-        } else {
-            text.replace("127.0.0.1", &address)
-        });
+        call.say(if loopback { text } else { text.replace("127.0.0.1", &address) });
         Next::Exit(0)
     })
 }

@@ -14,10 +14,7 @@ struct Wanted {
 fn split(text: &str) -> Wanted {
     // The script splits at every colon, which is why an IPv6 range does not survive this form.
     let mut parts = text.split(':').map(str::to_owned);
-    Wanted {
-        name: parts.next().unwrap_or_default(),
-        args: parts.collect(),
-    }
+    Wanted { name: parts.next().unwrap_or_default(), args: parts.collect() }
 }
 
 /// `microk8s enable [REPO/]ADDON [ARGS…]`
@@ -39,9 +36,7 @@ fn begin(world: &mut World, call: &mut Call, args: Vec<String>, on: bool) -> Nex
     };
     if args.iter().any(|arg| arg == "-h" || arg == "--help") {
         let name = split(first).name;
-        return after(300, move |_, call| {
-            call.quit(0, format!("Addon {name} does not yet have a help message."))
-        });
+        return after(300, move |_, call| call.quit(0, format!("Addon {name} does not yet have a help message.")));
     }
     if world.machine(&call.machine).is_worker() {
         return after(400, |_, call| {
@@ -50,28 +45,16 @@ fn begin(world: &mut World, call: &mut Call, args: Vec<String>, on: bool) -> Nex
         });
     }
     if world.machine(&call.machine).locked("stopped.lock") {
-        return after(300, |_, call| {
-            call.quit(0, "microk8s is not running, try microk8s start")
-        });
+        return after(300, |_, call| call.quit(0, "microk8s is not running, try microk8s start"));
     }
     let started = world.now;
-    after(500, move |world, call| {
-        wait_api(world, call, args, on, started)
-    })
+    after(500, move |world, call| wait_api(world, call, args, on, started))
 }
 
 /// Waits up to 30 s for the API server; then goes on all the same.
-fn wait_api(
-    world: &mut World,
-    call: &mut Call,
-    args: Vec<String>,
-    on: bool,
-    started: Millis,
-) -> Next {
+fn wait_api(world: &mut World, call: &mut Call, args: Vec<String>, on: bool, started: Millis) -> Next {
     if !world.api_up(&call.machine) && world.now - started < 30_000 {
-        return after(1_000, move |world, call| {
-            wait_api(world, call, args, on, started)
-        });
+        return after(1_000, move |world, call| wait_api(world, call, args, on, started));
     }
     lock(world, call, args, on)
 }
@@ -92,16 +75,11 @@ fn wanted(world: &World, call: &mut Call, args: &[String]) -> Vec<Wanted> {
     let available = world.available_addons(&call.machine);
     let known = |arg: &String| {
         let name = split(arg).name;
-        available.iter().any(|addon| {
-            addon.name == name || format!("{}/{}", addon.repository, addon.name) == name
-        })
+        available.iter().any(|addon| addon.name == name || format!("{}/{}", addon.repository, addon.name) == name)
     };
     if args.len() > 1 && args.iter().all(known) {
         call.say("WARNING: Do not enable or disable multiple addons in one command.\n         This form of chained operations on addons will be DEPRECATED in the future.");
-        call.say(format!(
-            "         Please, {} one addon at a time: 'microk8s enable <addon>'",
-            "enable"
-        ));
+        call.say(format!("         Please, {} one addon at a time: 'microk8s enable <addon>'", "enable"));
         return args.iter().map(|arg| split(arg)).collect();
     }
     let mut first = split(&args[0]);
@@ -129,21 +107,12 @@ fn next(world: &mut World, call: &mut Call, mut wanted: Vec<Wanted>, on: bool) -
     let rows = world.api_rows(&machine);
     if world.addon_enabled(&machine, &addon, &rows) == on {
         let state = if on { "enabled" } else { "disabled" };
-        call.say(format!(
-            "Addon {}/{} is already {state}",
-            addon.repository, addon.name
-        ));
+        call.say(format!("Addon {}/{} is already {state}", addon.repository, addon.name));
         return after(200, move |world, call| next(world, call, wanted, on));
     }
-    let ended = if on {
-        hook(world, call, &addon, &this.args)
-    } else {
-        unhook(world, call, &addon)
-    };
+    let ended = if on { hook(world, call, &addon, &this.args) } else { unhook(world, call, &addon) };
     match ended {
-        Next::Exit(0) if !wanted.is_empty() => {
-            after(200, move |world, call| next(world, call, wanted, on))
-        }
+        Next::Exit(0) if !wanted.is_empty() => after(200, move |world, call| next(world, call, wanted, on)),
         other => other,
     }
 }
@@ -151,24 +120,16 @@ fn next(world: &mut World, call: &mut Call, mut wanted: Vec<Wanted>, on: bool) -
 fn find(world: &World, call: &mut Call, name: &str) -> Result<Addon, i32> {
     let available = world.available_addons(&call.machine);
     if let Some((repository, bare)) = name.split_once('/') {
-        let addon = available
-            .iter()
-            .find(|addon| addon.repository == repository && addon.name == bare);
+        let addon = available.iter().find(|addon| addon.repository == repository && addon.name == bare);
         return addon.copied().ok_or_else(|| {
             call.say(format!("Addon {name} not found"));
             0
         });
     }
-    match available
-        .iter()
-        .filter(|addon| addon.name == name)
-        .collect::<Vec<_>>()[..]
-    {
+    match available.iter().filter(|addon| addon.name == name).collect::<Vec<_>>()[..] {
         [] => {
             call.complain(format!("Addon {name} was not found in any repository"));
-            let bundled = super::addon_list::ADDONS
-                .iter()
-                .any(|addon| addon.name == name);
+            let bundled = super::addon_list::ADDONS.iter().any(|addon| addon.name == name);
             if bundled {
                 call.complain(format!(
                     "To use the community maintained flavor enable the respective repository:\n\n    microk8s enable community\n{}",
@@ -178,16 +139,11 @@ fn find(world: &World, call: &mut Call, name: &str) -> Result<Addon, i32> {
             Err(1)
         }
         [one] => {
-            call.complain(format!(
-                "Infer repository {} for addon {name}",
-                one.repository
-            ));
+            call.complain(format!("Infer repository {} for addon {name}", one.repository));
             Ok(*one)
         }
         _ => {
-            call.complain(format!(
-                "Addon {name} exists in more than repository. Please explicitly specify"
-            ));
+            call.complain(format!("Addon {name} exists in more than repository. Please explicitly specify"));
             call.complain("the repository using any of:");
             Err(1)
         }
@@ -203,25 +159,16 @@ fn hook(world: &mut World, call: &mut Call, addon: &Addon, args: &[String]) -> N
             call.say("WARNING: Hostpath storage is not suitable for production environments.");
             call.say("         A hostpath volume can grow beyond the size limit set in the volume claim manifest.\n");
             let machine = call.machine.clone();
-            world
-                .machine_mut(&machine)
-                .files
-                .make_dir(&format!("{COMMON}/default-storage"), 0o755);
-            for line in world.apply_hostpath(&machine) {
-                call.say(line);
-            }
+            world.machine_mut(&machine).files.make_dir(&format!("{COMMON}/default-storage"), 0o755);
+            let Some(applied) = world.apply_hostpath(&machine) else { return Next::Exit(1) };
+            call.print(applied);
             call.quit(0, "Storage will be available soon.")
         }),
         "openebs" => openebs(world, call),
         name => {
             let name = name.to_owned();
             call.say(format!("Enabling {name}"));
-            after(2_000, move |_, call| {
-                call.fail(
-                    1,
-                    format!("The images of {name} cannot be pulled in this homelab."),
-                )
-            })
+            after(2_000, move |_, call| call.fail(1, format!("The images of {name} cannot be pulled in this homelab.")))
         }
     }
 }
@@ -247,9 +194,7 @@ fn unhook(world: &mut World, call: &mut Call, addon: &Addon) -> Next {
         }
         "metallb" => {
             let machine = call.machine.clone();
-            let args: Vec<String> = ["delete", "namespace", "metallb-system"]
-                .map(str::to_owned)
-                .to_vec();
+            let args: Vec<String> = ["delete", "namespace", "metallb-system"].map(str::to_owned).to_vec();
             call.say("Disabling MetalLB");
             after(6_000, move |world, call| {
                 world.kubectl_on(&machine, &args, b"");
@@ -257,17 +202,12 @@ fn unhook(world: &mut World, call: &mut Call, addon: &Addon) -> Next {
             })
         }
         "community" => {
-            world
-                .machine_mut(&call.machine)
-                .files
-                .remove(&format!("{COMMON}/addons/community"));
+            world.machine_mut(&call.machine).files.remove(&format!("{COMMON}/addons/community"));
             call.quit(0, "Community repository is now disabled")
         }
         name => {
             let name = name.to_owned();
-            after(1_500, move |_, call| {
-                call.quit(0, format!("{name} is disabled"))
-            })
+            after(1_500, move |_, call| call.quit(0, format!("{name} is disabled")))
         }
     }
 }

@@ -24,26 +24,15 @@ fn parse(text: &str) -> Result<(Ipv4Addr, u16, String, Option<String>), String> 
     let (place, token) = match parts.as_slice() {
         [place, token] | [place, token, _] => (*place, *token),
         _ => {
-            return Err(
-                "Expected format: <master_IP>:<master_PORT>/<token>[/<fingerprint>]".to_owned(),
-            );
+            return Err("Expected format: <master_IP>:<master_PORT>/<token>[/<fingerprint>]".to_owned());
         }
     };
     let [address, port] = place.split(':').collect::<Vec<_>>()[..] else {
-        return Err(
-            "Expected format: <master_IP>:<master_PORT>/<token>[/<fingerprint>]".to_owned(),
-        );
+        return Err("Expected format: <master_IP>:<master_PORT>/<token>[/<fingerprint>]".to_owned());
     };
-    let address = address
-        .parse()
-        .map_err(|_| "Invalid master IP".to_owned())?;
-    let port: u32 = port
-        .parse()
-        .map_err(|_| "Master PORT not a number".to_owned())?;
-    let port = u16::try_from(port)
-        .ok()
-        .filter(|port| *port > 0)
-        .ok_or("Master PORT not in range 1:65535")?;
+    let address = address.parse().map_err(|_| "Invalid master IP".to_owned())?;
+    let port: u32 = port.parse().map_err(|_| "Master PORT not a number".to_owned())?;
+    let port = u16::try_from(port).ok().filter(|port| *port > 0).ok_or("Master PORT not in range 1:65535")?;
     if token.len() < 32 {
         return Err("Cluster token size should be at least 32 bytes".to_owned());
     }
@@ -60,31 +49,17 @@ pub(super) fn join(world: &mut World, call: &mut Call, args: Vec<String>) -> Nex
         return end;
     }
     after(300, move |world, call| {
-        let (flags, connections): (Vec<&String>, Vec<&String>) =
-            args.iter().partition(|arg| arg.starts_with("--"));
-        let known = [
-            "--worker",
-            "--controlplane",
-            "--skip-verify",
-            "--disable-low-memory-guard",
-        ];
+        let (flags, connections): (Vec<&String>, Vec<&String>) = args.iter().partition(|arg| arg.starts_with("--"));
+        let known = ["--worker", "--controlplane", "--skip-verify", "--disable-low-memory-guard"];
         if let Some(unknown) = flags.iter().find(|flag| !known.contains(&flag.as_str())) {
-            return call.fail(
-                2,
-                format!(
-                    "Usage: microk8s join [OPTIONS] CONNECTION\n\nError: No such option: {unknown}"
-                ),
-            );
+            return call
+                .fail(2, format!("Usage: microk8s join [OPTIONS] CONNECTION\n\nError: No such option: {unknown}"));
         }
         let Some(text) = connections.first() else {
             return call.fail(2, "Usage: microk8s join [OPTIONS] CONNECTION\n\nError: Missing argument 'CONNECTION'.");
         };
         let flag = |name: &str| flags.iter().any(|flag| *flag == name);
-        if world
-            .machine(&call.machine)
-            .files
-            .exists(&format!("{COMMON}/default-storage"))
-        {
+        if world.machine(&call.machine).files.exists(&format!("{COMMON}/default-storage")) {
             call.say("WARNING: Hostpath storage is enabled and is not suitable for multi node clusters.\n");
         }
         let (address, port, token, fingerprint) = match parse(text) {
@@ -107,20 +82,15 @@ pub(super) fn join(world: &mut World, call: &mut Call, args: Vec<String>) -> Nex
             worker: flag("--worker"),
             skip_verify: flag("--skip-verify"),
         };
-        world
-            .machine_mut(&call.machine)
-            .set_lock("join-in-progress", true);
+        world.machine_mut(&call.machine).set_lock("join-in-progress", true);
         after(300, move |world, call| contact(world, call, connection))
     })
 }
 
 /// Python's traceback of an error the script does not catch.
 fn traceback(world: &World, call: &mut Call, error: &str) -> Next {
-    let revision = world
-        .machine(&call.machine)
-        .microk8s
-        .as_ref()
-        .map_or_else(String::new, |snap| snap.revision.clone());
+    let revision =
+        world.machine(&call.machine).microk8s.as_ref().map_or_else(String::new, |snap| snap.revision.clone());
     call.fail(
         1,
         format!(
@@ -132,32 +102,15 @@ fn traceback(world: &World, call: &mut Call, error: &str) -> Next {
 
 fn contact(world: &mut World, call: &mut Call, connection: Connection) -> Next {
     call.say(format!("Contacting cluster at {}", connection.address));
-    let Some(contacted) = world
-        .machine_at(connection.address)
-        .filter(|peer| world.reach(&call.machine, peer))
-    else {
-        return after(3_100, |world, call| {
-            traceback(world, call, "OSError: [Errno 113] No route to host")
-        });
+    let Some(contacted) = world.machine_at(connection.address).filter(|peer| world.reach(&call.machine, peer)) else {
+        return after(3_100, |world, call| traceback(world, call, "OSError: [Errno 113] No route to host"));
     };
-    if !world.accepts(&call.machine, connection.address, connection.port)
-        || connection.port != 25_000
-    {
-        return traceback(
-            world,
-            call,
-            "ConnectionRefusedError: [Errno 111] Connection refused",
-        );
+    if !world.accepts(&call.machine, connection.address, connection.port) || connection.port != 25_000 {
+        return traceback(world, call, "ConnectionRefusedError: [Errno 111] Connection refused");
     }
-    let certificate = world
-        .machine(&contacted)
-        .text(&format!("{DATA}/certs/server.crt"))
-        .unwrap_or_default();
+    let certificate = world.machine(&contacted).text(&format!("{DATA}/certs/server.crt")).unwrap_or_default();
     let check = pki::check_of_pem(&certificate).unwrap_or_default();
-    let wrong = connection
-        .fingerprint
-        .as_ref()
-        .is_some_and(|fingerprint| !fingerprint.starts_with(&check));
+    let wrong = connection.fingerprint.as_ref().is_some_and(|fingerprint| !fingerprint.starts_with(&check));
     if wrong && !connection.skip_verify {
         let text = format!(
             "Joining cluster failed. Could not verify the identity of {}. Use '--skip-verify' to skip server certificate check.",
@@ -177,10 +130,7 @@ fn contact(world: &mut World, call: &mut Call, connection: Connection) -> Next {
             Err((text, status)) => call.quit(6, format!("Connection failed. {text} ({status}).")),
             Ok(grant) if request.worker => super::worker::join(world, call, &grant),
             Ok(grant) => {
-                let members = world
-                    .clusters
-                    .get(&grant.cluster)
-                    .map_or(0, |cluster| cluster.members.len());
+                let members = world.clusters.get(&grant.cluster).map_or(0, |cluster| cluster.members.len());
                 world.half_joined_fires(&call.machine, members);
                 control_plane(world, call, grant)
             }
@@ -197,15 +147,9 @@ fn control_plane(_world: &mut World, _call: &mut Call, grant: Grant) -> Next {
         after(700, move |world, call| {
             write_state(world, &call.machine, &grant);
             let dqlite = world.fit_join_time(if first { 23_600 } else { 19_200 });
-            let pace = Pace {
-                dqlite,
-                kubelite: dqlite.min(26_000) + 500,
-                kubelet: dqlite.min(26_000) + 1_000,
-            };
+            let pace = Pace { dqlite, kubelite: dqlite.min(26_000) + 500, kubelet: dqlite.min(26_000) + 1_000 };
             world.start_services(&call.machine, pace);
-            after(10_000, move |world, call| {
-                probe(world, call, 10, if first { 1_500 } else { 500 })
-            })
+            after(10_000, move |world, call| probe(world, call, 10, if first { 1_500 } else { 500 }))
         })
     })
 }
@@ -228,16 +172,8 @@ fn write_state(world: &mut World, name: &str, grant: &Grant) {
     }
     machine.files.rename(BACKEND, &format!("{BACKEND}.backup"));
     let files = machine.files.as_mut();
-    files.write(
-        &format!("{BACKEND}/cluster.crt"),
-        pair.certificate.as_bytes(),
-        0o660,
-    );
-    files.write(
-        &format!("{BACKEND}/cluster.key"),
-        pair.key.as_bytes(),
-        0o660,
-    );
+    files.write(&format!("{BACKEND}/cluster.crt"), pair.certificate.as_bytes(), 0o660);
+    files.write(&format!("{BACKEND}/cluster.key"), pair.key.as_bytes(), 0o660);
     files.write(&format!("{BACKEND}/init.yaml"), init.as_bytes(), 0o660);
     world.write_certificates(name);
     world.forget_empty_clusters();
@@ -258,9 +194,7 @@ fn probe(world: &mut World, _call: &mut Call, left: u32, answers_in: Millis) -> 
         };
         call.print(mark);
         if left > 1 {
-            after(pause, move |world, call| {
-                probe(world, call, left - 1, answers_in)
-            })
+            after(pause, move |world, call| probe(world, call, left - 1, answers_in))
         } else {
             after(pause, finish)
         }

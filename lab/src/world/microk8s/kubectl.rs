@@ -40,11 +40,7 @@ impl World {
             };
             return (Vec::new(), text.as_bytes().to_vec(), 1);
         }
-        let id = self
-            .machine(machine)
-            .microk8s
-            .as_ref()
-            .and_then(|snap| snap.cluster);
+        let id = self.machine(machine).microk8s.as_ref().and_then(|snap| snap.cluster);
         match id.and_then(|id| self.clusters.get_mut(&id)) {
             Some(cluster) => {
                 cluster.changed = true;
@@ -66,9 +62,6 @@ pub(super) fn helm(world: &mut World, _call: &mut Call, command: &str) -> Next {
                 format!("This MicroK8s deployment is acting as a node in a cluster. Please use the microk8s {command} on the master."),
             );
         }
-        call.fail(
-            1,
-            "Error: Kubernetes cluster unreachable: the lab runs no charts",
-        )
+        call.fail(1, "Error: Kubernetes cluster unreachable: the lab runs no charts")
     })
 }

@@ -31,23 +31,11 @@ pub(in super::super) struct Pace {
 
 impl Pace {
     /// The first start, with nothing cached.
-    pub(in super::super) const FIRST: Self = Self {
-        dqlite: 6_000,
-        kubelite: 14_000,
-        kubelet: 26_000,
-    };
+    pub(in super::super) const FIRST: Self = Self { dqlite: 6_000, kubelite: 14_000, kubelet: 26_000 };
     /// A start at boot.
-    pub(in super::super) const BOOT: Self = Self {
-        dqlite: 5_000,
-        kubelite: 8_000,
-        kubelet: 12_000,
-    };
+    pub(in super::super) const BOOT: Self = Self { dqlite: 5_000, kubelite: 8_000, kubelet: 12_000 };
     /// A restart on a running machine.
-    pub(in super::super) const RESTART: Self = Self {
-        dqlite: 3_000,
-        kubelite: 6_000,
-        kubelet: 9_000,
-    };
+    pub(in super::super) const RESTART: Self = Self { dqlite: 3_000, kubelite: 6_000, kubelet: 9_000 };
 }
 
 impl World {
@@ -64,84 +52,46 @@ impl World {
             dqlite_ready: false,
             kubelite_ready: false,
             kubelet_ready: false,
+            kubelet_since: 0,
             agent_ready: false,
-            services: SERVICES
-                .iter()
-                .map(|service| (*service, Service::default()))
-                .collect(),
+            services: SERVICES.iter().map(|service| (*service, Service::default())).collect(),
         });
         let files = machine.files.as_mut();
         files.make_dir(&format!("/var/snap/microk8s/{revision}"), 0o755);
         files.symlink(revision, DATA);
-        for lock in [
-            "cni-loaded",
-            "ha-cluster",
-            "installed.lock",
-            "lite.lock",
-            "no-apiserver-proxy",
-            "no-etcd",
-            "no-flanneld",
-        ] {
+        for lock in
+            ["cni-loaded", "ha-cluster", "installed.lock", "lite.lock", "no-apiserver-proxy", "no-etcd", "no-flanneld"]
+        {
             files.write(&format!("{DATA}/var/lock/{lock}"), b"", 0o664);
         }
-        files.write(
-            &format!("{DATA}/args/ha-conf"),
-            b"failure-domain=1\n",
-            0o660,
-        );
+        files.write(&format!("{DATA}/args/ha-conf"), b"failure-domain=1\n", 0o660);
         let kubelet = "--root-dir=${SNAP_COMMON}/var/lib/kubelet\n--fail-swap-on=false\n--cluster-dns=10.152.183.10\n\
                        --cluster-domain=cluster.local\n--node-labels=\"microk8s.io/cluster=true,\
                        node.kubernetes.io/microk8s-controlplane=microk8s-controlplane\"\n";
         files.write(&format!("{DATA}/args/kubelet"), kubelet.as_bytes(), 0o660);
         let apiserver = "--secure-port=16443\n--authorization-mode=AlwaysAllow\n--event-ttl=5m\n\
                          --service-cluster-ip-range=10.152.183.0/24\n";
-        files.write(
-            &format!("{DATA}/args/kube-apiserver"),
-            apiserver.as_bytes(),
-            0o660,
-        );
-        files.write(
-            &format!("{DATA}/args/cluster-agent"),
-            b"--bind=0.0.0.0:25000\n",
-            0o660,
-        );
-        files.write(
-            &format!("{DATA}/credentials/callback-token.txt"),
-            format!("{callback}\n").as_bytes(),
-            0o660,
-        );
-        files.write(
-            &format!("{COMMON}/addons/core/addons.yaml"),
-            super::addons::CORE_YAML.as_bytes(),
-            0o644,
-        );
-        let sysctls = "fs.aio-max-nr=1048576\nfs.inotify.max_user_instances=1024\nfs.inotify.max_user_watches=1048576\n";
+        files.write(&format!("{DATA}/args/kube-apiserver"), apiserver.as_bytes(), 0o660);
+        files.write(&format!("{DATA}/args/cluster-agent"), b"--bind=0.0.0.0:25000\n", 0o660);
+        files.write(&format!("{DATA}/credentials/callback-token.txt"), format!("{callback}\n").as_bytes(), 0o660);
+        files.write(&format!("{COMMON}/addons/core/addons.yaml"), super::addons::CORE_YAML.as_bytes(), 0o644);
+        let sysctls =
+            "fs.aio-max-nr=1048576\nfs.inotify.max_user_instances=1024\nfs.inotify.max_user_watches=1048576\n";
         files.write("/etc/sysctl.d/10-microk8s.conf", sysctls.as_bytes(), 0o644);
         if !files.exists("/var/lib/kubelet") {
             files.symlink(&format!("{COMMON}/var/lib/kubelet"), "/var/lib/kubelet");
         }
         super::super::accounts::add_group(machine, "microk8s", 995);
         super::super::host::apply_sysctl_files(machine);
-        machine
-            .modules
-            .extend(["nf_conntrack".to_owned(), "br_netfilter".to_owned()]);
-        machine.sysctls.insert(
-            "net.bridge.bridge-nf-call-iptables".to_owned(),
-            "1".to_owned(),
-        );
-        machine
-            .sysctls
-            .insert("net.ipv4.ip_forward".to_owned(), "1".to_owned());
+        machine.modules.extend(["nf_conntrack".to_owned(), "br_netfilter".to_owned()]);
+        machine.sysctls.insert("net.bridge.bridge-nf-call-iptables".to_owned(), "1".to_owned());
+        machine.sysctls.insert("net.ipv4.ip_forward".to_owned(), "1".to_owned());
         self.fresh_datastore(name);
         if low_memory {
-            self.machine_mut(name)
-                .set_lock("low-memory-guard.lock", true);
+            self.machine_mut(name).set_lock("low-memory-guard.lock", true);
         }
         let jitter = self.rng.random_range(0..8_000);
-        let pace = Pace {
-            kubelet: Pace::FIRST.kubelet + jitter,
-            ..Pace::FIRST
-        };
+        let pace = Pace { kubelet: Pace::FIRST.kubelet + jitter, ..Pace::FIRST };
         self.start_services(name, pace);
     }
 
@@ -162,16 +112,8 @@ impl World {
         let info = "ID: 3297041220608546238\nAddress: 127.0.0.1:19001\nRole: 0\n";
         let pair = cluster.dqlite_pair.clone();
         let files = self.machine_mut(name).files.as_mut();
-        files.write(
-            &format!("{BACKEND}/cluster.crt"),
-            pair.certificate.as_bytes(),
-            0o660,
-        );
-        files.write(
-            &format!("{BACKEND}/cluster.key"),
-            pair.key.as_bytes(),
-            0o660,
-        );
+        files.write(&format!("{BACKEND}/cluster.crt"), pair.certificate.as_bytes(), 0o660);
+        files.write(&format!("{BACKEND}/cluster.key"), pair.key.as_bytes(), 0o660);
         files.write(&format!("{BACKEND}/cluster.yaml"), store.as_bytes(), 0o660);
         files.write(&format!("{BACKEND}/info.yaml"), info.as_bytes(), 0o660);
         files.write(&format!("{BACKEND}/metadata1"), b"", 0o660);
@@ -180,8 +122,7 @@ impl World {
 
     /// The certificates of `name` from the authority of its cluster, and the credentials that go with them.
     pub(in super::super) fn write_certificates(&mut self, name: &str) {
-        let (server_seed, client_seed, proxy_seed) =
-            (self.rng.random(), self.rng.random(), self.rng.random());
+        let (server_seed, client_seed, proxy_seed) = (self.rng.random(), self.rng.random(), self.rng.random());
         let address = self.machine(name).spec.address;
         let hostname = self.machine(name).hostname.clone();
         let Some(cluster) = self.cluster_of(name) else {
@@ -197,30 +138,16 @@ impl World {
             "kubernetes.default.svc.cluster.local",
             "localhost",
         ];
-        let server = Subject {
-            common_name: "127.0.0.1",
-            organization: Some("Canonical"),
-            addresses: &addresses,
-            names: &names,
-        };
-        let admin = Subject {
-            common_name: "admin",
-            organization: Some("system:masters"),
-            addresses: &[],
-            names: &[],
-        };
+        let server =
+            Subject { common_name: "127.0.0.1", organization: Some("Canonical"), addresses: &addresses, names: &names };
+        let admin = Subject { common_name: "admin", organization: Some("system:masters"), addresses: &[], names: &[] };
         let node = format!("system:node:{hostname}");
-        let kubelet = Subject {
-            common_name: &node,
-            organization: Some("system:nodes"),
-            addresses: &[address],
-            names: &[],
-        };
+        let kubelet =
+            Subject { common_name: &node, organization: Some("system:nodes"), addresses: &[address], names: &[] };
         let server = authority.issue(server_seed, &server);
         let client = authority.issue(client_seed, &admin);
         let kubelet = authority.issue(proxy_seed, &kubelet);
-        let kubeconfig =
-            super::config::kubeconfig(&authority.pair.certificate, &client, "127.0.0.1");
+        let kubeconfig = super::config::kubeconfig(&authority.pair.certificate, &client, "127.0.0.1");
         let files = self.machine_mut(name).files.as_mut();
         for (file, text) in [
             ("ca.crt", &authority.pair.certificate),
@@ -235,11 +162,7 @@ impl World {
         ] {
             files.write(&format!("{DATA}/certs/{file}"), text.as_bytes(), 0o660);
         }
-        files.write(
-            &format!("{DATA}/credentials/client.config"),
-            kubeconfig.as_bytes(),
-            0o660,
-        );
+        files.write(&format!("{DATA}/credentials/client.config"), kubeconfig.as_bytes(), 0o660);
     }
 
     /// Starts every service the lock files allow.
@@ -266,12 +189,7 @@ impl World {
     }
 
     /// Starts one service; what it does comes `pace` later.
-    pub(in super::super) fn start_service(
-        &mut self,
-        name: &str,
-        service: &'static str,
-        pace: Pace,
-    ) {
+    pub(in super::super) fn start_service(&mut self, name: &str, service: &'static str, pace: Pace) {
         let Some(snap) = self.machine_mut(name).microk8s.as_mut() else {
             return;
         };
@@ -354,17 +272,16 @@ impl World {
             });
             return;
         }
+        let now = self.now;
         if let Some(snap) = self.machine_mut(name).microk8s.as_mut() {
             snap.kubelet_ready = true;
+            snap.kubelet_since = now;
         }
         self.touch_cluster(name);
     }
 
     fn service_runs(&self, name: &str, service: &str, generation: u64) -> bool {
-        let snap = self
-            .machines
-            .get(name)
-            .and_then(|machine| machine.microk8s.as_ref());
+        let snap = self.machines.get(name).and_then(|machine| machine.microk8s.as_ref());
         snap.is_some_and(|snap| snap.active(service) && snap.generation(service) == generation)
     }
 }

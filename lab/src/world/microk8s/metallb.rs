@@ -3,48 +3,18 @@
 use super::super::World;
 use super::super::process::{Call, Next, after};
 
-const MANIFEST: [&str; 25] = [
-    "customresourcedefinition.apiextensions.k8s.io/bfdprofiles.metallb.io",
-    "customresourcedefinition.apiextensions.k8s.io/bgpadvertisements.metallb.io",
-    "customresourcedefinition.apiextensions.k8s.io/bgppeers.metallb.io",
-    "customresourcedefinition.apiextensions.k8s.io/communities.metallb.io",
-    "customresourcedefinition.apiextensions.k8s.io/ipaddresspools.metallb.io",
-    "customresourcedefinition.apiextensions.k8s.io/l2advertisements.metallb.io",
-    "customresourcedefinition.apiextensions.k8s.io/servicebgpstatuses.metallb.io",
-    "customresourcedefinition.apiextensions.k8s.io/servicel2statuses.metallb.io",
-    "namespace/metallb-system",
-    "serviceaccount/controller",
-    "serviceaccount/speaker",
-    "role.rbac.authorization.k8s.io/controller",
-    "role.rbac.authorization.k8s.io/pod-lister",
-    "clusterrole.rbac.authorization.k8s.io/metallb-system:controller",
-    "clusterrole.rbac.authorization.k8s.io/metallb-system:speaker",
-    "rolebinding.rbac.authorization.k8s.io/controller",
-    "rolebinding.rbac.authorization.k8s.io/pod-lister",
-    "clusterrolebinding.rbac.authorization.k8s.io/metallb-system:controller",
-    "clusterrolebinding.rbac.authorization.k8s.io/metallb-system:speaker",
-    "configmap/metallb-excludel2",
-    "secret/metallb-webhook-cert",
-    "service/metallb-webhook-service",
-    "deployment.apps/controller",
-    "daemonset.apps/speaker",
-    "validatingwebhookconfiguration.admissionregistration.k8s.io/metallb-webhook-configuration",
-];
-
 /// Whether the hook's pattern lets a range through: it looks at the shape, not at the numbers.
 fn looks_like_a_range(text: &str) -> bool {
-    let digits = |part: &str| {
-        (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
-    };
+    let digits = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     let address = |text: &str| text.split('.').count() == 4 && text.split('.').all(digits);
     if text.contains("::") || text.matches(':').count() > 2 {
         return true;
     }
     match text.split_once('-') {
         Some((from, to)) => address(from) && address(to),
-        None => text.split_once('/').is_some_and(|(net, bits)| {
-            address(net) && (1..=2).contains(&bits.len()) && digits(bits)
-        }),
+        None => text
+            .split_once('/')
+            .is_some_and(|(net, bits)| address(net) && (1..=2).contains(&bits.len()) && digits(bits)),
     }
 }
 
@@ -60,19 +30,15 @@ pub(super) fn enable(_world: &mut World, call: &mut Call, args: &[String]) -> Ne
     };
     for range in ranges.split(',') {
         if !looks_like_a_range(range) {
-            return call.quit(
-                1,
-                format!("Your input value ({range}) is not a valid IP Range"),
-            );
+            return call.quit(1, format!("Your input value ({range}) is not a valid IP Range"));
         }
     }
     after(300, move |_, call| {
         call.say("Applying Metallb manifest");
         after(1_800, move |world, call| {
-            world.apply_metallb(&call.machine.clone());
-            for object in MANIFEST {
-                call.say(format!("{object} created"));
-            }
+            let Some(applied) = world.apply_metallb(&call.machine) else { return Next::Exit(1) };
+            call.print(applied);
+            world.fit_webhook();
             call.say("Waiting for Metallb controller to be ready.");
             after(1_000, move |world, call| wait(world, call, ranges))
         })
@@ -81,7 +47,7 @@ pub(super) fn enable(_world: &mut World, call: &mut Call, args: &[String]) -> Ne
 
 /// Waits for the controller, without a limit.
 fn wait(world: &mut World, call: &mut Call, ranges: String) -> Next {
-    if !world.metallb_controller_ready(&call.machine.clone()) {
+    if !world.metallb_controller_ready(&call.machine) {
         let report = (world.now / 30_000) != (world.now.saturating_sub(2_000) / 30_000);
         if report {
             call.say("MetalLB controller is still not ready");
@@ -94,18 +60,13 @@ fn wait(world: &mut World, call: &mut Call, ranges: String) -> Next {
 
 /// Creates the pool, again and again until the webhook lets it in.
 fn pool(world: &mut World, call: &mut Call, ranges: String) -> Next {
-    let list: Vec<String> = ranges.split(',').map(str::to_owned).collect();
-    let machine = call.machine.clone();
-    match world.create_metallb_pool(&machine, &list) {
-        Ok(()) => {
-            call.say("ipaddresspool.metallb.io/default-addresspool created");
-            call.say("l2advertisement.metallb.io/default-advertise-all-pools created");
+    match world.create_metallb_pool(&call.machine, &ranges) {
+        Ok(created) => {
+            call.print(created);
             call.quit(0, "MetalLB is enabled")
         }
-        Err(errors) => {
-            for error in errors {
-                call.complain(error);
-            }
+        Err(complaint) => {
+            call.complain(complaint.trim_end());
             call.say("Failed to create default address pool, will retry");
             after(1_400, move |world, call| pool(world, call, ranges))
         }
@@ -118,12 +79,7 @@ mod tests {
 
     #[test]
     fn the_pattern_looks_at_the_shape_only() {
-        for good in [
-            "10.77.0.200-10.77.0.210",
-            "192.168.1.0/24",
-            "999.1.1.1-999.1.1.2",
-            "10.0.0.9-10.0.0.1",
-        ] {
+        for good in ["10.77.0.200-10.77.0.210", "192.168.1.0/24", "999.1.1.1-999.1.1.2", "10.0.0.9-10.0.0.1"] {
             assert!(looks_like_a_range(good), "{good}");
         }
         for bad in ["10.77.0.200", "nonsense", "10.77.0-10.77.1", "10.77.0.0/"] {

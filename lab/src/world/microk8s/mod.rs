@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use super::cluster::ClusterId;
 use super::process::{Call, Next, after};
-use super::{DATA, World};
+use super::{DATA, Millis, World};
 
 pub(super) use lifecycle::{Pace, SERVICES};
 
@@ -34,10 +34,7 @@ pub(super) struct Service {
 
 /// An installed `MicroK8s`.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "four services that become ready one by one, each for itself"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "four services that become ready one by one, each for itself")]
 pub struct MicroK8s {
     /// Version, `v1.35.0`.
     pub version: String,
@@ -53,6 +50,8 @@ pub struct MicroK8s {
     pub kubelite_ready: bool,
     /// Whether the kubelet has registered its node and reports.
     pub kubelet_ready: bool,
+    /// When the kubelet registered last.
+    pub kubelet_since: Millis,
     /// Whether the cluster agent listens on 25000.
     pub agent_ready: bool,
     pub(super) services: BTreeMap<&'static str, Service>,
@@ -61,15 +60,11 @@ pub struct MicroK8s {
 impl MicroK8s {
     /// Whether the service `daemon-NAME` runs.
     pub fn active(&self, service: &str) -> bool {
-        self.services
-            .get(service)
-            .is_some_and(|service| service.active)
+        self.services.get(service).is_some_and(|service| service.active)
     }
 
     pub(super) fn generation(&self, service: &str) -> u64 {
-        self.services
-            .get(service)
-            .map_or(0, |service| service.generation)
+        self.services.get(service).map_or(0, |service| service.generation)
     }
 }
 
@@ -112,10 +107,8 @@ pub(super) fn main(world: &mut World, call: &mut Call) -> Next {
     }
     let command = args.remove(0);
     if !may_use(world, call) && !matches!(command.as_str(), "help" | "--help" | "version") {
-        let python = matches!(
-            command.as_str(),
-            "status" | "enable" | "disable" | "addons" | "join" | "leave" | "remove-node"
-        );
+        let python =
+            matches!(command.as_str(), "status" | "enable" | "disable" | "addons" | "join" | "leave" | "remove-node");
         return after(300, move |_, call| refuse(call, python));
     }
     match command.as_str() {
@@ -153,11 +146,8 @@ fn help(call: &mut Call, status: i32) -> Next {
 fn version(world: &mut World) -> Next {
     let took = world.around(410);
     after(took, |world, call| {
-        let text = world
-            .machine(&call.machine)
-            .microk8s
-            .as_ref()
-            .map(|snap| (snap.version.clone(), snap.revision.clone()));
+        let text =
+            world.machine(&call.machine).microk8s.as_ref().map(|snap| (snap.version.clone(), snap.revision.clone()));
         let (version, revision) = text.unwrap_or_default();
         call.quit(0, format!("MicroK8s {version} revision {revision}"))
     })
@@ -165,8 +155,7 @@ fn version(world: &mut World) -> Next {
 
 /// Whether the user may read the credentials: root, or a member of the group `microk8s`.
 fn may_use(world: &World, call: &Call) -> bool {
-    call.exec.user == "root"
-        || super::accounts::in_group(world.machine(&call.machine), &call.exec.user, "microk8s")
+    call.exec.user == "root" || super::accounts::in_group(world.machine(&call.machine), &call.exec.user, "microk8s")
 }
 
 fn refuse(call: &mut Call, python: bool) -> Next {

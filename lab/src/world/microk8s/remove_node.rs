@@ -15,9 +15,7 @@ pub(super) fn remove_node(world: &mut World, call: &mut Call, args: Vec<String>)
     }
     let force = args.iter().any(|arg| arg == "--force");
     let Some(node) = args.into_iter().find(|arg| !arg.starts_with('-')) else {
-        return after(400, |_, call| {
-            call.quit(1, "Please provide the node you want to remove.")
-        });
+        return after(400, |_, call| call.quit(1, "Please provide the node you want to remove."));
     };
     let took = world.around(1_340);
     after(took, move |world, call| remove(world, call, &node, force))
@@ -26,16 +24,11 @@ pub(super) fn remove_node(world: &mut World, call: &mut Call, args: Vec<String>)
 fn remove(world: &mut World, call: &mut Call, node: &str, force: bool) -> Next {
     let machine = call.machine.clone();
     let by_address = node.parse::<IpAddr>().is_ok();
-    let found = world
-        .api_nodes(&machine)
-        .into_iter()
-        .find(|(name, address)| {
-            if by_address {
-                address == node
-            } else {
-                name == node
-            }
-        });
+    let found = world.api_nodes(&machine).into_iter().find(
+        |(name, address)| {
+            if by_address { address == node } else { name == node }
+        },
+    );
     let Some((name, address)) = found else {
         call.say(format!("Node {node} does not exist in Kubernetes."));
         if force && by_address {
@@ -63,20 +56,9 @@ fn remove(world: &mut World, call: &mut Call, node: &str, force: bool) -> Next {
 }
 
 /// The dqlite member at `address`, unless it is the asking machine's own.
-fn member_at(
-    world: &World,
-    machine: &str,
-    address: &str,
-) -> Option<(super::super::cluster::ClusterId, u64)> {
+fn member_at(world: &World, machine: &str, address: &str) -> Option<(super::super::cluster::ClusterId, u64)> {
     let cluster = world.members_seen_from(machine)?;
-    let own = world
-        .machine(machine)
-        .microk8s
-        .as_ref()
-        .and_then(|snap| snap.member);
-    let member = cluster
-        .members
-        .iter()
-        .find(|member| member.address.starts_with(&format!("{address}:")))?;
+    let own = world.machine(machine).microk8s.as_ref().and_then(|snap| snap.member);
+    let member = cluster.members.iter().find(|member| member.address.starts_with(&format!("{address}:")))?;
     (Some(member.id) != own).then_some((cluster.id, member.id))
 }

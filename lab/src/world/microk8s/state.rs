@@ -44,9 +44,7 @@ pub(super) fn low_memory(call: &mut Call) -> Next {
 pub(super) fn stop(world: &mut World) -> Next {
     let took = world.around(4_000);
     after(took, |world, call| {
-        world
-            .machine_mut(&call.machine)
-            .set_lock("stopped.lock", true);
+        world.machine_mut(&call.machine).set_lock("stopped.lock", true);
         world.stop_services(&call.machine);
         after(2_000, |_, call| call.quit(0, "Stopped."))
     })
@@ -58,24 +56,13 @@ pub(super) fn inspect(world: &mut World) -> Next {
     after(took, |world, call| {
         call.say("Inspecting system\nInspecting Certificates\nInspecting services");
         let snap = world.machine(&call.machine).microk8s.clone();
-        for service in [
-            "daemon-cluster-agent",
-            "daemon-containerd",
-            "daemon-k8s-dqlite",
-            "daemon-kubelite",
-        ] {
-            let runs = snap
-                .as_ref()
-                .is_some_and(|snap| snap.active(service.trim_start_matches("daemon-")));
+        for service in ["daemon-cluster-agent", "daemon-containerd", "daemon-k8s-dqlite", "daemon-kubelite"] {
+            let runs = snap.as_ref().is_some_and(|snap| snap.active(service.trim_start_matches("daemon-")));
             if runs {
                 call.say(format!("  Service snap.microk8s.{service} is running"));
             } else {
-                call.say(format!(
-                    " FAIL:  Service snap.microk8s.{service} is not running"
-                ));
-                call.say(format!(
-                    "For more details look at: sudo journalctl -u snap.microk8s.{service}"
-                ));
+                call.say(format!(" FAIL:  Service snap.microk8s.{service} is not running"));
+                call.say(format!("For more details look at: sudo journalctl -u snap.microk8s.{service}"));
             }
         }
         Next::Exit(0)

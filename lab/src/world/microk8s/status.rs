@@ -16,17 +16,11 @@ struct Options {
 }
 
 fn parse(args: &[String]) -> Result<Options, String> {
-    let mut options = Options {
-        format: "pretty".to_owned(),
-        ..Options::default()
-    };
+    let mut options = Options { format: "pretty".to_owned(), ..Options::default() };
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
-        let (flag, inline) = arg
-            .split_once('=')
-            .map_or((arg.as_str(), None), |(flag, value)| {
-                (flag, Some(value.to_owned()))
-            });
+        let (flag, inline) =
+            arg.split_once('=').map_or((arg.as_str(), None), |(flag, value)| (flag, Some(value.to_owned())));
         let mut value = |flag: &str| {
             inline
                 .clone()
@@ -47,9 +41,8 @@ fn parse(args: &[String]) -> Result<Options, String> {
             }
             "-t" | "--timeout" => {
                 let text = value("-t/--timeout")?;
-                let seconds: u64 = text
-                    .parse()
-                    .map_err(|_| format!("argument -t/--timeout: invalid int value: '{text}'"))?;
+                let seconds: u64 =
+                    text.parse().map_err(|_| format!("argument -t/--timeout: invalid int value: '{text}'"))?;
                 options.timeout = seconds * 1_000;
             }
             "-a" | "--addon" => options.addon = Some(value("-a/--addon")?),
@@ -74,9 +67,7 @@ pub(super) fn status(world: &mut World, call: &mut Call, args: &[String]) -> Nex
         Err(error) => {
             let usage = "usage: microk8s status [-h] [--format {yaml,short,pretty}] [-w] [-t TIMEOUT]\n                       \
                          [-a ADDON] [--yaml]";
-            return after(610, move |_, call| {
-                call.fail(2, format!("{usage}\nmicrok8s status: error: {error}"))
-            });
+            return after(610, move |_, call| call.fail(2, format!("{usage}\nmicrok8s status: error: {error}")));
         }
     };
     let started = world.now;
@@ -94,36 +85,20 @@ fn look(world: &mut World, call: &mut Call, options: Options, started: Millis) -
     // Without a limit the script waits for ever, as the real one does.
     let patient = options.timeout == 0 || world.now - started < options.timeout;
     if !ready && options.wait && patient {
-        return after(2_000, move |world, call| {
-            look(world, call, options, started)
-        });
+        return after(2_000, move |world, call| look(world, call, options, started));
     }
     let known = world.members_seen_from(&call.machine).is_some();
-    let tries = if known || (!ready && options.format != "yaml") {
-        0
-    } else {
-        40_000
-    };
+    let tries = if known || (!ready && options.format != "yaml") { 0 } else { 40_000 };
     let took = world.around(900) + tries;
     after(took, move |world, call| print(world, call, &options, ready))
 }
 
 fn print(world: &mut World, call: &mut Call, options: &Options, ready: bool) -> Next {
     let machine = call.machine.clone();
-    let (enabled, disabled) = if ready {
-        world.addons_by_state(&machine)
-    } else {
-        (Vec::new(), Vec::new())
-    };
+    let (enabled, disabled) = if ready { world.addons_by_state(&machine) } else { (Vec::new(), Vec::new()) };
     if let Some(wanted) = &options.addon {
-        let matches = |addon: &Addon| {
-            addon.name == wanted || format!("{}/{}", addon.repository, addon.name) == *wanted
-        };
-        call.say(if enabled.iter().any(matches) {
-            "enabled"
-        } else {
-            "disabled"
-        });
+        let matches = |addon: &Addon| addon.name == wanted || format!("{}/{}", addon.repository, addon.name) == *wanted;
+        call.say(if enabled.iter().any(matches) { "enabled" } else { "disabled" });
         return Next::Exit(i32::from(!ready));
     }
     match options.format.as_str() {
@@ -135,22 +110,12 @@ fn print(world: &mut World, call: &mut Call, options: &Options, ready: bool) -> 
 }
 
 fn addresses(world: &World, machine: &str, role: Role) -> Vec<String> {
-    let members = world
-        .members_seen_from(machine)
-        .map_or(&[][..], |cluster| &cluster.members);
-    members
-        .iter()
-        .filter(|member| member.role == role)
-        .map(|member| member.address.clone())
-        .collect()
+    let members = world.members_seen_from(machine).map_or(&[][..], |cluster| &cluster.members);
+    members.iter().filter(|member| member.role == role).map(|member| member.address.clone()).collect()
 }
 
 fn listed(addresses: &[String]) -> String {
-    if addresses.is_empty() {
-        "none".to_owned()
-    } else {
-        addresses.join(" ")
-    }
+    if addresses.is_empty() { "none".to_owned() } else { addresses.join(" ") }
 }
 
 fn pretty(world: &World, call: &mut Call, ready: bool, enabled: &[Addon], disabled: &[Addon]) {
@@ -160,10 +125,7 @@ fn pretty(world: &World, call: &mut Call, ready: bool, enabled: &[Addon], disabl
     call.say("microk8s is running");
     let voters = addresses(world, &call.machine, Role::Voter);
     let standbys = addresses(world, &call.machine, Role::StandBy);
-    call.say(format!(
-        "high-availability: {}",
-        if voters.len() >= 3 { "yes" } else { "no" }
-    ));
+    call.say(format!("high-availability: {}", if voters.len() >= 3 { "yes" } else { "no" }));
     call.say(format!("  datastore master nodes: {}", listed(&voters)));
     call.say(format!("  datastore standby nodes: {}", listed(&standbys)));
     call.say("addons:");
@@ -172,10 +134,7 @@ fn pretty(world: &World, call: &mut Call, ready: bool, enabled: &[Addon], disabl
             call.say(format!("  {title}:"));
         }
         for addon in addons {
-            call.say(format!(
-                "    {:<20} # ({}) {}",
-                addon.name, addon.repository, addon.description
-            ));
+            call.say(format!("    {:<20} # ({}) {}", addon.name, addon.repository, addon.description));
         }
     }
 }
@@ -195,22 +154,12 @@ fn short(call: &mut Call, ready: bool, enabled: &[Addon], disabled: &[Addon]) {
 fn yaml(world: &World, call: &mut Call, ready: bool, enabled: &[Addon], disabled: &[Addon]) {
     let ha = super::locked(world, call, "ha-cluster");
     let python = |value: bool| if value { "True" } else { "False" };
-    call.say(format!(
-        "microk8s:\n  running: {}\nhigh-availability:\n  enabled: {}",
-        python(ready),
-        python(ha)
-    ));
+    call.say(format!("microk8s:\n  running: {}\nhigh-availability:\n  enabled: {}", python(ready), python(ha)));
     if ha {
         call.say("  nodes:");
-        let members = world
-            .members_seen_from(&call.machine)
-            .map_or(&[][..], |cluster| &cluster.members);
+        let members = world.members_seen_from(&call.machine).map_or(&[][..], |cluster| &cluster.members);
         for member in members {
-            call.say(format!(
-                "    - address: {}\n      role: {}",
-                member.address,
-                member.role.word()
-            ));
+            call.say(format!("    - address: {}\n      role: {}", member.address, member.role.word()));
         }
     }
     if !ready {

@@ -13,11 +13,7 @@ pub(super) fn join(world: &mut World, call: &mut Call, grant: &Grant) -> Next {
     let grant = grant.clone();
     after(1_500, move |world, call| {
         become_worker(world, &call.machine, &grant);
-        let pace = Pace {
-            dqlite: 0,
-            kubelite: 3_000,
-            kubelet: 5_500,
-        };
+        let pace = Pace { dqlite: 0, kubelite: 3_000, kubelet: 5_500 };
         world.start_services(&call.machine, pace);
         after(6_600, |world, call| {
             call.say(
@@ -27,9 +23,7 @@ pub(super) fn join(world: &mut World, call: &mut Call, grant: &Grant) -> Next {
                  server endpoints with the one provided by the loadbalancer in:\n    \
                  /var/snap/microk8s/current/args/traefik/provider.yaml\n",
             );
-            world
-                .machine_mut(&call.machine)
-                .set_lock("join-in-progress", false);
+            world.machine_mut(&call.machine).set_lock("join-in-progress", false);
             call.quit(0, "Successfully joined the cluster.")
         })
     })
@@ -39,10 +33,7 @@ fn become_worker(world: &mut World, name: &str, grant: &Grant) {
     let Some(cluster) = world.clusters.get(&grant.cluster) else {
         return;
     };
-    let hosts = cluster
-        .members
-        .iter()
-        .filter_map(|member| Some(member.address.rsplit_once(':')?.0.to_owned()));
+    let hosts = cluster.members.iter().filter_map(|member| Some(member.address.rsplit_once(':')?.0.to_owned()));
     let mut provider = "tcp:\n  routers:\n    Router-1:\n      rule: \"HostSNI(`*`)\"\n      service: \"kube-apiserver\"\n      \
                         tls:\n        passthrough: true\n  services:\n    kube-apiserver:\n      loadBalancer:\n        servers:\n"
         .to_owned();
@@ -54,25 +45,15 @@ fn become_worker(world: &mut World, name: &str, grant: &Grant) {
         snap.cluster = Some(grant.cluster);
         snap.member = None;
     }
-    let kubelet = machine
-        .text(&format!("{DATA}/args/kubelet"))
-        .unwrap_or_default();
+    let kubelet = machine.text(&format!("{DATA}/args/kubelet")).unwrap_or_default();
     let kubelet = kubelet.replace(
         "node.kubernetes.io/microk8s-controlplane=microk8s-controlplane",
         "node.kubernetes.io/microk8s-worker=microk8s-worker",
     );
     let files = machine.files.as_mut();
     files.write(&format!("{DATA}/args/kubelet"), kubelet.as_bytes(), 0o660);
-    files.write(
-        &format!("{DATA}/args/apiserver-proxy"),
-        b"--refresh-interval=30s\n",
-        0o660,
-    );
-    files.write(
-        &format!("{DATA}/args/traefik/provider.yaml"),
-        provider.as_bytes(),
-        0o660,
-    );
+    files.write(&format!("{DATA}/args/apiserver-proxy"), b"--refresh-interval=30s\n", 0o660);
+    files.write(&format!("{DATA}/args/traefik/provider.yaml"), provider.as_bytes(), 0o660);
     machine.set_lock("clustered.lock", true);
     machine.set_lock("no-cert-reissue", true);
     machine.set_lock("no-k8s-dqlite", true);

@@ -19,10 +19,8 @@ pub(super) fn main(world: &mut World, call: &mut Call, command: &str, args: &[St
                     let left = change.ends.saturating_sub(world.now);
                     after(left, move |_, call| {
                         if change.failed {
-                            let text = format!(
-                                "error: cannot perform the following tasks:\n- {} (aborted)",
-                                change.summary
-                            );
+                            let text =
+                                format!("error: cannot perform the following tasks:\n- {} (aborted)", change.summary);
                             return call.fail(1, text);
                         }
                         Next::Exit(0)
@@ -33,13 +31,7 @@ pub(super) fn main(world: &mut World, call: &mut Call, command: &str, args: &[St
                     table(call, &[header(), row]);
                     Next::Exit(0)
                 }
-                _ => call.fail(
-                    1,
-                    format!(
-                        "error: cannot abort change {} with nothing pending",
-                        change.id
-                    ),
-                ),
+                _ => call.fail(1, format!("error: cannot abort change {} with nothing pending", change.id)),
             }
         }
     }
@@ -50,42 +42,23 @@ fn find(world: &World, call: &Call, args: &[String]) -> Option<Change> {
     let wanted = args.first()?;
     if let Some(kind) = wanted.strip_prefix("--last=") {
         let kind = kind.trim_end_matches('?');
-        return changes
-            .iter()
-            .rev()
-            .find(|change| change.kind.starts_with(kind))
-            .cloned();
+        return changes.iter().rev().find(|change| change.kind.starts_with(kind)).cloned();
     }
-    changes
-        .iter()
-        .find(|change| change.id.to_string() == *wanted)
-        .cloned()
+    changes.iter().find(|change| change.id.to_string() == *wanted).cloned()
 }
 
 fn header() -> Vec<String> {
-    ["ID", "Status", "Spawn", "Ready", "Summary"]
-        .map(str::to_owned)
-        .to_vec()
+    ["ID", "Status", "Spawn", "Ready", "Summary"].map(str::to_owned).to_vec()
 }
 
 fn row(world: &World, change: &Change) -> Vec<String> {
-    let ready = if world.now < change.ends {
-        "-".to_owned()
-    } else {
-        clock(world, change.ends)
-    };
+    let ready = if world.now < change.ends { "-".to_owned() } else { clock(world, change.ends) };
     let status = match (world.now < change.ends, change.failed) {
         (true, _) => "Doing",
         (false, true) => "Error",
         (false, false) => "Done",
     };
-    vec![
-        change.id.to_string(),
-        status.to_owned(),
-        clock(world, change.spawned),
-        ready,
-        change.summary.clone(),
-    ]
+    vec![change.id.to_string(), status.to_owned(), clock(world, change.spawned), ready, change.summary.clone()]
 }
 
 fn clock(world: &World, at: u64) -> String {
@@ -97,9 +70,7 @@ fn changes(world: &World, call: &mut Call) -> Next {
     if changes.is_empty() {
         return call.fail(1, "error: no changes found");
     }
-    let rows: Vec<_> = std::iter::once(header())
-        .chain(changes.iter().map(|change| row(world, change)))
-        .collect();
+    let rows: Vec<_> = std::iter::once(header()).chain(changes.iter().map(|change| row(world, change))).collect();
     table(call, &rows);
     call.say("");
     Next::Exit(0)
@@ -108,15 +79,8 @@ fn changes(world: &World, call: &mut Call) -> Next {
 /// `snap wait system seed.loaded`
 fn wait(world: &World, call: &mut Call, args: &[String]) -> Next {
     if args != ["system", "seed.loaded"] {
-        return call.fail(
-            64,
-            "error: the required arguments `<snap>` and `<key>` were not provided",
-        );
+        return call.fail(64, "error: the required arguments `<snap>` and `<key>` were not provided");
     }
-    let seeded = world
-        .machine(&call.machine)
-        .snapd
-        .seeded
-        .unwrap_or(world.now);
+    let seeded = world.machine(&call.machine).snapd.seeded.unwrap_or(world.now);
     after(seeded.saturating_sub(world.now), |_, _| Next::Exit(0))
 }

@@ -11,28 +11,20 @@ use super::{Change, Installed, channel, may_change, names, option, store_down, t
 /// `snap install NAME [--classic] [--channel=C]`
 pub(super) fn install(world: &mut World, call: &mut Call, args: &[String]) -> Next {
     let Some(snap) = names(args).into_iter().next() else {
-        return call.fail(
-            64,
-            "error: the required argument `<snap> (at least 1 argument)` was not provided",
-        );
+        return call.fail(64, "error: the required argument `<snap> (at least 1 argument)` was not provided");
     };
     let machine = call.machine.clone();
     if let Err(end) = may_change(world, call, &snap) {
         return end;
     }
     if world.machine(&machine).snapd.snaps.contains_key(&snap) {
-        return call.fail(
-            0,
-            format!("snap \"{snap}\" is already installed, see 'snap help refresh'"),
-        );
+        return call.fail(0, format!("snap \"{snap}\" is already installed, see 'snap help refresh'"));
     }
     if let Some(end) = store_down(world, call) {
         return end;
     }
     if snap != "microk8s" {
-        return after(900, move |_, call| {
-            call.fail(1, format!("error: snap \"{snap}\" not found"))
-        });
+        return after(900, move |_, call| call.fail(1, format!("error: snap \"{snap}\" not found")));
     }
     let wanted = channel(args).unwrap_or_else(|| "latest/stable".to_owned());
     let offer = match find(world, &wanted) {
@@ -50,13 +42,7 @@ pub(super) fn install(world: &mut World, call: &mut Call, args: &[String]) -> Ne
         });
     }
     let took = 20_000 + world.rng.random_range(0..25_000);
-    begin(
-        world,
-        &machine,
-        "install-snap",
-        &format!("Install \"microk8s\" snap from \"{wanted}\" channel"),
-        took,
-    );
+    begin(world, &machine, "install-snap", &format!("Install \"microk8s\" snap from \"{wanted}\" channel"), took);
     let summary = offer.clone();
     world.later_on(&machine, took - 300, move |world, name| {
         finish(world, name, &offer);
@@ -67,37 +53,22 @@ pub(super) fn install(world: &mut World, call: &mut Call, args: &[String]) -> Ne
     }
     after(took, move |world, call| {
         if option(&call.args(), "--quiet").is_some()
-            || !world
-                .machine(&call.machine)
-                .snapd
-                .snaps
-                .contains_key("microk8s")
+            || !world.machine(&call.machine).snapd.snaps.contains_key("microk8s")
         {
-            return call.fail(1, "error: cannot perform the following tasks:\n- Run install hook of \"microk8s\" snap (aborted)");
+            return call.fail(
+                1,
+                "error: cannot perform the following tasks:\n- Run install hook of \"microk8s\" snap (aborted)",
+            );
         }
         let mark = tick(call);
-        let place = if summary.name == "latest/stable" {
-            String::new()
-        } else {
-            format!(" ({})", summary.name)
-        };
-        call.quit(
-            0,
-            format!(
-                "microk8s{place} {} from Canonical{mark} installed",
-                summary.version
-            ),
-        )
+        let place = if summary.name == "latest/stable" { String::new() } else { format!(" ({})", summary.name) };
+        call.quit(0, format!("microk8s{place} {} from Canonical{mark} installed", summary.version))
     })
 }
 
 /// The store's row for a channel, or its refusal.
 pub(super) fn find(world: &World, wanted: &str) -> Result<Channel, String> {
-    let offer = world
-        .store
-        .iter()
-        .find(|channel| channel.name == wanted)
-        .cloned();
+    let offer = world.store.iter().find(|channel| channel.name == wanted).cloned();
     offer.ok_or_else(|| {
         let track = wanted.split('/').next().unwrap_or_default();
         let known = world.store.iter().any(|channel| channel.name.split('/').next() == Some(track));
@@ -116,13 +87,7 @@ pub(super) fn find(world: &World, wanted: &str) -> Result<Channel, String> {
 }
 
 /// Notes a change that is under way for `took` milliseconds.
-pub(super) fn begin(
-    world: &mut World,
-    machine: &str,
-    kind: &'static str,
-    summary: &str,
-    took: u64,
-) -> u64 {
+pub(super) fn begin(world: &mut World, machine: &str, kind: &'static str, summary: &str, took: u64) -> u64 {
     let now = world.now;
     let snapd = &mut world.machine_mut(machine).snapd;
     let id = snapd.next_id();

@@ -8,11 +8,7 @@ use super::{names, table, tick};
 pub(super) fn list(world: &mut World, call: &mut Call, args: &[String]) -> Next {
     let wanted = names(args);
     let snapd = world.machine(&call.machine).snapd.clone();
-    let mut rows = vec![
-        ["Name", "Version", "Rev", "Tracking", "Publisher", "Notes"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
+    let mut rows = vec![["Name", "Version", "Rev", "Tracking", "Publisher", "Notes"].map(str::to_owned).to_vec()];
     for (name, snap) in &snapd.snaps {
         if !wanted.is_empty() && !wanted.contains(name) {
             continue;
@@ -32,10 +28,7 @@ pub(super) fn list(world: &mut World, call: &mut Call, args: &[String]) -> Next 
     }
     if rows.len() == 1 {
         if wanted.is_empty() {
-            return call.fail(
-                0,
-                "No snaps are installed yet. Try 'snap install hello-world'.",
-            );
+            return call.fail(0, "No snaps are installed yet. Try 'snap install hello-world'.");
         }
         return call.fail(1, "error: no matching snaps installed");
     }

@@ -71,9 +71,7 @@ pub struct Snapd {
 impl Snapd {
     /// The unfinished change about a snap.
     pub(super) fn running(&self, snap: &str, now: Millis) -> Option<&Change> {
-        self.changes
-            .iter()
-            .find(|change| change.snap == snap && change.ends > now)
+        self.changes.iter().find(|change| change.snap == snap && change.ends > now)
     }
 
     pub(super) fn next_id(&self) -> u64 {
@@ -88,20 +86,12 @@ pub(super) const SEEDING: Millis = 9_000;
 pub(super) fn main(world: &mut World, call: &mut Call) -> Next {
     let args = call.args();
     let Some(command) = args.first().cloned() else {
-        return call.quit(
-            0,
-            "The snap command lets you install, configure, refresh and remove snaps.",
-        );
+        return call.quit(0, "The snap command lets you install, configure, refresh and remove snaps.");
     };
     let rest: Vec<String> = args[1..].to_vec();
-    let reads = [
-        "list", "info", "services", "changes", "tasks", "version", "get", "wait", "watch", "known",
-        "find",
-    ];
+    let reads = ["list", "info", "services", "changes", "tasks", "version", "get", "wait", "watch", "known", "find"];
     if call.exec.user != "root" && !reads.contains(&command.as_str()) {
-        return after(200, |_, call| {
-            call.fail(1, "error: access denied (try with sudo)")
-        });
+        return after(200, |_, call| call.fail(1, "error: access denied (try with sudo)"));
     }
     let took = world.around(match command.as_str() {
         "list" => 200,
@@ -116,15 +106,10 @@ pub(super) fn main(world: &mut World, call: &mut Call) -> Next {
         "list" => list::list(world, call, &rest),
         "info" => info::info(world, call, &rest),
         "services" | "start" | "stop" | "restart" => services::main(world, call, &command, &rest),
-        "changes" | "tasks" | "watch" | "wait" | "abort" => {
-            changes::main(world, call, &command, &rest)
-        }
+        "changes" | "tasks" | "watch" | "wait" | "abort" => changes::main(world, call, &command, &rest),
         "set" | "get" | "unset" => settings::main(world, call, &command, &rest),
         "version" | "--version" => info::version(world, call),
-        other => call.fail(
-            64,
-            format!("error: unknown command \"{other}\", see 'snap help'."),
-        ),
+        other => call.fail(64, format!("error: unknown command \"{other}\", see 'snap help'.")),
     })
 }
 
@@ -197,13 +182,7 @@ fn tick(call: &Call) -> &'static str {
 fn table(call: &mut Call, rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
-        .map(|column| {
-            rows.iter()
-                .filter_map(|row| row.get(column))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
-        })
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
         .collect();
     for row in rows {
         let mut line = String::new();
@@ -221,13 +200,7 @@ fn table(call: &mut Call, rows: &[Vec<String>]) {
 fn may_change(world: &mut World, call: &mut Call, snap: &str) -> Result<(), Next> {
     if let Some(lasts) = world.machine_mut(&call.machine).snapd.busy.take() {
         let machine = call.machine.clone();
-        install::begin(
-            world,
-            &machine,
-            "install-snap",
-            "Install \"microk8s\" snap",
-            lasts,
-        );
+        install::begin(world, &machine, "install-snap", "Install \"microk8s\" snap", lasts);
         if let Some(change) = world.machine_mut(&machine).snapd.changes.last_mut() {
             change.failed = true;
         }
@@ -238,10 +211,7 @@ fn may_change(world: &mut World, call: &mut Call, snap: &str) -> Result<(), Next
         return Err(call.fail(10, text));
     }
     if let Some(change) = snapd.running(snap, world.now) {
-        let text = format!(
-            "error: snap \"{snap}\" has \"{}\" change in progress",
-            change.kind
-        );
+        let text = format!("error: snap \"{snap}\" has \"{}\" change in progress", change.kind);
         return Err(call.fail(10, text));
     }
     Ok(())
@@ -249,9 +219,6 @@ fn may_change(world: &mut World, call: &mut Call, snap: &str) -> Result<(), Next
 
 /// Ends with what snapd says when the store does not answer.
 fn store_down(world: &mut World, call: &mut Call) -> Option<Next> {
-    (world.fit_store() || !world.machine(&call.machine).connected).then(|| {
-        after(8_000, |_, call| {
-            call.fail(1, "error: unable to contact snap store")
-        })
-    })
+    (world.fit_store() || !world.machine(&call.machine).connected)
+        .then(|| after(8_000, |_, call| call.fail(1, "error: unable to contact snap store")))
 }

@@ -8,9 +8,7 @@ use super::{can_hold, channel, may_change, names, store_down, tick};
 
 /// `snap refresh …`
 pub(super) fn refresh(world: &mut World, call: &mut Call, args: &[String]) -> Next {
-    let holds = args
-        .iter()
-        .find(|arg| arg.as_str() == "--hold" || arg.starts_with("--hold="));
+    let holds = args.iter().find(|arg| arg.as_str() == "--hold" || arg.starts_with("--hold="));
     if let Some(hold) = holds.cloned() {
         return self::hold(world, call, &hold, &names(args));
     }
@@ -19,12 +17,7 @@ pub(super) fn refresh(world: &mut World, call: &mut Call, args: &[String]) -> Ne
     }
     if args.iter().any(|arg| arg == "--time") {
         call.say("timer: 00:00~24:00/4\nlast: n/a\nnext: today at 19:26 UTC");
-        if let Some(hold) = world
-            .machine(&call.machine)
-            .snapd
-            .settings
-            .get("refresh.hold")
-        {
+        if let Some(hold) = world.machine(&call.machine).snapd.settings.get("refresh.hold") {
             call.say(format!("hold: {hold}"));
         }
         return Next::Exit(0);
@@ -46,23 +39,13 @@ pub(super) fn refresh(world: &mut World, call: &mut Call, args: &[String]) -> Ne
         Ok(offer) => offer,
         Err(text) => return after(900, move |_, call| call.fail(1, text)),
     };
-    if snap != "microk8s"
-        || (offer.name == installed.tracking && offer.revision == installed.revision)
-    {
-        return after(900, move |_, call| {
-            call.fail(0, format!("snap \"{snap}\" has no updates available"))
-        });
+    if snap != "microk8s" || (offer.name == installed.tracking && offer.revision == installed.revision) {
+        return after(900, move |_, call| call.fail(0, format!("snap \"{snap}\" has no updates available")));
     }
     let machine = call.machine.clone();
     let same = offer.revision == installed.revision;
     let took = if same { 1_000 } else { world.around(40_000) };
-    begin(
-        world,
-        &machine,
-        "refresh-snap",
-        &format!("Refresh \"microk8s\" snap from \"{wanted}\" channel"),
-        took,
-    );
+    begin(world, &machine, "refresh-snap", &format!("Refresh \"microk8s\" snap from \"{wanted}\" channel"), took);
     let version = offer.version.clone();
     world.later_on(&machine, took - 300, move |world, name| {
         if !same {
@@ -82,24 +65,15 @@ pub(super) fn refresh(world: &mut World, call: &mut Call, args: &[String]) -> Ne
     });
     after(took, move |_, call| {
         let mark = tick(call);
-        call.quit(
-            0,
-            format!("microk8s ({wanted}) {version} from Canonical{mark} refreshed"),
-        )
+        call.quit(0, format!("microk8s ({wanted}) {version} from Canonical{mark} refreshed"))
     })
 }
 
 /// Every revision has its own copy of `$SNAP_DATA`; `current` points at the newest.
 fn move_data(machine: &mut Machine, revision: &str) {
-    let old = machine
-        .microk8s
-        .as_ref()
-        .map_or_else(String::new, |snap| snap.revision.clone());
+    let old = machine.microk8s.as_ref().map_or_else(String::new, |snap| snap.revision.clone());
     machine.files.remove(DATA);
-    machine.files.rename(
-        &format!("/var/snap/microk8s/{old}"),
-        &format!("/var/snap/microk8s/{revision}"),
-    );
+    machine.files.rename(&format!("/var/snap/microk8s/{old}"), &format!("/var/snap/microk8s/{revision}"));
     machine.files.symlink(revision, DATA);
 }
 
@@ -112,17 +86,10 @@ fn hold(world: &mut World, call: &mut Call, flag: &str, snaps: &[String]) -> Nex
     let installed = world.machine(&machine).snapd.snaps.clone();
     for snap in snaps {
         if !installed.contains_key(snap) {
-            return call.fail(
-                1,
-                format!("error: cannot hold refreshes: snap \"{snap}\" is not installed"),
-            );
+            return call.fail(1, format!("error: cannot hold refreshes: snap \"{snap}\" is not installed"));
         }
     }
-    let when = if until == "forever" {
-        "indefinitely".to_owned()
-    } else {
-        format!("for {until}")
-    };
+    let when = if until == "forever" { "indefinitely".to_owned() } else { format!("for {until}") };
     let state = &mut world.machine_mut(&machine).snapd;
     if snaps.is_empty() {
         state.settings.insert("refresh.hold".to_owned(), until);
@@ -132,12 +99,7 @@ fn hold(world: &mut World, call: &mut Call, flag: &str, snaps: &[String]) -> Nex
         state.holds.insert(snap.clone(), until.clone());
     }
     let quoted: Vec<String> = snaps.iter().map(|snap| format!("\"{snap}\"")).collect();
-    after(200, move |_, call| {
-        call.quit(
-            0,
-            format!("General refreshes of {} held {when}", quoted.join(", ")),
-        )
-    })
+    after(200, move |_, call| call.quit(0, format!("General refreshes of {} held {when}", quoted.join(", "))))
 }
 
 fn unhold(world: &mut World, call: &mut Call, snaps: &[String]) -> Next {
@@ -149,8 +111,5 @@ fn unhold(world: &mut World, call: &mut Call, snaps: &[String]) -> Next {
         world.machine_mut(&machine).snapd.holds.remove(snap);
     }
     let quoted: Vec<String> = snaps.iter().map(|snap| format!("\"{snap}\"")).collect();
-    call.quit(
-        0,
-        format!("Removed general refresh hold of {}", quoted.join(", ")),
-    )
+    call.quit(0, format!("Removed general refresh hold of {}", quoted.join(", ")))
 }

@@ -8,10 +8,7 @@ use super::{may_change, names};
 /// `snap remove [--purge] NAME`
 pub(super) fn remove(world: &mut World, call: &mut Call, args: &[String]) -> Next {
     let Some(snap) = names(args).into_iter().next() else {
-        return call.fail(
-            64,
-            "error: the required argument `<snap> (at least 1 argument)` was not provided",
-        );
+        return call.fail(64, "error: the required argument `<snap> (at least 1 argument)` was not provided");
     };
     if let Err(end) = may_change(world, call, &snap) {
         return end;
@@ -21,13 +18,7 @@ pub(super) fn remove(world: &mut World, call: &mut Call, args: &[String]) -> Nex
     }
     let machine = call.machine.clone();
     let took = world.around(18_000);
-    begin(
-        world,
-        &machine,
-        "remove-snap",
-        &format!("Remove \"{snap}\" snap"),
-        took,
-    );
+    begin(world, &machine, "remove-snap", &format!("Remove \"{snap}\" snap"), took);
     let name = snap.clone();
     world.later_on(&machine, 3_000, |world, machine| {
         world.stop_services(machine);

@@ -16,9 +16,7 @@ pub(in super::super) fn service_of(name: &str) -> Option<&'static str> {
 /// `snap services|start|stop|restart [NAME]`
 pub(super) fn main(world: &mut World, call: &mut Call, command: &str, args: &[String]) -> Next {
     let name = args.iter().find(|arg| !arg.starts_with('-')).cloned();
-    let snap = name
-        .as_deref()
-        .map_or("microk8s", |name| name.split('.').next().unwrap_or(name));
+    let snap = name.as_deref().map_or("microk8s", |name| name.split('.').next().unwrap_or(name));
     if world.machine(&call.machine).microk8s.is_none() || snap != "microk8s" {
         let text = match &name {
             Some(_) => format!("error: snap \"{snap}\" not found"),
@@ -31,13 +29,7 @@ pub(super) fn main(world: &mut World, call: &mut Call, command: &str, args: &[St
         _ => SERVICES.to_vec(),
     };
     if chosen.is_empty() {
-        return call.fail(
-            1,
-            format!(
-                "error: snap \"microk8s\" has no service \"{}\"",
-                name.unwrap_or_default()
-            ),
-        );
+        return call.fail(1, format!("error: snap \"microk8s\" has no service \"{}\"", name.unwrap_or_default()));
     }
     if command == "services" {
         return services(world, call, &chosen);
@@ -73,23 +65,10 @@ fn services(world: &World, call: &mut Call, chosen: &[&'static str]) -> Next {
     let Some(snap) = &world.machine(&call.machine).microk8s else {
         return Next::Exit(1);
     };
-    let mut rows = vec![
-        ["Service", "Startup", "Current", "Notes"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
+    let mut rows = vec![["Service", "Startup", "Current", "Notes"].map(str::to_owned).to_vec()];
     for service in chosen {
-        let current = if snap.active(service) {
-            "active"
-        } else {
-            "inactive"
-        };
-        rows.push(vec![
-            format!("microk8s.daemon-{service}"),
-            "enabled".into(),
-            current.into(),
-            "-".into(),
-        ]);
+        let current = if snap.active(service) { "active" } else { "inactive" };
+        rows.push(vec![format!("microk8s.daemon-{service}"), "enabled".into(), current.into(), "-".into()]);
     }
     table(call, &rows);
     Next::Exit(0)

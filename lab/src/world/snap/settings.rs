@@ -24,35 +24,25 @@ pub(super) fn main(world: &mut World, call: &mut Call, command: &str, args: &[St
             match settings.get(*key) {
                 Some(value) => call.say(value),
                 None => {
-                    return call.fail(
-                        1,
-                        format!("error: snap \"core\" has no \"{key}\" configuration option"),
-                    );
+                    return call.fail(1, format!("error: snap \"core\" has no \"{key}\" configuration option"));
                 }
             }
         }
         return Next::Exit(0);
     }
     for assignment in keys {
-        let (key, value) = assignment
-            .split_once('=')
-            .map_or((assignment.as_str(), None), |(key, value)| {
-                (key, Some(value))
-            });
+        let (key, value) =
+            assignment.split_once('=').map_or((assignment.as_str(), None), |(key, value)| (key, Some(value)));
         let value = value.map(|value| value.trim_matches('"').to_owned());
         if key == "refresh.hold"
-            && let Some(text) = value
-                .as_deref()
-                .filter(|text| !text.is_empty() && *text != "forever")
+            && let Some(text) = value.as_deref().filter(|text| !text.is_empty() && *text != "forever")
             && text.parse::<jiff::Timestamp>().is_err()
         {
             return call.fail(1, format!("error: cannot perform the following tasks:\n- Run configure hook of \"core\" snap (run hook \"configure\": refresh.hold cannot be parsed: parsing time \"{text}\")"));
         }
         let settings = &mut world.machine_mut(&call.machine).snapd.settings;
         match value {
-            Some(value) if command == "set" && !value.is_empty() => {
-                settings.insert(key.to_owned(), value)
-            }
+            Some(value) if command == "set" && !value.is_empty() => settings.insert(key.to_owned(), value),
             _ => settings.remove(key),
         };
     }
