@@ -1,4 +1,6 @@
-//! How a run can end: the exit codes in one table.
+//! How a run can end: the exit codes in one table, and the failure shown at the edge of the program.
+
+use std::fmt;
 
 /// The exit codes of the program. They are part of its interface and do not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -27,3 +29,54 @@ pub enum ExitCode {
     /// Interrupted.
     Interrupted = 130,
 }
+
+impl ExitCode {
+    /// The number the program ends with.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        code.number().into()
+    }
+}
+
+/// Why a command ended without its result: what is printed, and the code the program ends with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code.
+    pub code: ExitCode,
+    /// What went wrong and where; may have several lines.
+    pub message: String,
+    /// The next thing to do or type.
+    pub help: Option<String>,
+}
+
+impl Failure {
+    /// A failure without a word on what to do next.
+    pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), help: None }
+    }
+
+    /// The same with the next thing to do or type.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// What an input or output operation on this machine failed at.
+    pub fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
+        Self::new(ExitCode::Internal, format!("{what}: {error}"))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}

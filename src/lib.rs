@@ -13,6 +13,8 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod diagnostic;
+mod document;
 pub mod engine;
 pub mod error;
 pub mod facts;
@@ -23,4 +25,5 @@ pub mod plan;
 pub mod playbook;
 pub mod report;
 pub mod ssh;
+pub mod status;
 pub mod steps;

@@ -1,6 +1,13 @@
 //! What does not hold yet, and why: a pure function of inventory, recipe and facts.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
+
+use crate::facts::{Facts, when};
+use crate::inventory::model::{Inventory, Node, Role};
+use crate::playbook::model::{Action, On, Recipe, Step};
+use crate::steps;
 
 /// What a check says of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,6 +30,50 @@ pub enum Verdict {
         /// The reason and the way out.
         reason: String,
     },
+    /// On its way: only time helps, and there is a limit to it.
+    Settling {
+        /// What is not so yet.
+        why: String,
+    },
+    /// Cannot be known or done before an unreachable node answers. What does not need that node goes on.
+    Waits {
+        /// The nodes' names.
+        nodes: Vec<String>,
+        /// What waits for them.
+        why: String,
+    },
+}
+
+impl Verdict {
+    /// Differs, in one line.
+    pub fn differs(why: impl Into<String>) -> Self {
+        Self::Differs { why: why.into() }
+    }
+
+    /// On its way, in one line.
+    pub fn settling(why: impl Into<String>) -> Self {
+        Self::Settling { why: why.into() }
+    }
+
+    /// Blocked, with the way out.
+    pub fn blocked(reason: impl Into<String>) -> Self {
+        Self::Blocked { reason: reason.into() }
+    }
+
+    /// Unknown until another step is done.
+    pub fn unknown(after: impl Into<String>) -> Self {
+        Self::Unknown { after: after.into() }
+    }
+
+    /// What was observed, as one text.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Holds => String::new(),
+            Self::Differs { why } | Self::Settling { why } | Self::Waits { why, .. } => why.clone(),
+            Self::Unknown { after } => format!("known only after {after}"),
+            Self::Blocked { reason } => reason.clone(),
+        }
+    }
 }
 
 /// Where a pending step stands: on a node or in the cluster.
@@ -58,11 +109,131 @@ pub struct Pending {
 pub struct Plan {
     /// Everything that does not hold.
     pub pending: Vec<Pending>,
+    /// The nodes that could not be reached, with the reason.
+    pub unreachable: BTreeMap<String, String>,
 }
 
 impl Plan {
-    /// Whether nothing is left to do.
+    /// Whether nothing is left to do and every node was seen.
     pub fn is_empty(&self) -> bool {
-        self.pending.is_empty()
+        self.pending.is_empty() && self.unreachable.is_empty()
+    }
+
+    /// What could be applied now.
+    pub fn runnable(&self) -> impl Iterator<Item = &Pending> {
+        self.pending.iter().filter(|pending| pending.runnable)
+    }
+
+    /// The refusals of the pre-flight, if any: nothing is changed while there is one.
+    pub fn refusals(&self) -> impl Iterator<Item = &Pending> {
+        self.pending
+            .iter()
+            .filter(|pending| pending.playbook == PREFLIGHT && matches!(pending.verdict, Verdict::Blocked { .. }))
+    }
+}
+
+/// The playbook whose refusals keep homeprov from changing anything.
+pub const PREFLIGHT: &str = "00-preflight";
+
+/// Compares what is wanted with what was observed.
+///
+/// Per node the order is the recipe's, and nodes advance independently. A cluster step waits until everything
+/// before it holds on every node that answers, and steps behind a cluster step wait for it; one that merely waits
+/// for an unreachable node does not hold up the rest.
+pub fn plan(inventory: &Inventory, recipe: &Recipe, facts: &Facts) -> Plan {
+    let mut gates = Gates::default();
+    let mut pending = Vec::new();
+    for step in &recipe.steps {
+        for place in places(inventory, facts, step) {
+            let verdict = verdict(inventory, facts, step, &place);
+            if verdict == Verdict::Holds {
+                continue;
+            }
+            let runnable = matches!(verdict, Verdict::Differs { .. }) && gates.open(&place);
+            gates.close(&place, &verdict);
+            pending.push(Pending {
+                step: step.id.clone(),
+                title: step.title.clone(),
+                playbook: step.playbook.clone(),
+                place,
+                verdict,
+                runnable,
+            });
+        }
+    }
+    let unreachable =
+        inventory.nodes.iter().filter_map(|node| Some((node.name.clone(), facts.unreachable(&node.name)?.to_owned())));
+    let mut plan = Plan { pending, unreachable: unreachable.collect() };
+    if plan.refusals().next().is_some() {
+        plan.pending.iter_mut().for_each(|pending| pending.runnable = false);
+    }
+    plan
+}
+
+/// What stands in the way of later steps.
+#[derive(Default)]
+struct Gates {
+    nodes: BTreeSet<String>,
+    cluster: bool,
+}
+
+impl Gates {
+    fn open(&self, place: &Place) -> bool {
+        match place {
+            Place::Node(node) => !self.cluster && !self.nodes.contains(node),
+            Place::Cluster => !self.cluster && self.nodes.is_empty(),
+        }
+    }
+
+    fn close(&mut self, place: &Place, verdict: &Verdict) {
+        if matches!(verdict, Verdict::Waits { .. }) {
+            return;
+        }
+        match place {
+            Place::Node(node) => drop(self.nodes.insert(node.clone())),
+            Place::Cluster => self.cluster = true,
+        }
+    }
+}
+
+/// Where a step should hold: nodes that did not answer are left out, they are unreachable as a whole.
+fn places(inventory: &Inventory, facts: &Facts, step: &Step) -> Vec<Place> {
+    let wanted = |node: &&Node| match step.on {
+        On::All => true,
+        On::ControlPlane => node.role == Role::ControlPlane,
+        On::Workers => node.role == Role::Worker,
+        On::Seed => facts.seed(inventory).is_some_and(|seed| seed.name == node.name),
+        On::Cluster => false,
+    };
+    if step.on == On::Cluster {
+        return vec![Place::Cluster];
+    }
+    let nodes = inventory.nodes.iter().filter(wanted).filter(|node| facts.node(&node.name).is_some());
+    let nodes = nodes.filter(|node| step.when.as_ref().is_none_or(|name| when::holds(name, facts, node)));
+    nodes.map(|node| Place::Node(node.name.clone())).collect()
+}
+
+fn verdict(inventory: &Inventory, facts: &Facts, step: &Step, place: &Place) -> Verdict {
+    match (&step.action, place) {
+        (Action::Builtin(name), _) => match steps::builtin(name) {
+            Some(builtin) => builtin.check(inventory, facts, place),
+            None => Verdict::blocked(format!(
+                "this homeprov has no step `{name}`; `homeprov playbooks list` shows what it has"
+            )),
+        },
+        (Action::Script { .. }, Place::Node(node)) => script_verdict(facts, step, node),
+        (Action::Script { .. }, Place::Cluster) => Verdict::blocked("a script runs on nodes, not on the cluster"),
+    }
+}
+
+fn script_verdict(facts: &Facts, step: &Step, node: &str) -> Verdict {
+    match facts.seen(node).and_then(|seen| seen.checks.get(&step.id)) {
+        Some(answer) if answer.succeeded() => Verdict::Holds,
+        Some(answer) if answer.timed_out => Verdict::differs("its check did not end in time"),
+        Some(answer) => {
+            let said = answer.stdout.trim();
+            Verdict::differs(if said.is_empty() { format!("not so yet: {}", step.title) } else { said.to_owned() })
+        }
+        None => Verdict::differs("its check gave no answer"),
     }
 }

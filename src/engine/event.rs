@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::plan::{Place, Plan};
 use crate::ssh::Purpose;
@@ -32,6 +32,7 @@ pub enum Event {
         /// The node.
         node: String,
         /// How long it took.
+        #[serde(serialize_with = "seconds")]
         took: Duration,
     },
     /// A node could not be reached; it may be tried again.
@@ -48,6 +49,7 @@ pub enum Event {
         /// Why.
         purpose: Purpose,
         /// How long it took.
+        #[serde(serialize_with = "seconds")]
         took: Duration,
     },
     /// A forward to an API server was opened.
@@ -91,6 +93,7 @@ pub enum Event {
         /// Where.
         place: Place,
         /// How long it took.
+        #[serde(serialize_with = "seconds")]
         took: Duration,
     },
     /// A step that was applied, or that the run waited for, is observed to hold.
@@ -111,6 +114,7 @@ pub enum Event {
         /// What went wrong.
         reason: String,
         /// When it is tried again.
+        #[serde(serialize_with = "seconds")]
         after: Duration,
     },
     /// A step failed for good in this run.
@@ -135,6 +139,7 @@ pub enum Event {
         /// What is not so yet.
         why: String,
         /// What is left of its limit.
+        #[serde(serialize_with = "seconds")]
         left: Duration,
     },
     /// Something the user should know that is no failure.
@@ -151,6 +156,7 @@ pub enum Event {
         /// What happened, in one line.
         summary: String,
         /// How long the run took.
+        #[serde(serialize_with = "seconds")]
         took: Duration,
         /// Number of SSH connections made.
         connections: u32,
@@ -163,3 +169,8 @@ pub enum Event {
 
 /// Takes events. Sending never blocks and never fails.
 pub type Sink = tokio::sync::mpsc::UnboundedSender<Event>;
+
+/// Durations are numbers of seconds in JSON.
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}

@@ -1,2 +1,15 @@
-//! The loop: observe, plan, run what is runnable, observe again.
+//! The loop: observe, plan, run what is runnable, observe again, until a fresh observation leaves nothing to do.
+
+mod apply;
 pub mod event;
+mod ledger;
+mod outcome;
+mod run;
+mod session;
+pub mod status;
+pub mod stop;
+
+pub use outcome::Outcome;
+pub use session::{Session, plan, up};
+pub use status::status;
+pub use stop::Stop;

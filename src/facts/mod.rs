@@ -1,1 +1,114 @@
-//! What was observed.
+//! What was observed: [`NodeFacts`] from one exec on each node, [`ClusterFacts`] from the API.
+
+pub mod cluster;
+pub mod gather;
+pub mod here;
+pub mod identity;
+pub mod node;
+pub mod observe;
+pub mod parse;
+pub mod probe;
+pub mod record;
+pub mod when;
+
+use std::collections::BTreeMap;
+
+pub use cluster::{ClusterFacts, KubernetesNode, MetallbFacts};
+pub use identity::{Identity, IdentityRecord};
+pub use node::{Member, MemberRole, NodeFacts, Snap};
+pub use record::Record;
+
+use crate::inventory::model::{Inventory, Node, Role};
+use crate::ssh::SectionAnswer;
+
+/// One observation of everything.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// By node name; every node of the inventory has an entry.
+    pub nodes: BTreeMap<String, Observation>,
+    /// What the cluster's API says; absent while no control plane of this cluster answers.
+    pub cluster: Option<ClusterFacts>,
+    /// Why [`Facts::cluster`] is absent, when it was asked for and did not answer.
+    pub cluster_problem: Option<String>,
+    /// The cluster identity recorded on this machine.
+    pub recorded_here: Option<IdentityRecord>,
+    /// User namespaces of nodes that are a cluster of their own and wait to be joined.
+    pub lone_namespaces: BTreeMap<String, Vec<String>>,
+    /// When this was observed, by the controller's clock.
+    pub observed_at: jiff::Timestamp,
+}
+
+/// What came of looking at one node.
+#[derive(Debug, Clone)]
+pub enum Observation {
+    /// It answered.
+    Seen(Box<Seen>),
+    /// It could not be reached.
+    Unreachable {
+        /// Why, with the remedy.
+        reason: String,
+    },
+}
+
+/// The answer of one node.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The fact probe's answer.
+    pub facts: NodeFacts,
+    /// The answers of the recipe's checks, by step id.
+    pub checks: BTreeMap<String, SectionAnswer>,
+}
+
+impl Facts {
+    /// The facts of a node that answered.
+    pub fn node(&self, name: &str) -> Option<&NodeFacts> {
+        self.seen(name).map(|seen| &seen.facts)
+    }
+
+    /// The whole answer of a node that answered.
+    pub fn seen(&self, name: &str) -> Option<&Seen> {
+        match self.nodes.get(name) {
+            Some(Observation::Seen(seen)) => Some(seen),
+            _ => None,
+        }
+    }
+
+    /// Why a node could not be reached, when it could not.
+    pub fn unreachable(&self, name: &str) -> Option<&str> {
+        match self.nodes.get(name) {
+            Some(Observation::Unreachable { reason }) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// The nodes that answered, with their facts, in inventory order.
+    pub fn answering<'a>(&'a self, inventory: &'a Inventory) -> impl Iterator<Item = (&'a Node, &'a NodeFacts)> {
+        inventory.nodes.iter().filter_map(|node| Some((node, self.node(&node.name)?)))
+    }
+
+    /// The seed: the first control-plane node in inventory order that is a healthy member of the recorded
+    /// identity. Before an identity is recorded it is the first control-plane node, once its `MicroK8s` is up.
+    pub fn seed<'a>(&self, inventory: &'a Inventory) -> Option<&'a Node> {
+        match self.identity() {
+            Identity::Known(ca) => inventory.control_planes().find(|node| {
+                self.node(&node.name).is_some_and(|facts| facts.ca.as_deref() == Some(&ca) && facts.healthy_member())
+            }),
+            Identity::None => inventory
+                .control_planes()
+                .next()
+                .filter(|node| self.node(&node.name).is_some_and(NodeFacts::healthy_member)),
+            Identity::Conflict(_) => None,
+        }
+    }
+
+    /// Whether a node is a member of the recorded cluster: it carries its certificate authority and, for a
+    /// control plane, its data store answers and lists the node.
+    pub fn is_member(&self, node: &Node) -> bool {
+        let (Identity::Known(ca), Some(facts)) = (self.identity(), self.node(&node.name)) else { return false };
+        facts.ca.as_deref() == Some(ca.as_str())
+            && match node.role {
+                Role::ControlPlane => !facts.worker,
+                Role::Worker => facts.worker,
+            }
+    }
+}

@@ -124,9 +124,7 @@ pub struct PoolRange {
 impl Inventory {
     /// The control-plane nodes, in the order of the file.
     pub fn control_planes(&self) -> impl Iterator<Item = &Node> {
-        self.nodes
-            .iter()
-            .filter(|node| node.role == Role::ControlPlane)
+        self.nodes.iter().filter(|node| node.role == Role::ControlPlane)
     }
 
     /// The workers, in the order of the file.
@@ -141,13 +139,8 @@ impl Inventory {
 
     /// The failure domain wanted for a node: its own number, or its place in the file counted from one.
     pub fn failure_domain(&self, node: &Node) -> u32 {
-        let place = self
-            .nodes
-            .iter()
-            .position(|other| other.name == node.name)
-            .unwrap_or(0);
-        node.failure_domain
-            .unwrap_or_else(|| u32::try_from(place + 1).unwrap_or(u32::MAX))
+        let place = self.nodes.iter().position(|other| other.name == node.name).unwrap_or(0);
+        node.failure_domain.unwrap_or_else(|| u32::try_from(place + 1).unwrap_or(u32::MAX))
     }
 }
 

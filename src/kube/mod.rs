@@ -1,1 +1,6 @@
 //! The Kubernetes API, read and written.
+
+pub mod error;
+pub mod read;
+pub mod records;
+pub mod request;

@@ -19,23 +19,14 @@ pub trait Transport: Send + Sync {
     async fn start_job(&self, node: &str, job: &Job) -> Result<JobReport, TransportError>;
 
     /// What a job has printed since `offset` bytes of output, and its state. May wait up to about a second for news.
-    async fn poll_job(
-        &self,
-        node: &str,
-        id: &str,
-        offset: u64,
-    ) -> Result<JobReport, TransportError>;
+    async fn poll_job(&self, node: &str, id: &str, offset: u64) -> Result<JobReport, TransportError>;
 
     /// Ends a job's whole process group and forgets it, so that the same id may be started again.
     async fn end_job(&self, node: &str, id: &str) -> Result<(), TransportError>;
 
     /// A client of the Kubernetes API server on that node, through a forward; `kubeconfig` is the text of the
     /// node's own admin configuration.
-    async fn kubernetes(
-        &self,
-        node: &str,
-        kubeconfig: &SecretString,
-    ) -> Result<kube::Client, TransportError>;
+    async fn kubernetes(&self, node: &str, kubeconfig: &SecretString) -> Result<kube::Client, TransportError>;
 
     /// Ends the connections and removes what was left for them.
     async fn close(&self);
@@ -92,29 +83,14 @@ pub enum Program {
 impl Program {
     /// A command without input.
     pub fn command<I: IntoIterator<Item = S>, S: Into<String>>(argv: I) -> Self {
-        Self::Command {
-            argv: argv.into_iter().map(Into::into).collect(),
-            input: None,
-        }
+        Self::Command { argv: argv.into_iter().map(Into::into).collect(), input: None }
     }
 }
 
 impl Script {
     /// A script of one section.
-    pub fn single(
-        purpose: Purpose,
-        id: impl Into<String>,
-        program: Program,
-        limit: Duration,
-    ) -> Self {
-        Self {
-            purpose,
-            sections: vec![Section {
-                id: id.into(),
-                program,
-                limit,
-            }],
-        }
+    pub fn single(purpose: Purpose, id: impl Into<String>, program: Program, limit: Duration) -> Self {
+        Self { purpose, sections: vec![Section { id: id.into(), program, limit }] }
     }
 }
 

@@ -1,1 +1,75 @@
-//! The Rust steps, one file each.
+//! The Rust steps, one file each: whatever looks at more than one node, waits for a quorum or parses structured
+//! output. A playbook names them with `builtin = "…"`.
+
+mod cluster_identity;
+pub mod context;
+mod failure_domain;
+pub mod highly_available;
+mod identity_recorded;
+mod join;
+mod join_settled;
+mod labels;
+mod metallb_enabled;
+mod microk8s_ready;
+mod pool_exact;
+pub mod pool_probed;
+mod preflight;
+mod refreshes_held;
+mod snap_installed;
+mod speakers;
+
+use async_trait::async_trait;
+
+pub use context::{Context, Failure};
+
+use crate::facts::Facts;
+use crate::inventory::model::Inventory;
+use crate::plan::{Place, Verdict};
+
+/// One desired state, in two halves.
+#[async_trait]
+pub trait RustStep: Sync {
+    /// Whether it holds at a place. Pure: the facts are all it sees.
+    fn check(&self, inventory: &Inventory, facts: &Facts, place: &Place) -> Verdict;
+
+    /// Whether it is done on one node at a time, each observed to hold before the next one begins.
+    fn serial(&self) -> bool {
+        false
+    }
+
+    /// Moves one step closer and returns; whether it holds then is for the next observation to say.
+    async fn apply(&self, context: &Context) -> Result<(), Failure>;
+}
+
+const BUILTINS: &[(&str, &dyn RustStep)] = &[
+    ("machines-distinct", &preflight::MachinesDistinct),
+    ("machine-fits", &preflight::MachineFits),
+    ("clocks-agree", &preflight::ClocksAgree),
+    ("versions-agree", &preflight::VersionsAgree),
+    ("cluster-identity", &cluster_identity::ClusterIdentity),
+    ("snap-installed", &snap_installed::SnapInstalled),
+    ("refreshes-held", &refreshes_held::RefreshesHeld),
+    ("failure-domain", &failure_domain::FailureDomain),
+    ("microk8s-ready", &microk8s_ready::Microk8sReady),
+    ("identity-recorded", &identity_recorded::IdentityRecorded),
+    ("members-joined", &join::Joined),
+    ("workers-joined", &join::Joined),
+    ("join-settled", &join_settled::JoinSettled),
+    ("identity-on-node", &identity_recorded::IdentityOnNode),
+    ("highly-available", &highly_available::HighlyAvailable),
+    ("labels", &labels::Labels),
+    ("metallb-enabled", &metallb_enabled::MetallbEnabled),
+    ("pool-exact", &pool_exact::PoolExact),
+    ("speakers", &speakers::Speakers),
+    ("pool-probed", &pool_probed::PoolProbed),
+];
+
+/// The Rust step of a name.
+pub fn builtin(name: &str) -> Option<&'static dyn RustStep> {
+    BUILTINS.iter().find(|(known, _)| *known == name).map(|(_, step)| *step)
+}
+
+/// The names of all Rust steps.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    BUILTINS.iter().map(|(name, _)| *name)
+}

@@ -23,13 +23,7 @@ async fn port_closed() {
     let mut inventory = sshd.inventory();
     let port = free_port();
     inventory.ssh.port = Some(port);
-    assert_eq!(
-        error_of(inventory).await,
-        TransportError::PortClosed {
-            host: "127.0.0.1".into(),
-            port
-        }
-    );
+    assert_eq!(error_of(inventory).await, TransportError::PortClosed { host: "127.0.0.1".into(), port });
 }
 
 #[tokio::test]
@@ -110,13 +104,7 @@ async fn a_jump_host_that_does_not_answer_is_named() {
     let mut inventory = sshd.inventory();
     let port = free_port();
     inventory.ssh.jump = Some(format!("root@127.0.0.1:{port}"));
-    assert_eq!(
-        error_of(inventory).await,
-        TransportError::PortClosed {
-            host: "127.0.0.1".into(),
-            port
-        }
-    );
+    assert_eq!(error_of(inventory).await, TransportError::PortClosed { host: "127.0.0.1".into(), port });
 }
 
 #[tokio::test]
@@ -144,10 +132,6 @@ async fn callers_share_one_failing_attempt() {
     let script = shell("true");
     let results = futures::future::join_all((0..8).map(|_| ssh.run("nuc1", &script))).await;
     assert!(results.iter().all(Result::is_err));
-    assert!(
-        began.elapsed() < Duration::from_secs(6),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     ssh.close().await;
 }

@@ -11,12 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::sshd::{Sshd, open, quick};
 
 pub fn shell(text: &str) -> Script {
-    Script::single(
-        Purpose::Apply,
-        "it",
-        Program::Shell(text.into()),
-        Duration::from_secs(20),
-    )
+    Script::single(Purpose::Apply, "it", Program::Shell(text.into()), Duration::from_secs(20))
 }
 
 /// Names of the events so far.
@@ -46,11 +41,7 @@ fn observation() -> Script {
             section("slow", "echo begun; sleep 60", 1),
             section("killed", "kill -KILL $$", 5),
             section("stdin", "cat; echo \"$LC_ALL $(id -u)\"; pwd", 5),
-            section(
-                "path",
-                "case $PATH in */sbin*/snap/bin*) echo yes;; esac",
-                5,
-            ),
+            section("path", "case $PATH in */sbin*/snap/bin*) echo yes;; esac", 5),
             section("bytes", "printf 'a\\200b'", 5),
         ],
     }
@@ -63,10 +54,7 @@ async fn one_observation_is_one_connection_and_one_exec() {
     let answer = ssh.run("nuc1", &observation()).await.unwrap();
 
     let both = &answer.sections["both"];
-    assert_eq!(
-        (both.status, both.stdout.as_str(), both.stderr.as_str()),
-        (3, "out\n", "err\n")
-    );
+    assert_eq!((both.status, both.stdout.as_str(), both.stderr.as_str()), (3, "out\n", "err\n"));
     assert!(answer.sections["slow"].timed_out);
     assert_eq!(answer.sections["slow"].stdout, "begun\n");
     assert_eq!(answer.sections["killed"].status, 137);
@@ -75,10 +63,7 @@ async fn one_observation_is_one_connection_and_one_exec() {
     assert_eq!(answer.sections["path"].stdout, "yes\n");
     assert_eq!(answer.sections["bytes"].stdout, "a\u{fffd}b");
     let offset = answer.clock_offset.unwrap();
-    assert!(
-        offset.abs() < jiff::SignedDuration::from_millis(500),
-        "{offset}"
-    );
+    assert!(offset.abs() < jiff::SignedDuration::from_millis(500), "{offset}");
 
     assert_eq!(names(&mut events), ["connected", "executed Observe"]);
     ssh.close().await;
@@ -102,10 +87,7 @@ async fn an_idle_connection_stays() {
     ssh.run("nuc1", &shell("true")).await.unwrap();
     tokio::time::sleep(Duration::from_secs(7)).await;
     ssh.run("nuc1", &shell("true")).await.unwrap();
-    assert_eq!(
-        names(&mut events),
-        ["connected", "executed Apply", "executed Apply"]
-    );
+    assert_eq!(names(&mut events), ["connected", "executed Apply", "executed Apply"]);
     ssh.close().await;
 }
 
@@ -113,9 +95,7 @@ async fn an_idle_connection_stays() {
 fn counted(sshd: &Sshd) -> Script {
     std::fs::create_dir_all(sshd.path("count")).unwrap();
     let folder = sshd.path("count").display().to_string();
-    shell(&format!(
-        "cd {folder} && touch $$ && sleep 0.2 && ls | wc -l && rm $$"
-    ))
+    shell(&format!("cd {folder} && touch $$ && sleep 0.2 && ls | wc -l && rm $$"))
 }
 
 #[tokio::test]
@@ -124,16 +104,7 @@ async fn twenty_at_once_share_eight_channels() {
     let (ssh, mut events) = open(sshd.inventory(), quick());
     let script = counted(&sshd);
     let answers = join_all((0..20).map(|_| ssh.run("nuc1", &script))).await;
-    let most = answers
-        .into_iter()
-        .map(|answer| {
-            answer.unwrap().sections["it"]
-                .stdout
-                .trim()
-                .parse()
-                .unwrap()
-        })
-        .max();
+    let most = answers.into_iter().map(|answer| answer.unwrap().sections["it"].stdout.trim().parse().unwrap()).max();
     assert!((2..=8).contains(&most.unwrap()), "{most:?}");
     let names = names(&mut events);
     assert_eq!(names.iter().filter(|name| *name == "connected").count(), 1);
@@ -175,10 +146,7 @@ async fn what_is_left_in_the_background_is_not_waited_for() {
     let Some(sshd) = Sshd::start("") else { return };
     let (ssh, _events) = open(sshd.inventory(), quick());
     let began = Instant::now();
-    let answer = ssh
-        .run("nuc1", &shell("sleep 8 & echo done"))
-        .await
-        .unwrap();
+    let answer = ssh.run("nuc1", &shell("sleep 8 & echo done")).await.unwrap();
     assert_eq!(answer.sections["it"].stdout, "done\n");
     assert!(began.elapsed() < Duration::from_secs(6));
     ssh.close().await;
@@ -189,13 +157,9 @@ async fn too_much_output_is_refused() {
     let Some(sshd) = Sshd::start("") else { return };
     let (ssh, _events) = open(sshd.inventory(), quick());
     let two = ssh.run("nuc1", &shell("head -c 2000000 /dev/zero")).await;
-    assert!(
-        matches!(two, Err(TransportError::BadAnswer { detail, .. }) if detail.contains("1 MiB"))
-    );
+    assert!(matches!(two, Err(TransportError::BadAnswer { detail, .. }) if detail.contains("1 MiB")));
     let endless = ssh.run("nuc1", &shell("yes")).await;
-    assert!(
-        matches!(endless, Err(TransportError::BadAnswer { detail, .. }) if detail.contains("8 MiB"))
-    );
+    assert!(matches!(endless, Err(TransportError::BadAnswer { detail, .. }) if detail.contains("8 MiB")));
     assert!(ssh.run("nuc1", &shell("true")).await.is_ok());
     ssh.close().await;
 }
@@ -214,13 +178,7 @@ async fn a_cut_connection_is_lost_and_made_anew() {
     sshd.cut();
     ssh.run("nuc1", &shell("true")).await.unwrap();
     let connections = names(&mut events);
-    assert_eq!(
-        connections
-            .iter()
-            .filter(|name| *name == "connected")
-            .count(),
-        3
-    );
+    assert_eq!(connections.iter().filter(|name| *name == "connected").count(), 3);
     ssh.close().await;
 }
 
@@ -243,10 +201,7 @@ async fn jump_hosts_and_aliases_of_the_users_configuration_work() {
     let mut second = inventory.nodes[0].clone();
     inventory.nodes[0].ssh.jump = Some("bastion".into());
     second.name = "nuc2".into();
-    second.ssh = NodeSsh {
-        host: Some("box".into()),
-        ..NodeSsh::default()
-    };
+    second.ssh = NodeSsh { host: Some("box".into()), ..NodeSsh::default() };
     inventory.nodes.push(second);
     let (ssh, _events) = open(inventory, quick());
     for node in ["nuc1", "nuc2"] {

@@ -9,10 +9,7 @@ use crate::exec::shell;
 use crate::sshd::{Sshd, open, quick};
 
 async fn attempt(inventory: Inventory, host_keys: HostKeyPolicy) -> Result<(), TransportError> {
-    let options = Options {
-        host_keys,
-        ..quick()
-    };
+    let options = Options { host_keys, ..quick() };
     let (ssh, _events) = open(inventory, options);
     let result = ssh.run("nuc1", &shell("true")).await;
     ssh.close().await;
@@ -39,22 +36,12 @@ async fn an_unknown_key_is_refused_with_its_fingerprint() {
 async fn an_unknown_key_is_accepted_when_told_so_and_then_known() {
     let Some(sshd) = Sshd::start("") else { return };
     std::fs::remove_file(sshd.path("known_hosts")).unwrap();
-    assert_eq!(
-        attempt(sshd.inventory(), HostKeyPolicy::AcceptNew).await,
-        Ok(())
-    );
+    assert_eq!(attempt(sshd.inventory(), HostKeyPolicy::AcceptNew).await, Ok(()));
     assert_eq!(
         std::fs::read_to_string(sshd.path("known_hosts")).unwrap(),
-        format!(
-            "[127.0.0.1]:{} {}\n",
-            sshd.port,
-            sshd.public_key("host_ed25519")
-        )
+        format!("[127.0.0.1]:{} {}\n", sshd.port, sshd.public_key("host_ed25519"))
     );
-    assert_eq!(
-        attempt(sshd.inventory(), HostKeyPolicy::Strict).await,
-        Ok(())
-    );
+    assert_eq!(attempt(sshd.inventory(), HostKeyPolicy::Strict).await, Ok(()));
 }
 
 #[tokio::test]
@@ -88,11 +75,7 @@ async fn a_changed_key_is_refused_whatever_the_policy() {
         Err(TransportError::HostKeyChanged {
             host: format!("127.0.0.1:{}", sshd.port),
             offered: format!("ED25519 {}", sshd.fingerprint("host_ed25519")),
-            expected: format!(
-                "ED25519 {} ({}:1)",
-                sshd.fingerprint("client"),
-                place.display()
-            ),
+            expected: format!("ED25519 {} ({}:1)", sshd.fingerprint("client"), place.display()),
         })
     );
 }
@@ -117,24 +100,13 @@ async fn a_key_that_is_not_the_pinned_one_is_refused_even_if_known() {
     for pin in [sshd.public_key("client"), sshd.fingerprint("client")] {
         let mut inventory = sshd.inventory();
         inventory.nodes[0].host_key = Some(pin.clone());
-        let error = attempt(inventory, HostKeyPolicy::AcceptNew)
-            .await
-            .unwrap_err();
-        let TransportError::HostKeyChanged {
-            offered, expected, ..
-        } = &error
-        else {
+        let error = attempt(inventory, HostKeyPolicy::AcceptNew).await.unwrap_err();
+        let TransportError::HostKeyChanged { offered, expected, .. } = &error else {
             panic!("{pin}: {error}");
         };
+        assert!(offered.contains(&sshd.fingerprint("host_ed25519")), "{offered}");
         assert!(
-            offered.contains(&sshd.fingerprint("host_ed25519")),
-            "{offered}"
-        );
-        assert!(
-            expected.ends_with(&format!(
-                "{}, pinned by host_key in the inventory",
-                sshd.fingerprint("client")
-            )),
+            expected.ends_with(&format!("{}, pinned by host_key in the inventory", sshd.fingerprint("client"))),
             "{expected}"
         );
     }

@@ -10,12 +10,7 @@ use crate::exec::shell;
 use crate::sshd::{Sshd, open, quick};
 
 fn job(id: &str, text: &str) -> Job {
-    Job {
-        id: id.into(),
-        step: "step".into(),
-        program: Program::Shell(text.into()),
-        limit: Duration::from_secs(30),
-    }
+    Job { id: id.into(), step: "step".into(), program: Program::Shell(text.into()), limit: Duration::from_secs(30) }
 }
 
 fn folder(sshd: &Sshd, id: &str) -> PathBuf {
@@ -49,10 +44,7 @@ async fn a_job_is_started_once_and_its_output_is_whole() {
         ),
     );
     let (one, two) = tokio::join!(ssh.start_job("nuc1", &job), ssh.start_job("nuc1", &job));
-    let (first, second) = tokio::join!(
-        follow(&ssh, "once", one.unwrap()),
-        follow(&ssh, "once", two.unwrap())
-    );
+    let (first, second) = tokio::join!(follow(&ssh, "once", one.unwrap()), follow(&ssh, "once", two.unwrap()));
     assert_eq!(first, second);
     assert_eq!(first.0, JobState::Finished(3));
     assert!(first.1.starts_with("é\nerr\n/root\npath\nline 0 é\n"));
@@ -84,10 +76,7 @@ async fn a_job_outlives_the_connection() {
     ssh.close().await;
     let (other, _events) = open(sshd.inventory(), quick());
     let attached = other.start_job("nuc1", &job).await.unwrap();
-    assert_eq!(
-        follow(&other, "outlives", attached).await,
-        (JobState::Finished(0), "begun\ndone\n".into())
-    );
+    assert_eq!(follow(&other, "outlives", attached).await, (JobState::Finished(0), "begun\ndone\n".into()));
     other.end_job("nuc1", "outlives").await.unwrap();
     other.close().await;
 }
@@ -96,15 +85,9 @@ async fn a_job_outlives_the_connection() {
 async fn the_limit_holds_on_the_node() {
     let Some(sshd) = Sshd::start("") else { return };
     let (ssh, _events) = open(sshd.inventory(), quick());
-    let job = Job {
-        limit: Duration::from_secs(1),
-        ..job("limit", "echo begun; sleep 60")
-    };
+    let job = Job { limit: Duration::from_secs(1), ..job("limit", "echo begun; sleep 60") };
     let report = ssh.start_job("nuc1", &job).await.unwrap();
-    assert_eq!(
-        follow(&ssh, "limit", report).await,
-        (JobState::Finished(124), "begun\n".into())
-    );
+    assert_eq!(follow(&ssh, "limit", report).await, (JobState::Finished(124), "begun\n".into()));
     ssh.end_job("nuc1", "limit").await.unwrap();
     ssh.close().await;
 }
@@ -114,30 +97,17 @@ async fn ending_a_job_ends_all_of_it() {
     let Some(sshd) = Sshd::start("") else { return };
     let (ssh, _events) = open(sshd.inventory(), quick());
     let pids = sshd.path("pids");
-    let job = job(
-        "all-of-it",
-        &format!(
-            "sh -c 'sleep 300 & echo $! >>{p}; wait' & echo $! >>{p}; wait",
-            p = pids.display()
-        ),
-    );
+    let job =
+        job("all-of-it", &format!("sh -c 'sleep 300 & echo $! >>{p}; wait' & echo $! >>{p}; wait", p = pids.display()));
     ssh.start_job("nuc1", &job).await.unwrap();
     let began = Instant::now();
-    while fs::read_to_string(&pids)
-        .unwrap_or_default()
-        .lines()
-        .count()
-        < 2
-    {
+    while fs::read_to_string(&pids).unwrap_or_default().lines().count() < 2 {
         assert!(began.elapsed() < Duration::from_secs(10));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     ssh.end_job("nuc1", "all-of-it").await.unwrap();
     for pid in fs::read_to_string(&pids).unwrap().lines() {
-        assert!(
-            !fs::exists(format!("/proc/{pid}/cwd")).unwrap(),
-            "{pid} lives"
-        );
+        assert!(!fs::exists(format!("/proc/{pid}/cwd")).unwrap(), "{pid} lives");
     }
     assert!(!folder(&sshd, "all-of-it").exists());
     ssh.end_job("nuc1", "all-of-it").await.unwrap();
@@ -151,9 +121,7 @@ async fn a_killed_or_rebooted_job_is_lost() {
     let killed = job("killed", "sleep 300");
     ssh.start_job("nuc1", &killed).await.unwrap();
     let pid = fs::read_to_string(folder(&sshd, "killed").join("pid")).unwrap();
-    ssh.run("nuc1", &shell(&format!("kill -KILL {}", pid.trim())))
-        .await
-        .unwrap();
+    ssh.run("nuc1", &shell(&format!("kill -KILL {}", pid.trim()))).await.unwrap();
     let report = ssh.poll_job("nuc1", "killed", 0).await.unwrap();
     assert_eq!(report.state, JobState::Lost);
     // What it left behind is ended with it.
@@ -179,21 +147,14 @@ async fn a_jobs_files_are_for_root_only_and_its_input_shows_nowhere() {
     let seen = sshd.path("seen");
     let job = Job {
         program: Program::Command {
-            argv: vec![
-                "sh".into(),
-                "-c".into(),
-                format!("cat /proc/[0-9]*/cmdline >{}; cat; sleep 2", seen.display()),
-            ],
+            argv: vec!["sh".into(), "-c".into(), format!("cat /proc/[0-9]*/cmdline >{}; cat; sleep 2", seen.display())],
             input: Some("s3cret-word".into()),
         },
         ..job("secret", "")
     };
     let report = ssh.start_job("nuc1", &job).await.unwrap();
     let script = folder(&sshd, "secret").join("script");
-    assert_eq!(
-        fs::metadata(&script).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&script).unwrap().permissions().mode() & 0o777, 0o600);
     let mode = fs::metadata(script.parent().unwrap()).unwrap();
     assert_eq!(mode.permissions().mode() & 0o777, 0o700);
     let end = follow(&ssh, "secret", report).await;
@@ -210,14 +171,8 @@ async fn a_full_or_read_only_disk_is_told() {
     let Some(sshd) = Sshd::start("") else { return };
     let (ssh, _events) = open(sshd.inventory(), quick());
     fs::write(sshd.path("lib/homeprov"), "a file in the way").unwrap();
-    let error = ssh
-        .start_job("nuc1", &job("nowhere", "true"))
-        .await
-        .unwrap_err();
+    let error = ssh.start_job("nuc1", &job("nowhere", "true")).await.unwrap_err();
     let text = error.to_string();
-    assert!(
-        text.contains("a job cannot be kept there: mkdir:"),
-        "{text}"
-    );
+    assert!(text.contains("a job cannot be kept there: mkdir:"), "{text}");
     ssh.close().await;
 }

@@ -11,15 +11,9 @@ use proptest::prelude::*;
 const MARKER: &str = "0123456789abcdef0123456789abcdef";
 
 fn script_of(programs: Vec<Program>) -> Script {
-    let section = |(number, program)| Section {
-        id: format!("section {number}"),
-        program,
-        limit: Duration::from_secs(20),
-    };
-    Script {
-        purpose: Purpose::Probe,
-        sections: programs.into_iter().enumerate().map(section).collect(),
-    }
+    let section =
+        |(number, program)| Section { id: format!("section {number}"), program, limit: Duration::from_secs(20) };
+    Script { purpose: Purpose::Probe, sections: programs.into_iter().enumerate().map(section).collect() }
 }
 
 /// What a shell makes of a script: its two streams.
@@ -41,18 +35,11 @@ fn run(shell: &str, script: &Script) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Reads the two streams as they might come in: in pieces of some size.
-fn read(
-    script: &Script,
-    out: &[u8],
-    err: &[u8],
-    piece: usize,
-) -> Result<Vec<RawAnswer>, frame::FrameError> {
+fn read(script: &Script, out: &[u8], err: &[u8], piece: usize) -> Result<Vec<RawAnswer>, frame::FrameError> {
     let done = frame::done_line(MARKER);
     let stream = |bytes: &[u8]| {
         let mut stream = Stream::default();
-        let ends = bytes
-            .chunks(piece)
-            .filter(|piece| stream.push(piece, &done));
+        let ends = bytes.chunks(piece).filter(|piece| stream.push(piece, &done));
         let _ = ends.count();
         stream
     };
@@ -162,18 +149,8 @@ fn half_a_script_runs_nothing() {
     let script = script_of(vec![Program::Shell(text.clone()), Program::Shell(text)]);
     let whole = script::render(&script, MARKER).unwrap();
     let half = &whole[..whole.rfind("say done").unwrap()];
-    let mut child = Command::new("sh")
-        .arg("-s")
-        .stdin(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(half.as_bytes())
-        .unwrap();
+    let mut child = Command::new("sh").arg("-s").stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(half.as_bytes()).unwrap();
     child.wait().unwrap();
     assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "");
 }
@@ -182,19 +159,12 @@ fn half_a_script_runs_nothing() {
 fn bash_as_the_shell_does_as_well() {
     let programs = vec![
         Program::Shell("printf 'no newline'; printf '\\377' >&2; exit 9".into()),
-        Program::Command {
-            argv: vec!["cat".into()],
-            input: Some("é\n\n".into()),
-        },
+        Program::Command { argv: vec!["cat".into()], input: Some("é\n\n".into()) },
         Program::command(["no-such-program"]),
     ];
     let answers = answers("bash", programs);
     assert_eq!(
-        (
-            answers[0].status,
-            answers[0].stdout.as_slice(),
-            answers[0].stderr.as_slice()
-        ),
+        (answers[0].status, answers[0].stdout.as_slice(), answers[0].stderr.as_slice()),
         (9, &b"no newline"[..], &b"\xff"[..])
     );
     assert_eq!(answers[1].stdout, "é\n\n".as_bytes());
@@ -222,34 +192,21 @@ fn a_machine_without_timeout_keeps_the_limits() {
     let mut script = script_of(vec![
         Program::Shell("echo quick; exit 4".into()),
         Program::Shell("echo slow; exec sleep 30".into()),
-        Program::Command {
-            argv: vec!["cat".into()],
-            input: Some("word".into()),
-        },
+        Program::Command { argv: vec!["cat".into()], input: Some("word".into()) },
     ]);
     script.sections[1].limit = Duration::from_secs(1);
     // The preamble adds the usual folders; a prefix to the text takes them away again.
     let text = script::render(&script, MARKER).unwrap();
-    let text = text.replace(
-        "export PATH LC_ALL",
-        &format!("PATH={}; export PATH LC_ALL", bin.path().display()),
-    );
+    let text = text.replace("export PATH LC_ALL", &format!("PATH={}; export PATH LC_ALL", bin.path().display()));
     let began = Instant::now();
-    let mut child = Command::new("/bin/sh")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        Command::new("/bin/sh").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(text.as_bytes()).unwrap();
     drop(stdin);
     let output = child.wait_with_output().unwrap();
     let answers = read(&script, &output.stdout, &output.stderr, 100).unwrap();
-    assert_eq!(
-        (answers[0].status, answers[0].stdout.as_slice()),
-        (4, &b"quick\n"[..])
-    );
+    assert_eq!((answers[0].status, answers[0].stdout.as_slice()), (4, &b"quick\n"[..]));
     assert!(answers[1].timed_out);
     assert_eq!(answers[2].stdout, b"word");
     assert!(began.elapsed() < Duration::from_secs(15));

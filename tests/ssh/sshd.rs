@@ -81,11 +81,7 @@ impl Sshd {
     fn wait_until_it_listens(&mut self) {
         let began = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(
-                began.elapsed() < Duration::from_secs(20),
-                "{:?}",
-                fs::read_to_string(self.path("sshd.log"))
-            );
+            assert!(began.elapsed() < Duration::from_secs(20), "{:?}", fs::read_to_string(self.path("sshd.log")));
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -104,11 +100,7 @@ impl Sshd {
 
     /// `SHA256:…`
     pub fn fingerprint(&self, name: &str) -> String {
-        let output = Command::new("ssh-keygen")
-            .arg("-lf")
-            .arg(self.path(&format!("{name}.pub")))
-            .output()
-            .unwrap();
+        let output = Command::new("ssh-keygen").arg("-lf").arg(self.path(&format!("{name}.pub"))).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         text.split_whitespace().nth(1).unwrap().to_owned()
     }
@@ -123,11 +115,7 @@ impl Sshd {
     pub fn inventory(&self) -> Inventory {
         fs::write(self.path("ssh_config"), "").unwrap();
         Inventory {
-            cluster: Cluster {
-                name: "home".into(),
-                channel: "1.35/stable".into(),
-                allow_two_control_planes: false,
-            },
+            cluster: Cluster { name: "home".into(), channel: "1.35/stable".into(), allow_two_control_planes: false },
             ssh: Ssh {
                 user: Some("root".into()),
                 port: Some(self.port),
@@ -175,9 +163,7 @@ impl Sshd {
     /// Cuts every connection, as a power failure does.
     pub fn cut(&self) {
         for pid in self.connections() {
-            let _ = Command::new("kill")
-                .args(["-KILL", &pid.to_string()])
-                .status();
+            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
         }
     }
 }
@@ -201,10 +187,7 @@ pub fn open(inventory: Inventory, options: Options) -> (OpenSsh, UnboundedReceiv
 
 /// Quick to give up.
 pub fn quick() -> Options {
-    Options {
-        connect_timeout: Duration::from_secs(2),
-        ..Options::default()
-    }
+    Options { connect_timeout: Duration::from_secs(2), ..Options::default() }
 }
 
 /// A port nothing listens on.
@@ -214,10 +197,7 @@ pub fn free_port() -> u16 {
 }
 
 fn keygen(kind: &str, path: &Path) {
-    let status = Command::new("ssh-keygen")
-        .args(["-q", "-t", kind, "-N", "", "-C", "test", "-f"])
-        .arg(path)
-        .status()
-        .unwrap();
+    let status =
+        Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-C", "test", "-f"]).arg(path).status().unwrap();
     assert!(status.success());
 }

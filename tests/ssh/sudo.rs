@@ -15,10 +15,7 @@ use crate::sshd::{Sshd, open, quick};
 fn server(sudo: Option<&str>) -> Option<Sshd> {
     let bin = tempfile::tempdir().unwrap().keep();
     let path = bin.display().to_string();
-    let sshd = Sshd::with_shell(
-        &format!("PATH={path}; export PATH; exec /bin/sh -c \"$SSH_ORIGINAL_COMMAND\""),
-        "",
-    );
+    let sshd = Sshd::with_shell(&format!("PATH={path}; export PATH; exec /bin/sh -c \"$SSH_ORIGINAL_COMMAND\""), "");
     let Some(sshd) = sshd else {
         fs::remove_dir_all(&bin).unwrap();
         return None;
@@ -32,13 +29,7 @@ fn server(sudo: Option<&str>) -> Option<Sshd> {
     install("sh", "exec /bin/sh \"$@\"");
     if let Some(sudo) = sudo {
         let log = sshd.path("sudo.log");
-        install(
-            "sudo",
-            &format!(
-                "echo \"$*\" >>{}\nRISEN=1; export RISEN\n{sudo}",
-                log.display()
-            ),
-        );
+        install("sudo", &format!("echo \"$*\" >>{}\nRISEN=1; export RISEN\n{sudo}", log.display()));
     }
     fs::rename(&bin, sshd.path("bin")).unwrap();
     std::os::unix::fs::symlink(sshd.path("bin"), &bin).unwrap();
@@ -51,7 +42,8 @@ fn clean(sshd: &Sshd) {
 }
 
 /// Runs what follows the options.
-const RUN: &str = "while [ $# -gt 0 ]; do case $1 in -n|-S|-H) shift;; -p) shift 2;; *) break;; esac; done; exec \"$@\"";
+const RUN: &str =
+    "while [ $# -gt 0 ]; do case $1 in -n|-S|-H) shift;; -p) shift 2;; *) break;; esac; done; exec \"$@\"";
 
 /// Wants the password `right`, asks up to three times.
 fn wants_password() -> String {
@@ -75,10 +67,7 @@ fn provider(answers: &'static [&'static str]) -> (Options, Arc<AtomicUsize>) {
         let number = count.fetch_add(1, Ordering::SeqCst);
         answers.get(number).map(|word| (*word).into())
     });
-    let options = Options {
-        sudo_password: Some(ask),
-        ..quick()
-    };
+    let options = Options { sudo_password: Some(ask), ..quick() };
     (options, asked)
 }
 
@@ -107,9 +96,7 @@ async fn a_password_is_sent_when_sudo_asks_and_asked_for_once() {
         assert_eq!(answer.sections["it"].stdout, "0\n");
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
-    let expected = ["connected", "executed Probe"]
-        .into_iter()
-        .chain(["executed Apply"; 3]);
+    let expected = ["connected", "executed Probe"].into_iter().chain(["executed Apply"; 3]);
     assert!(names(&mut events).into_iter().eq(expected));
     ssh.close().await;
     let log = fs::read_to_string(sshd.path("sudo.log")).unwrap();
@@ -142,17 +129,11 @@ async fn a_wrong_password_is_tried_once_only() {
     };
     let (options, asked) = provider(&["wrong", "right"]);
     let (ssh, _events) = open(sshd.inventory(), options);
-    for detail in [
-        "the password was not accepted",
-        "sudo wants a password, and there is none",
-    ] {
+    for detail in ["the password was not accepted", "sudo wants a password, and there is none"] {
         let error = ssh.run("nuc1", &shell("true")).await.unwrap_err();
         assert_eq!(
             error,
-            TransportError::SudoRefused {
-                host: format!("127.0.0.1:{}", sshd.port),
-                detail: detail.into()
-            }
+            TransportError::SudoRefused { host: format!("127.0.0.1:{}", sshd.port), detail: detail.into() }
         );
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
@@ -183,23 +164,13 @@ async fn each_refusal_is_told() {
             Sudo::Auto,
             "sudo: sorry, you must have a tty to run sudo",
         ),
+        (Some("echo 'sudo: a password is required' >&2; exit 1"), Sudo::Auto, "sudo: a password is required"),
         (
-            Some("echo 'sudo: a password is required' >&2; exit 1"),
-            Sudo::Auto,
-            "sudo: a password is required",
-        ),
-        (
-            Some(
-                "echo 'me is not in the sudoers file.  This incident will be reported.' >&2; exit 1",
-            ),
+            Some("echo 'me is not in the sudoers file.  This incident will be reported.' >&2; exit 1"),
             Sudo::Auto,
             "me is not in the sudoers file.  This incident will be reported.",
         ),
-        (
-            Some(RUN),
-            Sudo::Never,
-            "the login is not root, and the inventory says `sudo = \"never\"`",
-        ),
+        (Some(RUN), Sudo::Never, "the login is not root, and the inventory says `sudo = \"never\"`"),
     ];
     for (sudo, how, expected) in cases {
         let Some(detail) = refusal(sudo, how).await else {

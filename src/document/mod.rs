@@ -1,0 +1,12 @@
+//! A TOML document, read with places: every fault is collected, none stops the reading.
+//!
+//! The inventory and the playbooks are read with this.
+
+mod field;
+mod report;
+pub mod suggest;
+mod table;
+
+pub use field::{At, Field};
+pub use report::Report;
+pub use table::Table;

@@ -1,0 +1,53 @@
+//! Applying one step.
+
+use tokio::time::{Duration, Instant};
+
+use super::ledger::Key;
+use crate::plan::Place;
+use crate::playbook::model::Action;
+use crate::playbook::render::{RenderContext, render};
+use crate::ssh::{Program, Purpose};
+use crate::steps::{self, Context, Failure};
+
+/// A step's command has ended.
+pub struct Landed {
+    /// Which step, where.
+    pub key: Key,
+    /// How it ended.
+    pub result: Result<(), Failure>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Applies a step and says how its command ended.
+pub async fn apply(context: Context) -> Landed {
+    let began = Instant::now();
+    let result = match context.step.action.clone() {
+        Action::Builtin(name) => match steps::builtin(&name) {
+            Some(step) => step.apply(&context).await,
+            None => Err(Failure::Refused { reason: format!("this homeprov has no step `{name}`") }),
+        },
+        Action::Script { apply: Some(script), detached, .. } => run_script(&context, &script, detached).await,
+        // Only waiting helps; it has its settle time.
+        Action::Script { apply: None, .. } => Ok(()),
+    };
+    Landed { key: (context.step.id.clone(), context.place.clone()), result, took: began.elapsed() }
+}
+
+async fn run_script(context: &Context, template: &str, detached: bool) -> Result<(), Failure> {
+    let Place::Node(name) = &context.place else { return Ok(()) };
+    let node = context.node()?;
+    let text = render(template, &RenderContext::new(&context.inventory, Some(node)))
+        .map_err(|error| Failure::Refused { reason: error.to_string() })?;
+    let (status, output) = if detached {
+        let ended = context.job(name, &text, Program::Shell(text.clone())).await?;
+        (ended.status, ended.output)
+    } else {
+        let answer = context.run(name, Purpose::Apply, Program::Shell(text)).await?;
+        if answer.timed_out {
+            return Err(Failure::failed(format!("it did not end within {} s", context.step.limit.as_secs())));
+        }
+        (answer.status, format!("{}{}", answer.stdout, answer.stderr))
+    };
+    if status == 0 { Ok(()) } else { Err(Failure::command("its command", status, &output)) }
+}

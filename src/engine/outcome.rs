@@ -1,0 +1,95 @@
+//! How a run ended.
+
+use tokio::time::Instant;
+
+use super::event::Event;
+use crate::error::ExitCode;
+use crate::plan::{Plan, Verdict};
+
+/// How a run ended: the exit code and what happened, in one line or a few.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The exit code.
+    pub code: ExitCode,
+    /// What happened.
+    pub summary: String,
+}
+
+impl Outcome {
+    pub(super) fn new(code: ExitCode, summary: impl Into<String>) -> Self {
+        Self { code, summary: summary.into() }
+    }
+}
+
+/// The user asked to stop.
+pub(super) fn interrupted() -> Outcome {
+    Outcome::new(
+        ExitCode::Interrupted,
+        "interrupted; commands that run on the nodes go on there, and `homeprov up` attaches to them",
+    )
+}
+
+/// What an observation with nothing done comes to.
+pub(super) fn of_plan(plan: &Plan) -> Outcome {
+    if plan.is_empty() {
+        return Outcome::new(ExitCode::Done, "nothing to do");
+    }
+    if let Some(refusal) = plan.refusals().next() {
+        return Outcome::new(ExitCode::Refused, format!("refused: {}", refusal.verdict.text()));
+    }
+    if !plan.unreachable.is_empty() {
+        let names: Vec<&str> = plan.unreachable.keys().map(String::as_str).collect();
+        return Outcome::new(ExitCode::Unreachable, format!("{} could not be reached", names.join(", ")));
+    }
+    Outcome::new(ExitCode::Done, format!("{} steps do not hold yet", plan.pending.len()))
+}
+
+/// What a run that can go no further comes to: the failures it met, then refusals, then nodes it could not reach.
+pub(super) fn stuck(plan: &Plan, failures: &[(ExitCode, String)]) -> Outcome {
+    let refused: Vec<String> = plan.refusals().map(|refusal| refusal.verdict.text()).collect();
+    if !refused.is_empty() {
+        return Outcome::new(
+            ExitCode::Refused,
+            format!("refused before anything was changed:\n{}", refused.join("\n")),
+        );
+    }
+    let order = [ExitCode::Refused, ExitCode::StepFailed, ExitCode::VerificationFailed, ExitCode::Unreachable];
+    for code in order {
+        let texts: Vec<&str> = failures.iter().filter(|(is, _)| *is == code).map(|(_, text)| text.as_str()).collect();
+        if !texts.is_empty() {
+            return Outcome::new(code, texts.join("\n"));
+        }
+    }
+    let blocked: Vec<String> = plan
+        .pending
+        .iter()
+        .filter(|pending| matches!(pending.verdict, Verdict::Blocked { .. }))
+        .map(|pending| format!("{}: {}", pending.title, pending.verdict.text()))
+        .collect();
+    if !blocked.is_empty() {
+        return Outcome::new(ExitCode::Refused, blocked.join("\n"));
+    }
+    if !plan.unreachable.is_empty() {
+        let names: Vec<&str> = plan.unreachable.keys().map(String::as_str).collect();
+        return Outcome::new(
+            ExitCode::Unreachable,
+            format!("{} could not be reached; what does not need it is done", names.join(", ")),
+        );
+    }
+    let left: Vec<String> =
+        plan.pending.iter().map(|pending| format!("{} ({})", pending.title, pending.verdict.text())).collect();
+    Outcome::new(ExitCode::StepFailed, format!("nothing more can be done, and this does not hold: {}", left.join("; ")))
+}
+
+/// The last event of a run.
+pub(super) fn finished(outcome: &Outcome, began: Instant, applied: usize, observations: usize) -> Event {
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Event::RunFinished {
+        code: outcome.code as u8,
+        summary: outcome.summary.clone(),
+        took: began.elapsed(),
+        connections: 0,
+        observations: number(observations),
+        applied: number(applied),
+    }
+}

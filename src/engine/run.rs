@@ -1,0 +1,318 @@
+//! The loop of `up`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use super::apply::{Landed, apply};
+use super::event::Event;
+use super::ledger::{Key, Ledger, Next};
+use super::outcome::{self, Outcome};
+use super::session::Session;
+use crate::error::ExitCode;
+use crate::facts::{Facts, gather, here};
+use crate::plan::{self, Pending, Place, Plan};
+use crate::playbook::model::{Action, Step};
+use crate::steps::{self, Context};
+
+/// How often what is waited for is looked at.
+const LOOK: Duration = Duration::from_millis(1000);
+/// How long a world in motion may show nothing to do before the run gives up: services restart after a join.
+const GRACE: Duration = Duration::from_secs(90);
+
+/// One run of `up`.
+pub struct Run<'a> {
+    session: &'a Session,
+    facts: Facts,
+    ledger: Ledger,
+    flying: JoinSet<Landed>,
+    places: BTreeSet<Place>,
+    turn: Arc<Mutex<()>>,
+    /// Whether everything was observed after the last change.
+    fresh: bool,
+    turns: u32,
+    observations: usize,
+    shown: Option<Plan>,
+    /// When the plan, or a node's reachability, last changed.
+    moved: Instant,
+    waiting_told: BTreeMap<Key, String>,
+}
+
+/// What a look at the plan comes to.
+enum Turn {
+    /// Something flies or is waited for: the places to look at again.
+    Waits(BTreeSet<Place>),
+    /// The next thing needs a fresh look at everything.
+    LookAgain,
+    /// Nothing flies, nothing is waited for.
+    Idle,
+}
+
+impl<'a> Run<'a> {
+    pub fn new(session: &'a Session) -> Self {
+        Self {
+            session,
+            facts: Facts::default(),
+            ledger: Ledger::default(),
+            flying: JoinSet::new(),
+            places: BTreeSet::new(),
+            turn: Arc::default(),
+            fresh: false,
+            turns: 0,
+            observations: 0,
+            shown: None,
+            moved: Instant::now(),
+            waiting_told: BTreeMap::new(),
+        }
+    }
+
+    /// Runs to the end; returns how it ended, how many steps were applied and how many observations were made.
+    pub async fn to_the_end(mut self) -> (Outcome, usize, usize) {
+        let stop = self.session.stop.clone();
+        let outcome = tokio::select! {
+            outcome = self.turns() => outcome,
+            () = stop.wait() => outcome::interrupted(),
+        };
+        // Following ends here; what runs on the nodes is detached and goes on.
+        self.flying.abort_all();
+        (outcome, self.ledger.applied, self.observations)
+    }
+
+    async fn turns(&mut self) -> Outcome {
+        self.observe_all().await;
+        loop {
+            let plan = plan::plan(&self.session.inventory, &self.session.recipe, &self.facts);
+            self.show(&plan);
+            match self.dispatch(&plan) {
+                Turn::LookAgain => self.observe_all().await,
+                Turn::Waits(places) => self.wait(&places).await,
+                Turn::Idle if plan.is_empty() && self.fresh => return self.done(),
+                Turn::Idle if !self.fresh => self.observe_all().await,
+                // The world is in motion after a change: a control plane restarts, a node boots.
+                Turn::Idle
+                    if self.ledger.applied > 0 && self.ledger.failures.is_empty() && self.moved.elapsed() < GRACE =>
+                {
+                    sleep(LOOK).await;
+                    self.observe_all().await;
+                }
+                Turn::Idle => return outcome::stuck(&plan, &self.ledger.failures),
+            }
+        }
+    }
+
+    fn done(&self) -> Outcome {
+        match self.ledger.applied {
+            0 => Outcome::new(ExitCode::Done, "nothing to do: everything is observed to hold"),
+            1 => Outcome::new(ExitCode::Done, "done: 1 step was applied, and everything is observed to hold"),
+            count => Outcome::new(
+                ExitCode::Done,
+                format!("done: {count} steps were applied, and everything is observed to hold"),
+            ),
+        }
+    }
+
+    /// Reports what holds now, and the plan when it is another one.
+    fn show(&mut self, plan: &Plan) {
+        for (id, place) in self.ledger.now_holding(&plan.pending) {
+            self.waiting_told.remove(&(id.clone(), place.clone()));
+            if let Some(step) = self.step(&id) {
+                self.session.tell(Event::StepHolds { step: id, title: step.title.clone(), place });
+            }
+        }
+        if self.shown.as_ref() != Some(plan) {
+            self.turns += 1;
+            self.moved = Instant::now();
+            self.session.tell(Event::Planned { turn: self.turns, plan: plan.clone() });
+            self.shown = Some(plan.clone());
+        }
+    }
+
+    fn step(&self, id: &str) -> Option<&'a Step> {
+        self.session.recipe.steps.iter().find(|step| step.id == id)
+    }
+
+    /// Starts what may be started.
+    fn dispatch(&mut self, plan: &Plan) -> Turn {
+        let mut waits: BTreeSet<Place> = self.places.clone();
+        let mut serial_taken: BTreeSet<&str> = BTreeSet::new();
+        let mut look_again = false;
+        for pending in &plan.pending {
+            let Some(step) = self.step(&pending.step) else { continue };
+            let key = (pending.step.clone(), pending.place.clone());
+            let serial = is_serial(step);
+            if self.places.contains(&pending.place) || (serial && serial_taken.contains(step.id.as_str())) {
+                if serial {
+                    serial_taken.insert(&step.id);
+                }
+                continue;
+            }
+            match self.ledger.next(step, pending) {
+                Next::Apply(attempt) => {
+                    let alone = pending.place == Place::Cluster || serial;
+                    if alone && !self.flying.is_empty() {
+                        continue;
+                    }
+                    if alone && !self.fresh {
+                        look_again = true;
+                        break;
+                    }
+                    self.start(step, pending, key, attempt);
+                    waits.insert(pending.place.clone());
+                }
+                Next::Wait(left) => {
+                    self.tell_waiting(&key, pending, left);
+                    waits.insert(pending.place.clone());
+                }
+                Next::Fail(code, reason, output) => self.fail(step, key, code, &reason, output),
+                Next::Nothing => continue,
+            }
+            if serial {
+                serial_taken.insert(&step.id);
+            }
+        }
+        match () {
+            () if look_again => Turn::LookAgain,
+            () if self.flying.is_empty() && waits.is_empty() => Turn::Idle,
+            () => Turn::Waits(waits),
+        }
+    }
+
+    fn start(&mut self, step: &Step, pending: &Pending, key: Key, attempt: u32) {
+        self.session.tell(Event::StepStarted {
+            step: step.id.clone(),
+            title: step.title.clone(),
+            place: pending.place.clone(),
+            attempt,
+            why: pending.verdict.text(),
+        });
+        self.ledger.started(&key);
+        self.places.insert(pending.place.clone());
+        self.fresh = false;
+        self.flying.spawn(apply(Context {
+            inventory: Arc::clone(&self.session.inventory),
+            facts: Arc::new(self.facts.clone()),
+            transport: Arc::clone(&self.session.transport),
+            events: self.session.events.clone(),
+            step: step.clone(),
+            place: pending.place.clone(),
+            turn: Arc::clone(&self.turn),
+        }));
+    }
+
+    fn tell_waiting(&mut self, key: &Key, pending: &Pending, left: Duration) {
+        let why = pending.verdict.text();
+        if self.waiting_told.get(key) != Some(&why) {
+            self.waiting_told.insert(key.clone(), why.clone());
+            self.session.tell(Event::Waiting { step: key.0.clone(), place: key.1.clone(), why, left });
+        }
+    }
+
+    fn fail(&mut self, step: &Step, key: Key, code: ExitCode, reason: &str, output: Vec<String>) {
+        let place = match &key.1 {
+            Place::Node(node) => node.as_str(),
+            Place::Cluster => "the cluster",
+        };
+        self.ledger.fail(&key, code, format!("{place}: {}: {reason}", step.title));
+        self.session.tell(Event::StepFailed {
+            step: key.0,
+            title: step.title.clone(),
+            place: key.1,
+            reason: format!("{reason}\nwhy it matters: {}", step.why),
+            output,
+        });
+    }
+
+    /// Waits for a command to end, or for the next look at what settles.
+    async fn wait(&mut self, places: &BTreeSet<Place>) {
+        tokio::select! {
+            Some(landed) = self.flying.join_next() => match landed {
+                Ok(landed) => self.land(landed).await,
+                // A step that panicked is a fault of homeprov: the next observation decides what is left to do.
+                Err(error) => {
+                    self.session.tell(Event::Warning { node: None, message: format!("a step broke off: {error}") });
+                    self.places.clear();
+                    self.observe_all().await;
+                }
+            },
+            () = sleep(LOOK) => {
+                let idle: BTreeSet<Place> = places.difference(&self.places).cloned().collect();
+                if !idle.is_empty() {
+                    self.observe(&idle).await;
+                }
+            }
+        }
+    }
+
+    async fn land(&mut self, landed: Landed) {
+        let Landed { key, result, took } = landed;
+        self.places.remove(&key.1);
+        self.moved = Instant::now();
+        let Some(step) = self.step(&key.0) else { return };
+        match &result {
+            Ok(()) => {
+                self.ledger.landed(&key, step);
+                self.session.tell(Event::StepApplied { step: key.0.clone(), place: key.1.clone(), took });
+            }
+            Err(failure) => {
+                if let Some(after) = self.ledger.went_wrong(&key, step, failure) {
+                    let reason = failure.to_string();
+                    self.session.tell(Event::StepRetry { step: key.0.clone(), place: key.1.clone(), reason, after });
+                }
+            }
+        }
+        self.observe(&BTreeSet::from([key.1])).await;
+    }
+
+    /// Observes places: nodes alone where only nodes are meant, everything for the cluster. The API is read either way.
+    async fn observe(&mut self, places: &BTreeSet<Place>) {
+        if places.contains(&Place::Cluster) {
+            return self.observe_all().await;
+        }
+        let mut names: Vec<String> = places
+            .iter()
+            .filter_map(|place| match place {
+                Place::Node(node) => Some(node.clone()),
+                Place::Cluster => None,
+            })
+            .collect();
+        // A node that was lost on the way is looked for again with each look.
+        let lost = self.session.inventory.nodes.iter().filter(|node| self.facts.unreachable(&node.name).is_some());
+        names.extend(lost.map(|node| node.name.clone()).filter(|name| !places.contains(&Place::Node(name.clone()))));
+        self.look(&names).await;
+        self.fresh = names.len() == self.session.inventory.nodes.len() && self.flying.is_empty();
+    }
+
+    async fn observe_all(&mut self) {
+        let names: Vec<String> = self.session.inventory.nodes.iter().map(|node| node.name.clone()).collect();
+        self.look(&names).await;
+        self.fresh = self.flying.is_empty();
+    }
+
+    async fn look(&mut self, names: &[String]) {
+        let Session { inventory, recipe, transport, .. } = self.session;
+        let before = self.facts.clone();
+        self.observations += names.len();
+        self.facts.recorded_here = here::read(&inventory.cluster.name);
+        gather::nodes(&**transport, inventory, recipe, names, &mut self.facts).await;
+        gather::cluster(&**transport, inventory, &mut self.facts).await;
+        for name in names {
+            if let (Some(reason), was) = (self.facts.unreachable(name), before.unreachable(name)) {
+                if was != Some(reason) {
+                    self.moved = Instant::now();
+                    self.session.tell(Event::Unreachable { node: name.clone(), reason: reason.to_owned() });
+                }
+            }
+        }
+    }
+}
+
+fn is_serial(step: &Step) -> bool {
+    match &step.action {
+        Action::Builtin(name) => steps::builtin(name).is_some_and(steps::RustStep::serial),
+        Action::Script { .. } => false,
+    }
+}

@@ -1,0 +1,85 @@
+//! One run of a command: what it works with, and its entry points.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::event::{Event, SCHEMA, Sink};
+use super::outcome::{self, Outcome};
+use super::run::Run;
+use super::stop::Stop;
+use crate::facts::{Facts, gather, here};
+use crate::inventory::model::Inventory;
+use crate::plan::{self, Plan};
+use crate::playbook::model::Recipe;
+use crate::ssh::Transport;
+
+/// What a run works with.
+#[derive(Clone)]
+pub struct Session {
+    /// What is wanted.
+    pub inventory: Arc<Inventory>,
+    /// The steps.
+    pub recipe: Arc<Recipe>,
+    /// The way to the nodes.
+    pub transport: Arc<dyn Transport>,
+    /// Where events go.
+    pub events: Sink,
+    /// Whether the user asked to stop.
+    pub stop: Stop,
+    /// The run's id.
+    pub run: String,
+}
+
+impl Session {
+    /// Reports an event; nobody listening is no fault.
+    pub fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    /// Reports that the run begins.
+    pub fn begin(&self, command: &str) -> Instant {
+        self.tell(Event::RunStarted {
+            schema: SCHEMA,
+            run: self.run.clone(),
+            command: command.to_owned(),
+            cluster: self.inventory.cluster.name.clone(),
+            nodes: self.inventory.nodes.iter().map(|node| node.name.clone()).collect(),
+        });
+        Instant::now()
+    }
+
+    /// Observes everything: one exec on each node, then the API.
+    pub async fn observe(&self) -> Facts {
+        let recorded = here::read(&self.inventory.cluster.name);
+        let facts = gather::all(&*self.transport, &self.inventory, &self.recipe, recorded).await;
+        for node in &self.inventory.nodes {
+            if let Some(reason) = facts.unreachable(&node.name) {
+                self.tell(Event::Unreachable { node: node.name.clone(), reason: reason.to_owned() });
+            }
+        }
+        facts
+    }
+}
+
+/// Brings the machines to what the inventory says.
+pub async fn up(session: &Session) -> Outcome {
+    let began = session.begin("up");
+    let (outcome, applied, observations) = Run::new(session).to_the_end().await;
+    session.tell(outcome::finished(&outcome, began, applied, observations));
+    outcome
+}
+
+/// What `up` would do now; nothing is touched.
+pub async fn plan(session: &Session) -> Result<(Plan, Facts), Outcome> {
+    let began = session.begin("plan");
+    let facts = tokio::select! {
+        facts = session.observe() => facts,
+        () = session.stop.wait() => return Err(outcome::interrupted()),
+    };
+    let plan = plan::plan(&session.inventory, &session.recipe, &facts);
+    session.tell(Event::Planned { turn: 1, plan: plan.clone() });
+    let outcome = outcome::of_plan(&plan);
+    session.tell(outcome::finished(&outcome, began, 0, session.inventory.nodes.len()));
+    Ok((plan, facts))
+}

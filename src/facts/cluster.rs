@@ -1,0 +1,60 @@
+//! What was read from the Kubernetes API.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::Serialize;
+
+use super::record::Record;
+
+/// The facts of the cluster, from one API server.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ClusterFacts {
+    /// The inventory name of the node whose API server answered.
+    pub via: String,
+    /// The Node objects by name.
+    pub nodes: BTreeMap<String, KubernetesNode>,
+    /// `MetalLB`, when its custom resources are served.
+    pub metallb: Option<MetallbFacts>,
+    /// The records homeprov keeps in the cluster, by name.
+    pub records: BTreeMap<String, Record>,
+    /// The cluster address of the cluster's DNS, with whether an endpoint is ready behind it.
+    pub dns: Option<(IpAddr, bool)>,
+}
+
+/// A Node object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct KubernetesNode {
+    /// `metadata.uid`
+    pub uid: String,
+    /// Condition `Ready` is `True`.
+    pub ready: bool,
+    /// The message of the condition when it is not.
+    pub message: String,
+    /// `status.nodeInfo.kubeletVersion`
+    pub version: String,
+    /// `InternalIP` addresses.
+    pub addresses: Vec<IpAddr>,
+    /// `metadata.labels`
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What is there of `MetalLB`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetallbFacts {
+    /// The pools by name, with their `spec.addresses`.
+    pub pools: BTreeMap<String, Vec<String>>,
+    /// The names of the pools each L2Advertisement announces; an empty list announces all.
+    pub advertisements: BTreeMap<String, Vec<String>>,
+    /// Whether Deployment `controller` has a ready pod.
+    pub controller_ready: bool,
+    /// The nodes on which a speaker pod is ready.
+    pub speakers: Vec<String>,
+}
+
+impl ClusterFacts {
+    /// The Node of a name, when it is Ready and carries the address the inventory gives it.
+    pub fn ready_at(&self, name: &str, address: Ipv4Addr) -> bool {
+        self.nodes.get(name).is_some_and(|node| node.ready && node.addresses.contains(&IpAddr::V4(address)))
+    }
+}

@@ -1,0 +1,102 @@
+//! One observation of everything: all nodes at once, then the API over one forward.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+
+use super::identity::IdentityRecord;
+use super::observe::observe;
+use super::{Facts, Observation};
+use crate::inventory::model::Inventory;
+use crate::kube::read;
+use crate::playbook::model::Recipe;
+use crate::ssh::Transport;
+
+/// Observes the named nodes, all at once; the rest of `facts` is kept.
+pub async fn nodes(
+    transport: &dyn Transport,
+    inventory: &Inventory,
+    recipe: &Recipe,
+    names: &[String],
+    facts: &mut Facts,
+) {
+    let wanted = inventory.nodes.iter().filter(|node| names.contains(&node.name));
+    let looks = wanted.map(|node| async { (node.name.clone(), observe(transport, inventory, recipe, node).await) });
+    facts.nodes.extend(join_all(looks).await);
+    facts.observed_at = jiff::Timestamp::now();
+}
+
+/// Reads the cluster's API through the seed, or through the next healthy member when that one does not answer, and
+/// the namespaces of machines that wait to be joined.
+pub async fn cluster(transport: &dyn Transport, inventory: &Inventory, facts: &mut Facts) {
+    facts.cluster = None;
+    facts.cluster_problem = None;
+    for node in candidates(inventory, facts) {
+        match read_through(transport, &node, facts).await {
+            Ok(cluster) => {
+                facts.cluster = Some(cluster);
+                break;
+            }
+            Err(problem) => facts.cluster_problem = Some(format!("{node}: {problem}")),
+        }
+    }
+    facts.lone_namespaces = lone_namespaces(transport, inventory, facts).await;
+}
+
+/// The members that could serve the API: the seed first.
+fn candidates(inventory: &Inventory, facts: &Facts) -> Vec<String> {
+    let Some(seed) = facts.seed(inventory) else { return Vec::new() };
+    let others = inventory.control_planes().filter(|node| {
+        node.name != seed.name
+            && facts.is_member(node)
+            && facts.node(&node.name).is_some_and(super::NodeFacts::healthy_member)
+    });
+    std::iter::once(seed).chain(others).map(|node| node.name.clone()).collect()
+}
+
+async fn read_through(transport: &dyn Transport, node: &str, facts: &Facts) -> Result<super::ClusterFacts, String> {
+    let config = facts.node(node).and_then(|seen| seen.kubeconfig.clone()).ok_or("it has no admin kubeconfig")?;
+    let client = transport.kubernetes(node, &config).await.map_err(|error| error.to_string())?;
+    read::cluster(&client, node).await.map_err(|error| error.to_string())
+}
+
+/// Namespaces a user made on each machine that is a cluster of its own but is wanted as a member: joining would
+/// lose them (canonical/microk8s `scripts/wrappers/join.py`: the joiner's data store is replaced).
+async fn lone_namespaces(
+    transport: &dyn Transport,
+    inventory: &Inventory,
+    facts: &Facts,
+) -> BTreeMap<String, Vec<String>> {
+    let seed = inventory.control_planes().next().map(|node| node.name.as_str());
+    let lone = inventory.nodes.iter().filter(|node| {
+        let first_run = facts.identity() == super::Identity::None && Some(node.name.as_str()) == seed;
+        let seen = facts.node(&node.name);
+        !first_run && !facts.is_member(node) && seen.is_some_and(|seen| seen.control_plane_up() && seen.alone())
+    });
+    let reads = lone.map(|node| async move {
+        let config = facts.node(&node.name)?.kubeconfig.clone()?;
+        let client = transport.kubernetes(&node.name, &config).await.ok()?;
+        Some((node.name.clone(), read::user_namespaces(&client).await.ok()?))
+    });
+    join_all(reads).await.into_iter().flatten().collect()
+}
+
+/// Everything: all nodes and the API.
+pub async fn all(
+    transport: &dyn Transport,
+    inventory: &Inventory,
+    recipe: &Recipe,
+    recorded_here: Option<IdentityRecord>,
+) -> Facts {
+    let mut facts = Facts { recorded_here, ..Facts::default() };
+    let names: Vec<String> = inventory.nodes.iter().map(|node| node.name.clone()).collect();
+    nodes(transport, inventory, recipe, &names, &mut facts).await;
+    cluster(transport, inventory, &mut facts).await;
+    facts
+}
+
+/// The names of the nodes that answered.
+pub fn reached(facts: &Facts) -> Vec<String> {
+    let seen = facts.nodes.iter().filter(|(_, observation)| matches!(observation, Observation::Seen(_)));
+    seen.map(|(name, _)| name.clone()).collect()
+}

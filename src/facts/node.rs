@@ -1,0 +1,162 @@
+//! What was observed on one node.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use secrecy::SecretString;
+use serde::Serialize;
+
+use super::identity::IdentityRecord;
+
+/// The facts of one node. A field that could not be observed is absent or empty, never guessed.
+#[derive(Debug, Clone, Default)]
+pub struct NodeFacts {
+    /// `ID` of `/etc/os-release`: `ubuntu`, `debian`.
+    pub os_id: String,
+    /// `PRETTY_NAME` of `/etc/os-release`.
+    pub os_name: String,
+    /// `uname -m`.
+    pub architecture: String,
+    /// Processors online.
+    pub cpus: u32,
+    /// Memory in KiB.
+    pub memory_kib: u64,
+    /// Free KiB by mount point, of the file systems that hold `/`, `/var`, `/var/snap` and `/var/lib`.
+    pub free_kib: BTreeMap<String, u64>,
+    /// IPv4 addresses by interface.
+    pub addresses: Vec<(String, Ipv4Addr)>,
+    /// Host name as the kernel has it.
+    pub host_name: String,
+    /// `/etc/machine-id`
+    pub machine_id: String,
+    /// The kernel's boot id: another one after every boot.
+    pub boot_id: String,
+    /// The login's name.
+    pub login: String,
+    /// The node's clock minus the controller's.
+    pub clock_offset: Option<jiff::SignedDuration>,
+    /// Whether cloud-init is there.
+    pub cloud_init: bool,
+    /// snapd's version; absent where snapd is not installed.
+    pub snapd: Option<String>,
+    /// `MicroK8s` as snapd lists it; absent where it is not installed.
+    pub snap: Option<Snap>,
+    /// Whether `/snap/microk8s/current` is there, whatever snapd said.
+    pub installed: bool,
+    /// Until when refreshes of all snaps are held (`refresh.hold`), where snapd cannot hold one snap.
+    pub refresh_hold: Option<String>,
+    /// File names in `/var/snap/microk8s/current/var/lock`.
+    pub locks: BTreeSet<String>,
+    /// Whether it is a worker (`clustered.lock`).
+    pub worker: bool,
+    /// The data store's members as this node's dqlite tells them; absent when it did not answer.
+    pub members: Option<Vec<Member>>,
+    /// The addresses in the node's own copy of the member list, which may lag.
+    pub stored_members: Vec<Ipv4Addr>,
+    /// The node's own entry (`info.yaml`).
+    pub info: Option<Member>,
+    /// Control-plane addresses whose data store port (19001) this node could connect to.
+    pub answers: BTreeSet<Ipv4Addr>,
+    /// Whether the API server's port (16443) accepts connections.
+    pub api_answers: bool,
+    /// Whether the cluster agent's port (25000) accepts connections.
+    pub agent_answers: bool,
+    /// The snap's services by name without the prefix, with their state: `kubelite` → `active`.
+    pub services: BTreeMap<String, String>,
+    /// `failure-domain` of `args/ha-conf`: what the next start takes.
+    pub failure_domain_configured: Option<u32>,
+    /// The failure domain the data store was started with.
+    pub failure_domain: Option<u32>,
+    /// SHA-256 of the cluster's certificate authority, hex.
+    pub ca: Option<String>,
+    /// The identity homeprov recorded on this node.
+    pub identity: Option<IdentityRecord>,
+    /// The node's admin kubeconfig; absent on workers.
+    pub kubeconfig: Option<SecretString>,
+}
+
+/// A snap as `snap list` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Snap {
+    /// `v1.35.0`
+    pub version: String,
+    /// A number, or `x1` for a local one.
+    pub revision: String,
+    /// `1.35/stable`
+    pub tracking: String,
+    /// `classic`, `held`, `disabled`, …
+    pub notes: Vec<String>,
+}
+
+impl Snap {
+    /// Whether refreshes of this snap are held.
+    pub fn held(&self) -> bool {
+        self.notes.iter().any(|note| note == "held")
+    }
+
+    /// `1.35` of `v1.35.0`.
+    pub fn minor(&self) -> Option<&str> {
+        let version = self.version.strip_prefix('v')?;
+        let end = version.match_indices('.').nth(1).map_or(version.len(), |(at, _)| at);
+        Some(&version[..end])
+    }
+}
+
+/// A member of the data store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Member {
+    /// dqlite's id of it.
+    pub id: u64,
+    /// Its address; `127.0.0.1` on a node that was never joined to.
+    pub address: Ipv4Addr,
+    /// Its role.
+    pub role: MemberRole,
+}
+
+/// The roles of dqlite (canonical/go-dqlite, `client/protocol.go`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemberRole {
+    /// Stores data and votes.
+    Voter,
+    /// Stores data.
+    StandBy,
+    /// Neither.
+    Spare,
+}
+
+impl NodeFacts {
+    /// Whether the control plane here is up: its services run, its ports answer, its data store tells its members.
+    pub fn control_plane_up(&self) -> bool {
+        self.installed
+            && !self.worker
+            && self.api_answers
+            && self.agent_answers
+            && self.kubeconfig.is_some()
+            && self.members.as_ref().is_some_and(|members| !members.is_empty())
+    }
+
+    /// Whether it is a cluster of its own: the state of every fresh `MicroK8s`.
+    pub fn alone(&self) -> bool {
+        !self.worker && self.members.as_ref().map_or(self.stored_members.len() <= 1, |members| members.len() == 1)
+    }
+
+    /// Whether its control plane is up and its own entry agrees with the member list.
+    pub fn healthy_member(&self) -> bool {
+        self.control_plane_up()
+            && match (&self.info, &self.members) {
+                (Some(info), Some(members)) => members.iter().any(|member| member.address == info.address),
+                _ => false,
+            }
+    }
+
+    /// Whether a service of the snap runs.
+    pub fn active(&self, service: &str) -> bool {
+        self.services.get(service).is_some_and(|state| state == "active")
+    }
+
+    /// The interface that carries an address.
+    pub fn interface_of(&self, address: Ipv4Addr) -> Option<&str> {
+        self.addresses.iter().find(|(_, own)| *own == address).map(|(interface, _)| interface.as_str())
+    }
+}

@@ -1,0 +1,133 @@
+//! The probe's answer, read into [`NodeFacts`].
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use secrecy::SecretString;
+
+use super::identity::{self, IdentityRecord};
+use super::node::NodeFacts;
+use crate::microk8s::{members, snap_list};
+
+/// Reads the answer of `probe.sh`. Lines that are not its own are passed over; a value that is not what it should
+/// be leaves its field empty.
+pub fn node_facts(answer: &str) -> NodeFacts {
+    let (values, texts) = split(answer);
+    let value = |key: &str| values.get(key).copied().unwrap_or_default().to_owned();
+    let text = |key: &str| texts.get(key).map(String::as_str).unwrap_or_default();
+    let mut facts = NodeFacts {
+        os_id: value("os.id"),
+        os_name: value("os.name"),
+        architecture: value("architecture"),
+        cpus: value("cpus").parse().unwrap_or_default(),
+        memory_kib: value("memory_kib").parse().unwrap_or_default(),
+        host_name: value("host_name"),
+        machine_id: text("machine_id").trim().to_owned(),
+        boot_id: text("boot_id").trim().to_owned(),
+        login: value("login"),
+        cloud_init: values.contains_key("cloud_init"),
+        free_kib: text("disk").lines().filter_map(disk).collect(),
+        addresses: text("address").lines().filter_map(address).collect(),
+        snapd: newest_snapd(text("snapd")),
+        installed: texts.contains_key("snap"),
+        snap: snap_list::parse(text("snap")).into_iter().find(|(name, _)| name == "microk8s").map(|(_, snap)| snap),
+        refresh_hold: Some(text("refresh_hold").trim().to_owned()).filter(|hold| !hold.is_empty()),
+        locks: text("lock").lines().filter(|name| *name != "." && *name != "..").map(str::to_owned).collect(),
+        members: texts.get("members").and_then(|json| members::parse_json(json)),
+        stored_members: members::parse_yaml(text("stored")).into_iter().map(|member| member.address).collect(),
+        info: members::parse_yaml_entry(text("info")),
+        api_answers: values.contains_key("api"),
+        agent_answers: values.contains_key("agent"),
+        services: text("service").lines().filter_map(service).collect(),
+        failure_domain_configured: text("ha_conf").lines().find_map(failure_domain),
+        failure_domain: text("failure_domain").trim().parse().ok(),
+        ca: identity::fingerprint(text("ca")),
+        identity: IdentityRecord::parse(text("identity")),
+        kubeconfig: texts.get("kubeconfig").map(|config| SecretString::from(config.clone())),
+        ..NodeFacts::default()
+    };
+    facts.worker = facts.locks.contains("clustered.lock");
+    facts.answers = answer.lines().filter_map(|line| line.strip_prefix("answers=")?.parse().ok()).collect();
+    facts
+}
+
+type Split<'a> = (BTreeMap<&'a str, &'a str>, BTreeMap<&'a str, String>);
+
+fn split(answer: &str) -> Split<'_> {
+    let mut values = BTreeMap::new();
+    let mut texts: BTreeMap<&str, String> = BTreeMap::new();
+    for line in answer.lines() {
+        let end = line.find(|c: char| !(c.is_ascii_lowercase() || c == '_' || c == '.')).unwrap_or(line.len());
+        let (key, rest) = line.split_at(end);
+        if let Some(value) = rest.strip_prefix('=') {
+            values.insert(key, value);
+        } else if let Some(line) = rest.strip_prefix(':') {
+            let _ = writeln!(texts.entry(key).or_default(), "{line}");
+        }
+    }
+    (values, texts)
+}
+
+/// `/dev/vda1 102400 5120 97280 5% /` → (`/`, 97280)
+fn disk(line: &str) -> Option<(String, u64)> {
+    let mut words = line.split_whitespace().rev();
+    let mount = words.next()?;
+    let _used_percent = words.next()?;
+    Some((mount.to_owned(), words.next()?.parse().ok()?))
+}
+
+/// `2: eth0    inet 10.77.0.11/24 brd … scope global eth0 …` → (`eth0`, 10.77.0.11)
+fn address(line: &str) -> Option<(String, std::net::Ipv4Addr)> {
+    let mut words = line.split_whitespace().skip(1);
+    let interface = words.next()?;
+    let address = words.skip_while(|word| *word != "inet").nth(1)?;
+    Some((interface.to_owned(), address.split('/').next()?.parse().ok()?))
+}
+
+/// `snap.microk8s.daemon-kubelite<TAB>active` → (`kubelite`, `active`)
+fn service(line: &str) -> Option<(String, String)> {
+    let (unit, state) = line.split_once('\t')?;
+    Some((unit.strip_prefix("snap.microk8s.daemon-")?.to_owned(), state.to_owned()))
+}
+
+fn failure_domain(line: &str) -> Option<u32> {
+    line.trim().strip_prefix("failure-domain=")?.trim().parse().ok()
+}
+
+/// The highest `VERSION=` of snapd's info files: a newer snapd snap takes over from the package.
+fn newest_snapd(text: &str) -> Option<String> {
+    let versions = text.lines().filter_map(|line| line.strip_prefix("VERSION="));
+    versions.max_by_key(|version| snap_list::version_key(version)).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::node::MemberRole;
+
+    #[test]
+    fn a_bare_machine_has_no_cluster() {
+        let facts = node_facts("os.id=debian\nmemory_kib=8000000\ndisk:/dev/vda1 100 50 50 50% /\n");
+        assert_eq!((facts.os_id.as_str(), facts.memory_kib, facts.installed), ("debian", 8_000_000, false));
+        assert_eq!(facts.free_kib.get("/"), Some(&50));
+        assert!(facts.members.is_none() && facts.snap.is_none() && !facts.control_plane_up());
+    }
+
+    #[test]
+    fn a_member_shows_its_cluster() {
+        let facts = node_facts(
+            "snap:Name      Version  Rev  Tracking     Publisher   Notes\n\
+             snap:microk8s  v1.36.2  8500 1.36/stable  canonical** classic,held\n\
+             members:[{\"ID\": 3297041220608546238, \"Address\": \"10.77.0.11:19001\", \"Role\": 0}]\n\
+             info:ID: 3297041220608546238\ninfo:Address: 10.77.0.11:19001\ninfo:Role: 0\n\
+             answers=10.77.0.11\napi=127.0.0.1\nagent=127.0.0.1\nkubeconfig:apiVersion: v1\n\
+             service:snap.microk8s.daemon-kubelite\tactive\nlock:ha-cluster\nha_conf:failure-domain=3\n\
+             address:2: eth0    inet 10.77.0.11/24 brd 10.77.0.255 scope global eth0\\  valid_lft forever\n",
+        );
+        assert!(facts.healthy_member() && facts.alone() && facts.active("kubelite"));
+        assert_eq!(facts.members.as_ref().unwrap()[0].role, MemberRole::Voter);
+        assert_eq!(facts.failure_domain_configured, Some(3));
+        assert_eq!(facts.interface_of("10.77.0.11".parse().unwrap()), Some("eth0"));
+        assert!(facts.snap.unwrap().held());
+    }
+}

@@ -1,0 +1,77 @@
+# The fact probe: one look at a machine. Read-only, quick, and safe where nothing is installed.
+# It reads files and asks dqlite; `microk8s status` and `microk8s kubectl` start an interpreter and take seconds.
+# Answers are lines: `key=value` for one value, `key:line` for each line of a text.
+# The caller sets `control_planes` to the addresses of the control-plane nodes.
+
+put() { printf '%s=%s\n' "$1" "$2"; }
+lines() { sed "s|^|$1:|"; }
+file() { [ -r "$2" ] && lines "$1" <"$2"; }
+
+data=/var/snap/microk8s/current
+backend=$data/var/kubernetes/backend
+scratch=$(mktemp -d /run/homeprov-probe.XXXXXX) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+
+# What takes longest goes first, side by side.
+dial() { # name address port
+	(timeout 1 bash -c "exec 3<>/dev/tcp/$2/$3" && put "$1" "$2") >"$scratch/dial.$1.$2" 2>/dev/null &
+}
+if [ -e /snap/microk8s/current ]; then
+	(timeout 8 snap list microk8s 2>&1 | lines snap) >"$scratch/snap" &
+	if [ ! -e "$data/var/lock/clustered.lock" ] && [ -e "$backend/cluster.yaml" ]; then
+		(timeout 5 /snap/microk8s/current/bin/dqlite -s "file://$backend/cluster.yaml" -c "$backend/cluster.crt" \
+			-k "$backend/cluster.key" -f json k8s .cluster 2>/dev/null | lines members) >"$scratch/members" &
+		for address in $control_planes; do dial answers "$address" 19001; done
+	fi
+	dial api 127.0.0.1 16443
+	dial agent 127.0.0.1 25000
+	for unit in kubelite k8s-dqlite containerd cluster-agent apiserver-proxy; do
+		echo "snap.microk8s.daemon-$unit"
+	done >"$scratch/units"
+	# shellcheck disable=SC2046 # one word a unit is what is meant
+	systemctl is-active $(cat "$scratch/units") 2>/dev/null | paste "$scratch/units" - | lines service >"$scratch/services" &
+fi
+
+[ -r /etc/os-release ] && (
+	. /etc/os-release
+	put os.id "${ID-}"
+	put os.version "${VERSION_ID-}"
+	put os.name "${PRETTY_NAME-}"
+)
+put architecture "$(uname -m)"
+put kernel "$(uname -r)"
+put host_name "$(uname -n)"
+put cpus "$(getconf _NPROCESSORS_ONLN)"
+while read -r key value _; do
+	[ "$key" = MemTotal: ] && put memory_kib "$value" && break
+done </proc/meminfo
+file machine_id /etc/machine-id
+file boot_id /proc/sys/kernel/random/boot_id
+put uptime "$(cut -d' ' -f1 /proc/uptime)"
+put login "${SUDO_USER:-root}"
+df -Pk / /var /var/snap /var/lib 2>/dev/null | lines disk
+ip -o -4 addr show 2>/dev/null | lines address
+command -v cloud-init >/dev/null && put cloud_init yes
+if command -v snap >/dev/null; then
+	for info in /usr/lib/snapd/info /snap/snapd/current/usr/lib/snapd/info; do file snapd "$info"; done
+fi
+
+file identity /var/lib/homeprov/identity
+if [ -e /snap/microk8s/current ]; then
+	ls -a "$data/var/lock" 2>/dev/null | lines lock
+	file info "$backend/info.yaml"
+	file stored "$backend/cluster.yaml"
+	file ha_conf "$data/args/ha-conf"
+	file failure_domain "$backend/failure-domain"
+	file ca "$data/certs/ca.crt"
+	[ -e "$data/var/lock/clustered.lock" ] || file kubeconfig "$data/credentials/client.config"
+	grep -e '^--root-dir' "$data/args/kubelet" 2>/dev/null | lines kubelet
+	snap_version=$(sed -n 's/^VERSION=//p' /usr/lib/snapd/info 2>/dev/null)
+	case $snap_version in
+	2.[0-4]* | 2.5[0-7]*) timeout 8 snap get system refresh.hold 2>/dev/null | lines refresh_hold ;;
+	esac
+fi
+
+wait
+cat "$scratch"/snap "$scratch"/members "$scratch"/services "$scratch"/dial.* 2>/dev/null
+exit 0

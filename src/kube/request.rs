@@ -1,0 +1,54 @@
+//! Plain requests by path, for objects whose types are not compiled in.
+
+use kube::Client;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::error::is_absent;
+
+fn request(
+    method: &str,
+    path: &str,
+    content_type: Option<&str>,
+    body: Vec<u8>,
+) -> kube::Result<http::Request<Vec<u8>>> {
+    let mut builder = http::Request::builder().method(method).uri(path);
+    if let Some(content_type) = content_type {
+        builder = builder.header("Content-Type", content_type);
+    }
+    builder.body(body).map_err(kube::Error::HttpError)
+}
+
+/// GET; absent when the server answers 404.
+pub async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> kube::Result<Option<T>> {
+    match client.request(request("GET", path, None, Vec::new())?).await {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Server-side apply under the field manager `homeprov`, which takes the fields it names from other managers.
+pub async fn apply(client: &Client, path: &str, object: &Value) -> kube::Result<Value> {
+    apply_at(client, &format!("{path}?fieldManager=homeprov&force=true"), object).await
+}
+
+/// Server-side apply with a query of the caller's own.
+pub async fn apply_at(client: &Client, path: &str, object: &Value) -> kube::Result<Value> {
+    let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
+    client.request(request("PATCH", path, Some("application/apply-patch+yaml"), body)?).await
+}
+
+/// JSON merge patch.
+pub async fn merge(client: &Client, path: &str, patch: &Value) -> kube::Result<Value> {
+    let body = serde_json::to_vec(patch).map_err(kube::Error::SerdeError)?;
+    client.request(request("PATCH", path, Some("application/merge-patch+json"), body)?).await
+}
+
+/// DELETE; an absent object is as good as a deleted one.
+pub async fn delete(client: &Client, path: &str) -> kube::Result<()> {
+    match client.request::<Value>(request("DELETE", path, None, Vec::new())?).await {
+        Err(error) if !is_absent(&error) => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,9 @@
+//! The facts a step may name in `when`.
+
+/// A step with `when = "<name>"` is there only on nodes of which this is true. What a name means is decided with the
+/// facts of the node; a playbook can use these and no others:
+///
+/// * `member`: the node belongs to the cluster of this inventory.
+/// * `login-is-not-root`: the login on the node is not root.
+/// * `cloud-init`: cloud-init is installed on the node.
+pub const WHEN: &[&str] = &["member", "login-is-not-root", "cloud-init"];

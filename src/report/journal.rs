@@ -1,0 +1,80 @@
+//! The journal: every event of a run, redacted, in a file only its owner can read.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, BufWriter};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+use jiff::Timestamp;
+
+use super::Reporter;
+use super::json::Json;
+use super::redact::Redactor;
+use crate::engine::event::Event;
+
+/// The name of the file in a run's folder.
+pub const FILE: &str = "events.jsonl";
+
+/// Writes the journal of one run.
+pub struct Journal {
+    path: PathBuf,
+    lines: Json<BufWriter<File>>,
+}
+
+impl Journal {
+    /// Begins the journal of a run in `state`, the folder that [`state_folder`] names.
+    pub fn create(state: &Path, run: &str, redactor: Redactor) -> io::Result<Self> {
+        let folder = state.join("runs").join(run);
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        let path = folder.join(FILE);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        Ok(Self { path, lines: Json::new(BufWriter::new(file), redactor) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Reporter for Journal {
+    fn event(&mut self, at: Timestamp, event: &Event) {
+        self.lines.event(at, event);
+    }
+}
+
+/// `homeprov` in the user's XDG state folder: `$XDG_STATE_HOME`, or `~/.local/state`.
+pub fn state_folder() -> io::Result<PathBuf> {
+    let base = etcetera::base_strategy::Xdg::new().map_err(io::Error::other)?;
+    let state = base.state_dir().unwrap_or_else(|| base.home_dir().join(".local/state"));
+    Ok(state.join("homeprov"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use secrecy::SecretString;
+
+    use super::*;
+
+    #[test]
+    fn only_its_owner_reads_it_and_no_secret_is_in_it() {
+        let state = tempfile::tempdir().expect("a folder");
+        let redactor = Redactor::new([SecretString::from("hunter2")]);
+        let mut journal = Journal::create(state.path(), "01RUN", redactor).expect("a journal");
+        journal.event(Timestamp::UNIX_EPOCH, &Event::Warning { node: None, message: "it said hunter2".into() });
+        let path = state.path().join("runs/01RUN/events.jsonl");
+        assert_eq!(journal.path(), path);
+        let mode = |path: &Path| path.metadata().expect("it is there").permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(&state.path().join("runs/01RUN")), 0o700);
+        let text = std::fs::read_to_string(&path).expect("its text");
+        assert_eq!(
+            text,
+            "{\"schema\":1,\"time\":\"1970-01-01T00:00:00Z\",\"event\":\"warning\",\"message\":\"it said ***\",\"node\":null}\n"
+        );
+        assert!(Journal::create(state.path(), "01RUN", Redactor::default()).is_err());
+    }
+}

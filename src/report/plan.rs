@@ -1,0 +1,169 @@
+//! A plan, shown: for people by place, for programs as JSON.
+
+use serde::Serialize;
+
+use super::clean::clean;
+use super::paint::Paint;
+use super::words;
+use crate::inventory::model::{Inventory, Role};
+use crate::plan::{Pending, Place, Plan, Verdict};
+
+/// The version of the JSON format.
+pub const SCHEMA: u32 = 1;
+
+/// The plan as a JSON document.
+pub fn json(plan: &Plan, inventory: &Inventory) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        schema: u32,
+        cluster: &'a str,
+        steps: usize,
+        blocked: usize,
+        pending: &'a [Pending],
+    }
+    serde_json::to_string_pretty(&Document {
+        schema: SCHEMA,
+        cluster: &inventory.cluster.name,
+        steps: plan.pending.len(),
+        blocked: blocked(plan),
+        pending: &plan.pending,
+    })
+}
+
+/// The plan for people, in lines of at most `width` columns. Nodes with the same steps before them are shown together.
+pub fn text(plan: &Plan, inventory: &Inventory, apply: &str, paint: Paint, width: usize) -> String {
+    let name = &inventory.cluster.name;
+    if plan.is_empty() {
+        return format!("{} {name} is as it should be: nothing to do.\n", paint.good("✔"));
+    }
+    let mut lines = vec![];
+    for group in groups(plan, inventory) {
+        lines.extend(heading(&group, paint, width));
+        for pending in &group.steps {
+            lines.extend(step(pending, paint, width));
+        }
+        lines.push(String::new());
+    }
+    lines.push(total(plan));
+    if plan.pending.len() > blocked(plan) {
+        lines.push(format!("Apply them with  {}", paint.bold(apply)));
+    }
+    lines.push(paint.dim(&legend(plan)));
+    lines.join("\n") + "\n"
+}
+
+/// Places with the same steps before them.
+struct Group<'a> {
+    names: Vec<&'a str>,
+    role: Option<Role>,
+    steps: Vec<&'a Pending>,
+}
+
+fn groups<'a>(plan: &'a Plan, inventory: &'a Inventory) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = vec![];
+    for node in &inventory.nodes {
+        let steps = steps_at(plan, |place| matches!(place, Place::Node(name) if *name == node.name));
+        if steps.is_empty() {
+            continue;
+        }
+        let same = groups.iter_mut().find(|group| group.role == Some(node.role) && alike(&group.steps, &steps));
+        match same {
+            Some(group) => group.names.push(&node.name),
+            None => groups.push(Group { names: vec![&node.name], role: Some(node.role), steps }),
+        }
+    }
+    let steps = steps_at(plan, |place| *place == Place::Cluster);
+    if !steps.is_empty() {
+        groups.push(Group { names: vec!["cluster"], role: None, steps });
+    }
+    groups
+}
+
+fn steps_at(plan: &Plan, at: impl Fn(&Place) -> bool) -> Vec<&Pending> {
+    plan.pending.iter().filter(|pending| at(&pending.place)).collect()
+}
+
+fn alike(some: &[&Pending], others: &[&Pending]) -> bool {
+    some.len() == others.len()
+        && some.iter().zip(others).all(|(one, other)| one.step == other.step && one.verdict == other.verdict)
+}
+
+fn heading(group: &Group, paint: Paint, width: usize) -> Vec<String> {
+    let role = match group.role {
+        Some(Role::ControlPlane) => " (control-plane)",
+        Some(Role::Worker) => " (worker)",
+        None => "",
+    };
+    let each = if group.names.len() > 1 { " each" } else { "" };
+    let steps = words::count(group.steps.len(), "step");
+    let text = format!("{}{role}: {steps}{each}", words::list(&group.names));
+    words::wrap(&text, width).iter().map(|line| paint.bold(line)).collect()
+}
+
+fn step(pending: &Pending, paint: Paint, width: usize) -> Vec<String> {
+    let (mark, detail) = match &pending.verdict {
+        Verdict::Holds => return vec![],
+        Verdict::Differs { why } => (paint.good("+"), why.clone()),
+        Verdict::Unknown { after } => (paint.dim("?"), format!("known after {after}")),
+        Verdict::Blocked { reason } => (paint.bad("!"), reason.clone()),
+        Verdict::Settling { why } => (paint.busy("~"), why.clone()),
+        Verdict::Waits { nodes, why } => (paint.care("~"), format!("waits for {}: {why}", nodes.join(", "))),
+    };
+    let id = format!("{}/{}", pending.playbook, pending.step);
+    let room = width.saturating_sub(4 + console::measure_text_width(&pending.title));
+    let id = if room > id.len() { format!("{id:>room$}") } else { String::new() };
+    let first = format!("  {mark} {}{}", pending.title, paint.dim(&id));
+    let detail: Vec<String> = detail.lines().map(clean).collect();
+    let detail = words::wrap(&detail.join("\n"), width.saturating_sub(6));
+    std::iter::once(first)
+        .chain(detail.iter().map(|line| {
+            let line = if matches!(pending.verdict, Verdict::Blocked { .. }) { line.clone() } else { paint.dim(line) };
+            format!("      {line}")
+        }))
+        .collect()
+}
+
+fn total(plan: &Plan) -> String {
+    let nodes: std::collections::BTreeSet<&str> = plan
+        .pending
+        .iter()
+        .filter_map(|pending| match &pending.place {
+            Place::Node(name) => Some(name.as_str()),
+            Place::Cluster => None,
+        })
+        .collect();
+    let in_cluster = steps_at(plan, |place| *place == Place::Cluster).len();
+    let on_nodes = plan.pending.len() - in_cluster;
+    let mut parts = vec![];
+    if on_nodes > 0 {
+        parts.push(format!("{} on {}", words::count(on_nodes, "step"), words::count(nodes.len(), "node")));
+    }
+    if in_cluster > 0 {
+        parts.push(format!("{} in the cluster", words::count(in_cluster, "step")));
+    }
+    let blocked = match blocked(plan) {
+        0 => String::new(),
+        number => format!("; {number} blocked"),
+    };
+    format!("{}{blocked}.", words::list(&parts))
+}
+
+/// Explains the marks that are there.
+fn legend(plan: &Plan) -> String {
+    let has = |mark: fn(&Verdict) -> bool| plan.pending.iter().any(|pending| mark(&pending.verdict));
+    let mut marks = vec![];
+    if has(|verdict| matches!(verdict, Verdict::Differs { .. })) {
+        marks.push("+ differs");
+    }
+    if has(|verdict| matches!(verdict, Verdict::Unknown { .. })) {
+        marks.push("? not known before another step is done");
+    }
+    if has(|verdict| matches!(verdict, Verdict::Blocked { .. })) {
+        marks.push("! blocked");
+    }
+    marks.join("   ")
+}
+
+fn blocked(plan: &Plan) -> usize {
+    plan.pending.iter().filter(|pending| matches!(pending.verdict, Verdict::Blocked { .. })).count()
+}

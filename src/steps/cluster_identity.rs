@@ -1,0 +1,139 @@
+//! The nodes belong to this cluster, or to none: joining the wrong way round destroys a data store.
+
+use async_trait::async_trait;
+
+use super::{Context, Failure, RustStep};
+use crate::facts::identity::short;
+use crate::facts::{Facts, Identity, NodeFacts};
+use crate::inventory::model::{Inventory, Node, Role};
+use crate::plan::{Place, Verdict};
+
+/// Every node is a member of the recorded cluster, or a fresh machine.
+pub struct ClusterIdentity;
+
+#[async_trait]
+impl RustStep for ClusterIdentity {
+    fn check(&self, inventory: &Inventory, facts: &Facts, _: &Place) -> Verdict {
+        let problems = match facts.identity() {
+            Identity::Conflict(readings) => {
+                let shown: Vec<String> = readings.iter().map(|(who, ca)| format!("{who}: {}", short(ca))).collect();
+                vec![format!(
+                    "the records of which cluster this is differ ({}). Either the inventory names machines of two clusters, or a record is left from an earlier one: remove /var/lib/homeprov/identity where it is wrong",
+                    shown.join(", "),
+                )]
+            }
+            Identity::None => first_run(inventory, facts),
+            Identity::Known(ca) => {
+                let others =
+                    facts.answering(inventory).filter_map(|(node, seen)| stranger(inventory, facts, &ca, node, seen));
+                others.collect()
+            }
+        };
+        if problems.is_empty() { Verdict::Holds } else { Verdict::blocked(problems.join("\n")) }
+    }
+
+    async fn apply(&self, _: &Context) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// Nothing is recorded: no node may be in a cluster with others already. The first control plane keeps what it
+/// holds, so objects of a user there are no obstacle.
+fn first_run(inventory: &Inventory, facts: &Facts) -> Vec<String> {
+    let mut problems = Vec::new();
+    let first = inventory.control_planes().next().map(|node| node.name.as_str());
+    for (node, seen) in facts.answering(inventory).filter(|(_, seen)| seen.installed) {
+        if let Some(others) = others(seen) {
+            problems.push(format!(
+                "{} is in a cluster already, with {others}, and homeprov did not set that up (certificate authority {}). Either name another machine, or take it out first: `microk8s leave` there",
+                node.name, short(seen.ca.as_deref().unwrap_or("unknown")),
+            ));
+        } else if Some(node.name.as_str()) != first {
+            problems.extend(holds_objects(facts, node));
+        }
+    }
+    problems
+}
+
+/// Why a node that is not of the recorded cluster cannot be joined, if so.
+fn stranger(inventory: &Inventory, facts: &Facts, ca: &str, node: &Node, seen: &NodeFacts) -> Option<String> {
+    if !seen.installed || seen.ca.as_deref() == Some(ca) {
+        return wrong_role(node, seen);
+    }
+    let own = short(seen.ca.as_deref().unwrap_or("unknown"));
+    if let Some(witness) = lists(inventory, facts, ca, node) {
+        return Some(format!(
+            "{name} was reinstalled: {witness} still lists {address} as a member of the cluster {ca}, but {name} now holds a MicroK8s of its own ({own}). \
+             If the machine really is new, take the old member out on {witness}: `microk8s remove-node {address} --force`, then run `up` again and it is joined afresh",
+            name = node.name,
+            address = node.address,
+            ca = short(ca),
+        ));
+    }
+    if seen.identity.as_ref().is_some_and(|record| record.ca == ca) && no_other_member(inventory, facts, ca, node) {
+        return Some(format!(
+            "{name} is recorded as a member of the cluster {ca}, but holds a MicroK8s of its own ({own}): it was reinstalled or has left. \
+             Remove /var/lib/homeprov/identity there if it should be joined as a new node",
+            name = node.name,
+            ca = short(ca),
+        ));
+    }
+    if let Some(others) = others(seen) {
+        return Some(format!(
+            "{name} belongs to another cluster ({own}), with {others}; this one is {ca}. Take it out there first (`microk8s leave` on {name}), or correct the inventory",
+            name = node.name,
+            ca = short(ca),
+        ));
+    }
+    holds_objects(facts, node)
+}
+
+fn wrong_role(node: &Node, seen: &NodeFacts) -> Option<String> {
+    let (is, wanted) = match (node.role, seen.installed, seen.worker) {
+        (Role::ControlPlane, true, true) => ("a worker", "a control plane"),
+        (Role::Worker, true, false) => ("a control plane", "a worker"),
+        _ => return None,
+    };
+    Some(format!(
+        "{name} is {is} of this cluster, the inventory wants {wanted}. MicroK8s cannot turn one into the other: `microk8s leave` on {name}, `microk8s remove-node {name}` on another node, then `up` joins it anew",
+        name = node.name,
+    ))
+}
+
+/// A node of the recorded cluster that lists this node's address as a member.
+fn lists<'a>(inventory: &'a Inventory, facts: &'a Facts, ca: &str, node: &Node) -> Option<&'a str> {
+    let mut members =
+        facts.answering(inventory).filter(|(other, seen)| other.name != node.name && seen.ca.as_deref() == Some(ca));
+    let witness = members.find(|(_, seen)| {
+        seen.members.as_ref().is_some_and(|members| members.iter().any(|member| member.address == node.address))
+    });
+    witness.map(|(other, _)| other.name.as_str())
+}
+
+fn no_other_member(inventory: &Inventory, facts: &Facts, ca: &str, node: &Node) -> bool {
+    !facts.answering(inventory).any(|(other, seen)| other.name != node.name && seen.ca.as_deref() == Some(ca))
+}
+
+/// The other members of the cluster a node is in, when there are any.
+fn others(seen: &NodeFacts) -> Option<String> {
+    if seen.worker {
+        return Some("a control plane it is a worker of".to_owned());
+    }
+    let own = seen.info.as_ref().map(|info| info.address);
+    let addresses = match &seen.members {
+        Some(members) => members.iter().map(|member| member.address).collect(),
+        None => seen.stored_members.clone(),
+    };
+    let others: Vec<String> =
+        addresses.into_iter().filter(|address| Some(*address) != own).map(|address| address.to_string()).collect();
+    (!others.is_empty()).then(|| others.join(", "))
+}
+
+fn holds_objects(facts: &Facts, node: &Node) -> Option<String> {
+    let namespaces = facts.lone_namespaces.get(&node.name).filter(|namespaces| !namespaces.is_empty())?;
+    Some(format!(
+        "{name} is a cluster of its own that holds objects of yours (namespaces {list}); joining would delete them. Move them away or delete the namespaces, or start from {name} by naming it first in the inventory",
+        name = node.name,
+        list = namespaces.join(", "),
+    ))
+}

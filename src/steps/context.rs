@@ -1,0 +1,209 @@
+//! What a step has in hand while it is applied.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+
+use crate::engine::event::{Event, Sink};
+use crate::facts::identity::hex;
+use crate::facts::{Facts, NodeFacts};
+use crate::inventory::model::{Inventory, Node};
+use crate::plan::Place;
+use crate::playbook::model::Step;
+use crate::ssh::{Job, JobState, Program, Purpose, Script, SectionAnswer, Transport, TransportError};
+
+/// How long a lost node is tried again while a job of ours runs there.
+const RECONNECT: Duration = Duration::from_secs(300);
+
+/// The world as it was last observed, and the means to change it.
+pub struct Context {
+    /// What is wanted.
+    pub inventory: Arc<Inventory>,
+    /// What was observed before this step.
+    pub facts: Arc<Facts>,
+    /// The way to the nodes.
+    pub transport: Arc<dyn Transport>,
+    /// Where events go.
+    pub events: Sink,
+    /// The step.
+    pub step: Step,
+    /// Where it is applied.
+    pub place: Place,
+    /// Held while a member of the cluster is restarted: one at a time.
+    pub turn: Arc<Mutex<()>>,
+}
+
+/// Why applying a step went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It may go better the next time; counts as an attempt.
+    #[error("{reason}")]
+    Failed {
+        /// What went wrong.
+        reason: String,
+        /// The last lines the command printed.
+        output: Vec<String>,
+    },
+    /// Something else is at work there, or a service outside is down; tried again for a while, not an attempt.
+    #[error("{reason}")]
+    Busy {
+        /// Who or what.
+        reason: String,
+    },
+    /// It will not go better: what is wanted cannot be.
+    #[error("{reason}")]
+    Refused {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// What was to be proven was tried and is not so.
+    #[error("{reason}")]
+    NotVerified {
+        /// What was seen instead, and what to do.
+        reason: String,
+    },
+    /// The node could not be reached.
+    #[error("{0}")]
+    Unreachable(#[from] TransportError),
+    /// The API did not do as asked.
+    #[error("the API server answered: {0}")]
+    Api(#[from] kube::Error),
+}
+
+impl Failure {
+    /// A failure without output.
+    pub fn failed(reason: impl Into<String>) -> Self {
+        Self::Failed { reason: reason.into(), output: Vec::new() }
+    }
+
+    /// A failed command, with the end of what it printed.
+    pub fn command(what: &str, status: i32, output: &str) -> Self {
+        let lines: Vec<String> = output.lines().map(str::to_owned).collect();
+        let tail = lines[lines.len().saturating_sub(20)..].to_vec();
+        Self::Failed { reason: format!("{what} ended with status {status}"), output: tail }
+    }
+}
+
+/// How a job ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// Its exit status; 124 when it was ended at its limit.
+    pub status: i32,
+    /// All it printed.
+    pub output: String,
+}
+
+impl Context {
+    /// The node this step is applied to; the seed for a cluster step.
+    pub fn node(&self) -> Result<&Node, Failure> {
+        match &self.place {
+            Place::Node(name) => self.inventory.node(name),
+            Place::Cluster => self.facts.seed(&self.inventory),
+        }
+        .ok_or_else(|| Failure::failed("no control-plane node of this cluster answers"))
+    }
+
+    /// The facts of the node this step is applied to.
+    pub fn node_facts(&self) -> Result<&NodeFacts, Failure> {
+        let node = self.node()?;
+        self.facts.node(&node.name).ok_or_else(|| Failure::failed(format!("{} was not seen", node.name)))
+    }
+
+    /// A client of the cluster's API, through the node whose API was last read.
+    pub async fn api(&self) -> Result<kube::Client, Failure> {
+        let via = match &self.facts.cluster {
+            Some(cluster) => cluster.via.clone(),
+            None => self.facts.seed(&self.inventory).map(|node| node.name.clone()).unwrap_or_default(),
+        };
+        let config = self.facts.node(&via).and_then(|facts| facts.kubeconfig.clone());
+        let config = config.ok_or_else(|| Failure::failed("no control-plane node of this cluster answers"))?;
+        Ok(self.transport.kubernetes(&via, &config).await?)
+    }
+
+    /// Reports a line of progress.
+    pub fn say(&self, line: impl Into<String>) {
+        let line = line.into();
+        let _ = self.events.send(Event::StepOutput { step: self.step.id.clone(), place: self.place.clone(), line });
+    }
+
+    /// Runs a short program on a node.
+    pub async fn run(&self, node: &str, purpose: Purpose, program: Program) -> Result<SectionAnswer, Failure> {
+        let script = Script::single(purpose, self.step.id.clone(), program, self.step.limit);
+        let mut answer = self.transport.run(node, &script).await?;
+        answer.sections.remove(&self.step.id).ok_or_else(|| Failure::failed(format!("{node} gave no answer")))
+    }
+
+    /// Runs a command on a node; another status than 0 is a failure.
+    pub async fn command<const N: usize>(&self, node: &str, argv: [&str; N]) -> Result<SectionAnswer, Failure> {
+        let answer = self.run(node, Purpose::Apply, Program::command(argv)).await?;
+        if answer.succeeded() {
+            return Ok(answer);
+        }
+        Err(Failure::command(&argv.join(" "), answer.status, &format!("{}{}", answer.stdout, answer.stderr)))
+    }
+
+    /// Runs a program on a node as a detached job and follows it to its end, through lost connections. A job of
+    /// the same content that runs already is attached to, never started twice.
+    pub async fn job(&self, node: &str, content: &str, program: Program) -> Result<Ended, Failure> {
+        self.job_until(node, content, program, |_| false).await
+    }
+
+    /// The same, but ended early, with status 124, once its output shows that it gets nowhere.
+    pub async fn job_until(
+        &self,
+        node: &str,
+        content: &str,
+        program: Program,
+        vain: impl Fn(&str) -> bool + Send,
+    ) -> Result<Ended, Failure> {
+        let id = self.job_id(content);
+        let job = Job { id: id.clone(), step: self.step.id.clone(), program, limit: self.step.limit };
+        let mut report = self.transport.start_job(node, &job).await?;
+        let mut output = std::mem::take(&mut report.output);
+        self.say_lines(&output);
+        while report.state == JobState::Running && !vain(&output) {
+            report = self.poll(node, &id, report.offset).await?;
+            self.say_lines(&report.output);
+            output.push_str(&report.output);
+        }
+        let state = report.state;
+        // Forgotten once its end has been read, so that another attempt starts afresh.
+        self.transport.end_job(node, &id).await?;
+        match state {
+            JobState::Finished(status) => Ok(Ended { status, output }),
+            JobState::Running => Ok(Ended { status: 124, output }),
+            _ => Err(Failure::Failed {
+                reason: format!("{node} restarted or ended the command before it had finished"),
+                output: output.lines().map(str::to_owned).collect(),
+            }),
+        }
+    }
+
+    async fn poll(&self, node: &str, id: &str, offset: u64) -> Result<crate::ssh::JobReport, Failure> {
+        let lost_at = Instant::now();
+        let mut pause = Duration::from_millis(500);
+        loop {
+            match self.transport.poll_job(node, id, offset).await {
+                Ok(report) => return Ok(report),
+                Err(error) if lost_at.elapsed() < RECONNECT => {
+                    self.say(format!("lost ({error}); the command goes on on {node}, connecting again"));
+                    sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(15));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn say_lines(&self, output: &str) {
+        output.lines().filter(|line| !line.trim().is_empty()).for_each(|line| self.say(line));
+    }
+
+    fn job_id(&self, content: &str) -> String {
+        let hash = hex(&Sha256::digest(content.as_bytes()));
+        format!("homeprov-{}-{}-{}", self.inventory.cluster.name, self.step.id, &hash[..8])
+    }
+}
