@@ -31,19 +31,13 @@ pub(super) struct Directory {
 impl Directory {
     /// Makes a new one and clears away those of runs that were killed.
     pub(super) fn create() -> Result<Self, TransportError> {
-        let bases = std::env::var_os("XDG_RUNTIME_DIR")
-            .map(PathBuf::from)
-            .into_iter()
-            .chain([PathBuf::from("/tmp")]);
+        let bases = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).into_iter().chain([PathBuf::from("/tmp")]);
         let mut failure = String::from("no directory for the control sockets");
         for base in bases {
             match Self::create_in(&base) {
                 Ok(directory) => return Ok(directory),
                 Err(error) => {
-                    failure = format!(
-                        "cannot make a directory for the control sockets in {}: {error}",
-                        base.display()
-                    );
+                    failure = format!("cannot make a directory for the control sockets in {}: {error}", base.display());
                 }
             }
         }
@@ -51,10 +45,8 @@ impl Directory {
     }
 
     fn create_in(base: &Path) -> std::io::Result<Self> {
-        let dir = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(base)?;
+        let dir =
+            tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir_in(base)?;
         if dir.path().as_os_str().len() > LONGEST {
             return Err(std::io::Error::other("the path is too long for a socket"));
         }
@@ -115,11 +107,7 @@ pub(super) fn end_master(socket: &Path) -> std::io::Result<()> {
     const TERMINATE: [u32; 3] = [8, 0x1000_0005, 0];
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-    let request: Vec<u8> = HELLO
-        .into_iter()
-        .chain(TERMINATE)
-        .flat_map(u32::to_be_bytes)
-        .collect();
+    let request: Vec<u8> = HELLO.into_iter().chain(TERMINATE).flat_map(u32::to_be_bytes).collect();
     stream.write_all(&request)?;
     std::io::copy(&mut stream, &mut std::io::sink())?;
     Ok(())

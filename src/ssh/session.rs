@@ -27,11 +27,8 @@ use super::transport::TransportError;
 /// How long a master lives without a client.
 const PERSIST: &str = "ControlPersist=5s";
 /// Kinds of host keys, in ssh's order, tried one by one for a pinned fingerprint that says nothing of its kind.
-const KINDS: [&str; 3] = [
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521",
-    "rsa-sha2-512,rsa-sha2-256",
-];
+const KINDS: [&str; 3] =
+    ["ssh-ed25519", "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521", "rsa-sha2-512,rsa-sha2-256"];
 
 /// Where connections keep their files and what they have in common.
 #[derive(Debug)]
@@ -47,12 +44,7 @@ pub(super) struct Ground {
 
 impl Ground {
     pub(super) fn new(private: Directory, config: PathBuf, connect_timeout: Duration) -> Self {
-        Self {
-            directory: private.path().to_path_buf(),
-            config,
-            connect_timeout,
-            _private: private,
-        }
+        Self { directory: private.path().to_path_buf(), config, connect_timeout, _private: private }
     }
 }
 
@@ -93,12 +85,7 @@ impl Link {
         let alive = Arc::new(AtomicBool::new(true));
         let hold = tokio::spawn(hold(client, Arc::clone(&alive)));
         let session = Session::resume_mux(socket.clone().into_boxed_path(), None);
-        Ok(Self {
-            session,
-            socket,
-            alive,
-            hold,
-        })
+        Ok(Self { session, socket, alive, hold })
     }
 
     /// The path for another socket of this connection.
@@ -146,15 +133,10 @@ fn local(text: String) -> Refusal {
 }
 
 /// Starts the master and waits until it has logged in and gone to the background.
-async fn start_master(
-    ground: &Ground,
-    target: &Target,
-    socket: &Path,
-    kinds: Option<&str>,
-) -> Result<(), Refusal> {
+async fn start_master(ground: &Ground, target: &Target, socket: &Path, kinds: Option<&str>) -> Result<(), Refusal> {
     let log = socket.with_extension("log");
-    let log_file = std::fs::File::create(&log)
-        .map_err(|error| local(format!("cannot write {}: {error}", log.display())))?;
+    let log_file =
+        std::fs::File::create(&log).map_err(|error| local(format!("cannot write {}: {error}", log.display())))?;
     let mut command = Command::new("ssh");
     command
         .arg("-E")
