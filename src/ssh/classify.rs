@@ -46,28 +46,18 @@ pub(super) fn classify(log: &str, endpoint: &Endpoint) -> Failure {
                 let host = if port == endpoint.port { host() } else { at };
                 TransportError::PortClosed { host, port }
             } else {
-                TransportError::HostDown {
-                    host: host(),
-                    detail: problem,
-                }
+                TransportError::HostDown { host: host(), detail: problem }
             });
         }
         // From the jump host: it could not reach the machine behind it.
         if let Some((_, problem)) = line.split_once("open failed: connect failed: ") {
             return Failure::Other(if problem == "Connection refused" {
-                TransportError::PortClosed {
-                    host: host(),
-                    port: endpoint.port,
-                }
+                TransportError::PortClosed { host: host(), port: endpoint.port }
             } else {
-                TransportError::HostDown {
-                    host: host(),
-                    detail: format!("{problem} (said by the jump host)"),
-                }
+                TransportError::HostDown { host: host(), detail: format!("{problem} (said by the jump host)") }
             });
         }
-        if line.contains("Permission denied (") || line.contains("Too many authentication failures")
-        {
+        if line.contains("Permission denied (") || line.contains("Too many authentication failures") {
             return Failure::Other(TransportError::KeyRefused {
                 host: host(),
                 user: endpoint.user.clone(),
@@ -92,16 +82,11 @@ pub(super) fn classify(log: &str, endpoint: &Endpoint) -> Failure {
         .find(|line| line.contains("resolve hostname") || line.contains("timed out"))
         .or_else(|| lines(log).last())
         .unwrap_or("ssh ended without a word");
-    Failure::Other(TransportError::HostDown {
-        host: host(),
-        detail: detail.trim_start_matches("ssh: ").to_owned(),
-    })
+    Failure::Other(TransportError::HostDown { host: host(), detail: detail.trim_start_matches("ssh: ").to_owned() })
 }
 
 fn host_key(log: &str) -> Option<Failure> {
-    let changed = lines(log)
-        .find_map(|line| between(line, "Host key for ", " has changed"))
-        .map(str::to_owned);
+    let changed = lines(log).find_map(|line| between(line, "Host key for ", " has changed")).map(str::to_owned);
     if let Some(name) = changed {
         let offered = lines(log)
             .find(|line| line.starts_with("SHA256:"))
@@ -110,17 +95,11 @@ fn host_key(log: &str) -> Option<Failure> {
             .find(|line| line.starts_with("Offending "))
             .and_then(|line| line.split_once(" key in "))
             .map(|(_, place)| place.to_owned());
-        return Some(Failure::ChangedKey {
-            name,
-            offered: offered.to_owned(),
-            place,
-        });
+        return Some(Failure::ChangedKey { name, offered: offered.to_owned(), place });
     }
     lines(log)
         .find_map(|line| between(line, "host key is known for ", " and you have requested"))
-        .map(|name| Failure::UnknownKey {
-            name: name.to_owned(),
-        })
+        .map(|name| Failure::UnknownKey { name: name.to_owned() })
 }
 
 /// `ssh: connect to host HOST port PORT: PROBLEM`
@@ -133,16 +112,11 @@ fn connect_line(line: &str) -> Option<(String, u16, String)> {
 
 /// The refusal, and what ssh said about the key file before it.
 fn login_detail(log: &str, refusal: &str) -> String {
-    let refusal = refusal
-        .split_once(": ")
-        .map_or(refusal, |(_, detail)| detail);
+    let refusal = refusal.split_once(": ").map_or(refusal, |(_, detail)| detail);
     let refusal = refusal.trim_end_matches('.');
     lines(log)
         .find(|line| line.contains("dentity file") || line.contains("Load key"))
-        .map_or_else(
-            || refusal.to_owned(),
-            |about| format!("{refusal}; {}", about.trim_end_matches('.')),
-        )
+        .map_or_else(|| refusal.to_owned(), |about| format!("{refusal}; {}", about.trim_end_matches('.')))
 }
 
 fn between<'a>(line: &'a str, before: &str, after: &str) -> Option<&'a str> {
@@ -159,14 +133,7 @@ mod tests {
     use super::*;
 
     fn said(log: &str) -> Failure {
-        classify(
-            log,
-            &Endpoint {
-                host: "nuc1".to_owned(),
-                user: "ada".to_owned(),
-                port: 22,
-            },
-        )
+        classify(log, &Endpoint { host: "nuc1".to_owned(), user: "ada".to_owned(), port: 22 })
     }
 
     fn down(log: &str) -> String {
@@ -178,11 +145,7 @@ mod tests {
 
     #[test]
     fn a_machine_that_is_off() {
-        for problem in [
-            "Connection timed out",
-            "No route to host",
-            "Network is unreachable",
-        ] {
+        for problem in ["Connection timed out", "No route to host", "Network is unreachable"] {
             let log = format!("ssh: connect to host 10.0.0.9 port 22: {problem}\r\n");
             assert_eq!(down(&log), problem);
         }
@@ -191,9 +154,7 @@ mod tests {
             "Could not resolve hostname nuc9: Name or service not known"
         );
         assert_eq!(
-            down(
-                "Connection timed out during banner exchange\r\nConnection to UNKNOWN port 65535 timed out\r\n"
-            ),
+            down("Connection timed out during banner exchange\r\nConnection to UNKNOWN port 65535 timed out\r\n"),
             "Connection timed out during banner exchange"
         );
     }
@@ -205,13 +166,7 @@ mod tests {
             "channel 0: open failed: connect failed: Connection refused\r\nstdio forwarding failed\r\n\
              kex_exchange_identification: Connection closed by remote host\r\n",
         ] {
-            assert_eq!(
-                said(log),
-                Failure::Other(TransportError::PortClosed {
-                    host: "nuc1".to_owned(),
-                    port: 22
-                })
-            );
+            assert_eq!(said(log), Failure::Other(TransportError::PortClosed { host: "nuc1".to_owned(), port: 22 }));
         }
     }
 
@@ -223,10 +178,7 @@ mod tests {
             panic!("{:?}", said(log));
         };
         assert_eq!(user, "ada");
-        assert!(
-            detail.starts_with("Permission denied (publickey,password)"),
-            "{detail}"
-        );
+        assert!(detail.starts_with("Permission denied (publickey,password)"), "{detail}");
         assert!(detail.contains("/k/absent not accessible"), "{detail}");
     }
 
@@ -237,9 +189,7 @@ mod tests {
                 "No ED25519 host key is known for [10.0.0.9]:22 and you have requested strict checking.\r\n\
                  Host key verification failed.\r\n"
             ),
-            Failure::UnknownKey {
-                name: "[10.0.0.9]:22".to_owned()
-            }
+            Failure::UnknownKey { name: "[10.0.0.9]:22".to_owned() }
         );
         let changed = "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n\
             The fingerprint for the ED25519 key sent by the remote host is\nSHA256:abc.\r\n\

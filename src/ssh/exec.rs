@@ -107,11 +107,7 @@ impl Exec {
                 && let Some((clock, rest)) = frame::begin(&self.out, mark)
             {
                 // The node read its clock between then and now.
-                let since = if order.password.is_some() {
-                    sent
-                } else {
-                    started
-                };
+                let since = if order.password.is_some() { sent } else { started };
                 begun = Some((offset(clock, since.elapsed()), rest));
             }
             match begun {
@@ -150,11 +146,7 @@ impl Exec {
             }
             if frame::word(&self.out, mark, REFUSED).is_some() {
                 let text = String::from_utf8_lossy(&self.err).replace(&ask, "");
-                return Some(if answered == 0 {
-                    Outcome::Refused(text)
-                } else {
-                    Outcome::WrongPassword
-                });
+                return Some(if answered == 0 { Outcome::Refused(text) } else { Outcome::WrongPassword });
             }
             let asked = String::from_utf8_lossy(&self.err).matches(&ask).count();
             if asked > answered {
@@ -172,12 +164,7 @@ impl Exec {
                     self.stdin = None;
                 }
             }
-            let next = read(
-                &mut self.stdout,
-                &mut self.stderr,
-                &mut self.out,
-                &mut self.err,
-            );
+            let next = read(&mut self.stdout, &mut self.stderr, &mut self.out, &mut self.err);
             match tokio::time::timeout_at(deadline, next).await {
                 Ok(true) => {}
                 Ok(false) => return Some(self.ended_mutably().await),
@@ -207,21 +194,13 @@ impl Exec {
             Ok(Err(openssh::Error::Remote(_))) => Some(127),
             Ok(Err(_)) | Err(_) => None,
         };
-        Outcome::Ended {
-            status,
-            began,
-            printed,
-        }
+        Outcome::Ended { status, began, printed }
     }
 
     /// As [`Self::ended`], while sudo is talked to: the status says nothing more there.
     async fn ended_mutably(&mut self) -> Outcome {
         self.drain().await;
-        Outcome::Ended {
-            status: None,
-            began: false,
-            printed: self.printed(),
-        }
+        Outcome::Ended { status: None, began: false, printed: self.printed() }
     }
 
     fn printed(&self) -> String {
@@ -289,8 +268,6 @@ async fn send(stdin: Option<ChildStdin>, text: &str) {
 /// The node's clock minus ours: it was read about half-way between asking and hearing.
 fn offset(clock: &str, took: Duration) -> Option<f64> {
     let node: f64 = clock.parse().ok()?;
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .ok()?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
     Some(node - (now.as_secs_f64() - took.as_secs_f64() / 2.0))
 }

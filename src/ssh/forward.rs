@@ -44,10 +44,7 @@ pub(super) struct Forward {
 }
 
 /// The node's client; the one made before as long as kubeconfig and connection are the same.
-pub(super) async fn client(
-    link: &Link,
-    kubeconfig: &SecretString,
-) -> Result<kube::Client, TransportError> {
+pub(super) async fn client(link: &Link, kubeconfig: &SecretString) -> Result<kube::Client, TransportError> {
     let mut forward = link.forward.lock().await;
     let master = link.master().await?;
     let mut forwarded = false;
@@ -68,37 +65,24 @@ pub(super) async fn client(
         let host = config.cluster_url.host().unwrap_or("127.0.0.1").to_owned();
         master
             .session
-            .request_port_forward(
-                ForwardType::Local,
-                socket.as_path(),
-                Socket::new(host, port),
-            )
+            .request_port_forward(ForwardType::Local, socket.as_path(), Socket::new(host, port))
             .await
             .map_err(|error| link.lost(format!("no forward to the API server: {error}")))?;
-        link.emit(Event::Forwarded {
-            node: link.node.clone(),
-        });
+        link.emit(Event::Forwarded { node: link.node.clone() });
     }
     let client = build(config, socket).map_err(|error| TransportError::BadAnswer {
         host: link.node.clone(),
         detail: format!("its kubeconfig makes no client: {error}"),
     })?;
-    *forward = Some(Forward {
-        master,
-        kubeconfig: kubeconfig.clone(),
-        client: client.clone(),
-    });
+    *forward = Some(Forward { master, kubeconfig: kubeconfig.clone(), client: client.clone() });
     Ok(client)
 }
 
 async fn config(node: &str, kubeconfig: &SecretString) -> Result<kube::Config, TransportError> {
-    let unreadable = |what: &str| TransportError::BadAnswer {
-        host: node.to_owned(),
-        detail: format!("its kubeconfig {what}"),
-    };
+    let unreadable =
+        |what: &str| TransportError::BadAnswer { host: node.to_owned(), detail: format!("its kubeconfig {what}") };
     // The parser's message could quote the credentials.
-    let parsed = Kubeconfig::from_yaml(kubeconfig.expose_secret())
-        .map_err(|_| unreadable("is not a kubeconfig"))?;
+    let parsed = Kubeconfig::from_yaml(kubeconfig.expose_secret()).map_err(|_| unreadable("is not a kubeconfig"))?;
     kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default())
         .await
         .map_err(|_| unreadable("names no usable cluster and user"))

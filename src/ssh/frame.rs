@@ -65,9 +65,7 @@ pub(super) fn word<'a>(bytes: &'a [u8], marker: &str, word: &str) -> Option<&'a 
     let prefix = format!("{marker} {word}");
     let start = find(bytes, prefix.as_bytes())? + prefix.len();
     let length = bytes[start..].iter().position(|&byte| byte == b'\n')?;
-    std::str::from_utf8(&bytes[start..start + length])
-        .ok()
-        .map(str::trim)
+    std::str::from_utf8(&bytes[start..start + length]).ok().map(str::trim)
 }
 
 /// Reads the answers to `script`; `from` is what [`begin`] gave.
@@ -84,22 +82,17 @@ pub(super) fn answers(bytes: &[u8], from: usize, marker: &str, script: &Script) 
     let Some(length) = bytes[start..].iter().position(|&byte| byte == b'\n') else {
         return Frames::Partial;
     };
-    let Some(table) = std::str::from_utf8(&bytes[start..start + length])
-        .ok()
-        .and_then(|line| Table::read(line, script))
+    let Some(table) =
+        std::str::from_utf8(&bytes[start..start + length]).ok().and_then(|line| Table::read(line, script))
     else {
         return Frames::Broken("its table of contents makes no sense".to_owned());
     };
     if let Some((section, size)) = table.too_large(script) {
-        return Frames::Broken(format!(
-            "section {section} printed {size} bytes, at most {SECTION_BYTES} are taken"
-        ));
+        return Frames::Broken(format!("section {section} printed {size} bytes, at most {SECTION_BYTES} are taken"));
     }
     let total: usize = table.sizes.iter().sum();
     if total > EXEC_BYTES {
-        return Frames::Broken(format!(
-            "{total} bytes in all, at most {EXEC_BYTES} are taken"
-        ));
+        return Frames::Broken(format!("{total} bytes in all, at most {EXEC_BYTES} are taken"));
     }
     let data = start + length + 1;
     let end = format!("\n{marker} end\n");
@@ -127,14 +120,8 @@ struct Table {
 impl Table {
     fn read(line: &str, script: &Script) -> Option<Self> {
         let (results, sizes) = line.trim_end().split_once("sizes")?;
-        let results: Vec<_> = results
-            .split_whitespace()
-            .map(result)
-            .collect::<Option<_>>()?;
-        let sizes: Vec<usize> = sizes
-            .split_whitespace()
-            .map(|size| size.parse().ok())
-            .collect::<Option<_>>()?;
+        let results: Vec<_> = results.split_whitespace().map(result).collect::<Option<_>>()?;
+        let sizes: Vec<usize> = sizes.split_whitespace().map(|size| size.parse().ok()).collect::<Option<_>>()?;
         let wanted = script.sections.len();
         (results.len() == wanted && sizes.len() == 2 * wanted).then_some(Self { results, sizes })
     }
@@ -177,14 +164,10 @@ fn result(field: &str) -> Option<(i32, Option<Duration>)> {
     let status = parts.next()?.parse().ok()?;
     let from: Option<f64> = parts.next()?.parse().ok();
     let to: Option<f64> = parts.next()?.parse().ok();
-    let took = from
-        .zip(to)
-        .and_then(|(from, to)| Duration::try_from_secs_f64(to - from).ok());
+    let took = from.zip(to).and_then(|(from, to)| Duration::try_from_secs_f64(to - from).ok());
     Some((status, took))
 }
 
 fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    bytes
-        .windows(needle.len())
-        .position(|window| window == needle)
+    bytes.windows(needle.len()).position(|window| window == needle)
 }

@@ -65,22 +65,13 @@ pub(super) struct Offered {
 impl Offered {
     /// Type and key: `ssh-ed25519 AAAA…`.
     pub(super) fn key(&self) -> String {
-        self.line
-            .split_whitespace()
-            .skip(1)
-            .take(2)
-            .collect::<Vec<_>>()
-            .join(" ")
+        self.line.split_whitespace().skip(1).take(2).collect::<Vec<_>>().join(" ")
     }
 }
 
 /// Asks a machine for its host key, of one of these algorithms or of ssh's first choice. `None` when it offers none;
 /// `scratch` is a file of our own to write it into.
-pub(super) async fn offered(
-    target: &Target,
-    scratch: &Path,
-    algorithms: Option<&str>,
-) -> Option<Offered> {
+pub(super) async fn offered(target: &Target, scratch: &Path, algorithms: Option<&str>) -> Option<Offered> {
     let _ = fs::remove_file(scratch);
     // It ends with a refused login; the key is what counts.
     let _ = program("ssh")
@@ -95,11 +86,7 @@ pub(super) async fn offered(
     let _ = fs::remove_file(scratch);
     let line = text.lines().next()?.to_owned();
     let (kind, fingerprint) = fingerprint(&line).await?;
-    Some(Offered {
-        line,
-        kind,
-        fingerprint,
-    })
+    Some(Offered { line, kind, fingerprint })
 }
 
 /// Type and fingerprint of the key in a known-hosts or public-key line.
@@ -119,29 +106,18 @@ pub(super) async fn fingerprint(line: &str) -> Option<(String, String)> {
     // 256 SHA256:… no comment (ED25519)
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let fingerprint = text.split_whitespace().nth(1)?.to_owned();
-    let kind = text
-        .split_whitespace()
-        .last()?
-        .trim_matches(['(', ')'])
-        .to_owned();
+    let kind = text.split_whitespace().last()?.trim_matches(['(', ')']).to_owned();
     Some((kind, fingerprint))
 }
 
 /// A key already known under that name, of whatever type: its fingerprint with the place it is written at.
 pub(super) async fn known(name: &str, files: &[PathBuf]) -> Option<String> {
     for file in files {
-        let output = program("ssh-keygen")
-            .args(["-F", name, "-f"])
-            .arg(file)
-            .output()
-            .await
-            .ok()?;
+        let output = program("ssh-keygen").args(["-F", name, "-f"]).arg(file).output().await.ok()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut lines = text.lines();
         while let Some(head) = lines.next() {
-            let number = head
-                .strip_prefix('#')
-                .and_then(|head| head.split_once(": line "));
+            let number = head.strip_prefix('#').and_then(|head| head.split_once(": line "));
             let Some(((_, number), line)) = number.zip(lines.next()) else {
                 continue;
             };
@@ -150,10 +126,7 @@ pub(super) async fn known(name: &str, files: &[PathBuf]) -> Option<String> {
                 continue;
             }
             if let Some((kind, fingerprint)) = fingerprint(line).await {
-                return Some(format!(
-                    "{kind} {fingerprint} ({}:{number})",
-                    file.display()
-                ));
+                return Some(format!("{kind} {fingerprint} ({}:{number})", file.display()));
             }
         }
     }
@@ -180,55 +153,33 @@ pub(super) async fn known_at(place: &str) -> String {
 /// Adds a line to a known-hosts file, which is made when it is not there.
 pub(super) fn append(file: &Path, line: &str) -> Result<(), TransportError> {
     let failed = |error: std::io::Error| {
-        TransportError::Local(format!(
-            "cannot write the host key to {}: {error}",
-            file.display()
-        ))
+        TransportError::Local(format!("cannot write the host key to {}: {error}", file.display()))
     };
     if let Some(parent) = file.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }
     let before = fs::read(file).unwrap_or_default();
-    let joint = if before.is_empty() || before.ends_with(b"\n") {
-        ""
-    } else {
-        "\n"
-    };
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(file)
-        .map_err(failed)?;
-    file.write_all(format!("{joint}{line}\n").as_bytes())
-        .map_err(failed)
+    let joint = if before.is_empty() || before.ends_with(b"\n") { "" } else { "\n" };
+    let mut file = OpenOptions::new().create(true).append(true).open(file).map_err(failed)?;
+    file.write_all(format!("{joint}{line}\n").as_bytes()).map_err(failed)
 }
 
 fn is_key_type(word: &str) -> bool {
-    ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"]
-        .iter()
-        .any(|start| word.starts_with(start))
+    ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"].iter().any(|start| word.starts_with(start))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const KEY: &str =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
     // GitHub's key and the fingerprint GitHub publishes for it.
     const PRINT: &str = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU";
 
     #[tokio::test]
     async fn fingerprints_are_read_from_every_kind_of_line() {
-        for line in [
-            KEY.to_owned(),
-            format!("github.com {KEY} a comment"),
-            format!("|1|abc=|def= {KEY}"),
-        ] {
-            assert_eq!(
-                fingerprint(&line).await,
-                Some(("ED25519".to_owned(), PRINT.to_owned()))
-            );
+        for line in [KEY.to_owned(), format!("github.com {KEY} a comment"), format!("|1|abc=|def= {KEY}")] {
+            assert_eq!(fingerprint(&line).await, Some(("ED25519".to_owned(), PRINT.to_owned())));
         }
         assert_eq!(fingerprint("nonsense").await, None);
     }
@@ -243,10 +194,7 @@ mod tests {
 
         let expected = format!("ED25519 {PRINT} ({}:2)", file.display());
         let files = [file.clone()];
-        assert_eq!(
-            known("[10.0.0.1]:2222", &files).await,
-            Some(expected.clone())
-        );
+        assert_eq!(known("[10.0.0.1]:2222", &files).await, Some(expected.clone()));
         assert_eq!(known("[10.0.0.2]:2222", &files).await, None);
         assert_eq!(known_at(&format!("{}:2", file.display())).await, expected);
     }

@@ -39,11 +39,7 @@ pub(super) fn start(job: &Job) -> Result<Section, TransportError> {
 
 /// A report from byte `offset`.
 pub(super) fn poll(id: &str, offset: u64) -> Result<Section, TransportError> {
-    section(
-        id,
-        &format!("report {offset} {PATIENCE}\n"),
-        Duration::from_secs(15),
-    )
+    section(id, &format!("report {offset} {PATIENCE}\n"), Duration::from_secs(15))
 }
 
 /// Ends a job and forgets it.
@@ -60,10 +56,7 @@ fn section(id: &str, body: &str, limit: Duration) -> Result<Section, TransportEr
     let text = format!("job() {{\nid={id}\nb={FOLDER}\nd=$b/$id\n{SHARED}{body}exit 0\n}}\njob\n");
     Ok(Section {
         id: "job".to_owned(),
-        program: Program::Command {
-            argv: vec!["sh".to_owned()],
-            input: Some(SecretString::from(text)),
-        },
+        program: Program::Command { argv: vec!["sh".to_owned()], input: Some(SecretString::from(text)) },
         limit,
     })
 }
@@ -72,11 +65,7 @@ fn section(id: &str, body: &str, limit: Duration) -> Result<Section, TransportEr
 pub(super) fn report(answer: &RawAnswer) -> Result<JobReport, String> {
     let said = String::from_utf8_lossy(&answer.stderr);
     let unreadable = || format!("no report, exit status {}: {}", answer.status, said.trim());
-    let line = answer
-        .stdout
-        .iter()
-        .position(|&byte| byte == b'\n')
-        .ok_or_else(unreadable)?;
+    let line = answer.stdout.iter().position(|&byte| byte == b'\n').ok_or_else(unreadable)?;
     let (head, bytes) = answer.stdout.split_at(line);
     let bytes = &bytes[1..];
     let head = std::str::from_utf8(head).map_err(|_| unreadable())?;
@@ -86,10 +75,7 @@ pub(super) fn report(answer: &RawAnswer) -> Result<JobReport, String> {
         Some("lost") => JobState::Lost,
         Some("absent") => JobState::Absent,
         Some(other) => JobState::Finished(
-            other
-                .strip_prefix("finished:")
-                .and_then(|status| status.parse().ok())
-                .ok_or_else(unreadable)?,
+            other.strip_prefix("finished:").and_then(|status| status.parse().ok()).ok_or_else(unreadable)?,
         ),
         None => return Err(unreadable()),
     };
@@ -97,11 +83,7 @@ pub(super) fn report(answer: &RawAnswer) -> Result<JobReport, String> {
     let (from, size) = number().zip(number()).ok_or_else(unreadable)?;
     let all = from + bytes.len() as u64 >= size;
     // A character is reported whole or not yet, unless nothing more can come.
-    let whole = if all && state != JobState::Running {
-        bytes.len()
-    } else {
-        whole_characters(bytes)
-    };
+    let whole = if all && state != JobState::Running { bytes.len() } else { whole_characters(bytes) };
     Ok(JobReport {
         // There is more to read: the end of the job comes after it.
         state: if all { state } else { JobState::Running },
@@ -131,10 +113,7 @@ mod tests {
     use super::*;
 
     fn answer(stdout: &[u8]) -> RawAnswer {
-        RawAnswer {
-            stdout: stdout.to_vec(),
-            ..RawAnswer::default()
-        }
+        RawAnswer { stdout: stdout.to_vec(), ..RawAnswer::default() }
     }
 
     #[test]

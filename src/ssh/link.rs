@@ -102,9 +102,7 @@ impl Link {
         let asked = Instant::now();
         let mut connection = self.connection.lock().await;
         if connection.closed {
-            return Err(TransportError::Local(
-                "the connections are closed".to_owned(),
-            ));
+            return Err(TransportError::Local("the connections are closed".to_owned()));
         }
         if let Some(master) = &connection.master {
             if master.alive().await {
@@ -119,10 +117,7 @@ impl Link {
         }
         match self.connect().await {
             Ok(master) => {
-                self.emit(Event::Connected {
-                    node: self.node.clone(),
-                    took: asked.elapsed(),
-                });
+                self.emit(Event::Connected { node: self.node.clone(), took: asked.elapsed() });
                 let master = Arc::new(master);
                 connection.master = Some(master.clone());
                 connection.failed = None;
@@ -169,11 +164,7 @@ impl Link {
     async fn discard(&self, broken: &Arc<Master>) {
         broken.hang_up();
         let mut connection = self.connection.lock().await;
-        if connection
-            .master
-            .as_ref()
-            .is_some_and(|master| Arc::ptr_eq(master, broken))
-        {
+        if connection.master.as_ref().is_some_and(|master| Arc::ptr_eq(master, broken)) {
             connection.master = None;
         }
     }
@@ -186,9 +177,7 @@ impl Link {
             let password = match (rights, refused.take()) {
                 (Rights::Password, None) => {
                     let password = self.passwords.get(&self.node).await;
-                    Some(password.ok_or_else(|| {
-                        self.sudo_refused("it wants a password, and none was given")
-                    })?)
+                    Some(password.ok_or_else(|| self.sudo_refused("it wants a password, and none was given"))?)
                 }
                 (Rights::Password, Some(wrong)) => {
                     let other = self.passwords.other(&self.node, &wrong).await;
@@ -198,12 +187,7 @@ impl Link {
             };
             let marker = Marker::random()?;
             let text = script::text(script, &marker)?;
-            let order = Order {
-                script,
-                text: &text,
-                marker: &marker,
-                password: password.as_ref(),
-            };
+            let order = Order { script, text: &text, marker: &marker, password: password.as_ref() };
             match self.exec(rights, &order).await? {
                 Outcome::Answered(answers, clock) => return Ok((answers, clock)),
                 Outcome::WrongPassword => refused = password,
@@ -213,16 +197,9 @@ impl Link {
                     }
                     *self.rights.lock().unwrap_or_else(PoisonError::into_inner) = Rights::Password;
                 }
-                Outcome::Ended {
-                    status,
-                    began,
-                    printed,
-                } => return Err(self.ended(status, began, &printed)),
+                Outcome::Ended { status, began, printed } => return Err(self.ended(status, began, &printed)),
                 Outcome::Broken(detail) => {
-                    return Err(TransportError::BadAnswer {
-                        host: self.node.clone(),
-                        detail,
-                    });
+                    return Err(TransportError::BadAnswer { host: self.node.clone(), detail });
                 }
             }
         }
@@ -230,22 +207,15 @@ impl Link {
 
     /// One exec, counted.
     async fn exec(&self, rights: Rights, order: &Order<'_>) -> Result<Outcome, TransportError> {
-        let _permit = self
-            .permits
-            .acquire()
-            .await
-            .map_err(|_| TransportError::Local("the connections are closed".to_owned()))?;
+        let _permit =
+            self.permits.acquire().await.map_err(|_| TransportError::Local("the connections are closed".to_owned()))?;
         let command = prelude::command(rights, order.marker);
         let limits: Duration = order.script.sections.iter().map(|one| one.limit).sum();
         let sections = u32::try_from(order.script.sections.len()).unwrap_or(u32::MAX);
         let longest = limits + Duration::from_secs(2).saturating_mul(sections) + SLACK;
         let (master, exec, started) = self.open(&command).await?;
         let conversation = tokio::time::timeout(longest, exec.converse(order, started)).await;
-        self.emit(Event::Executed {
-            node: self.node.clone(),
-            purpose: order.script.purpose,
-            took: started.elapsed(),
-        });
+        self.emit(Event::Executed { node: self.node.clone(), purpose: order.script.purpose, took: started.elapsed() });
         let detail = match conversation {
             Ok(outcome @ Outcome::Ended { .. }) => {
                 // The master may take a moment longer than its channel to find that the connection is gone.
@@ -253,9 +223,7 @@ impl Link {
                 if gone.is_err() && master.alive().await {
                     return Ok(outcome);
                 }
-                master
-                    .last_words()
-                    .unwrap_or_else(|| "it ended before the answer was complete".to_owned())
+                master.last_words().unwrap_or_else(|| "it ended before the answer was complete".to_owned())
             }
             Ok(outcome) => return Ok(outcome),
             Err(_) => format!("no answer within {} s", longest.as_secs()),
@@ -293,38 +261,23 @@ impl Link {
 
     fn ended(&self, status: Option<i32>, began: bool, printed: &str) -> TransportError {
         let host = self.node.clone();
-        let status = status.map_or_else(
-            || "it ended without a status".to_owned(),
-            |status| format!("exit status {status}"),
-        );
+        let status =
+            status.map_or_else(|| "it ended without a status".to_owned(), |status| format!("exit status {status}"));
         let last: Vec<&str> = last_lines(printed);
-        let detail = if last.is_empty() {
-            status
-        } else {
-            format!("{status}: {}", last.join(" / "))
-        };
+        let detail = if last.is_empty() { status } else { format!("{status}: {}", last.join(" / ")) };
         if began {
-            TransportError::BadAnswer {
-                host,
-                detail: format!("it is cut short, {detail}"),
-            }
+            TransportError::BadAnswer { host, detail: format!("it is cut short, {detail}") }
         } else {
             TransportError::NoShell { host, detail }
         }
     }
 
     pub(super) fn lost(&self, detail: String) -> TransportError {
-        TransportError::Lost {
-            host: self.node.clone(),
-            detail,
-        }
+        TransportError::Lost { host: self.node.clone(), detail }
     }
 
     fn sudo_refused(&self, detail: &str) -> TransportError {
-        TransportError::SudoRefused {
-            host: self.node.clone(),
-            detail: detail.to_owned(),
-        }
+        TransportError::SudoRefused { host: self.node.clone(), detail: detail.to_owned() }
     }
 
     /// Ends the connection for good.
@@ -357,11 +310,7 @@ fn refusal(said: &str) -> String {
         Some(line) => vec![line],
         None => lines,
     };
-    if words.is_empty() {
-        "it gave no reason".to_owned()
-    } else {
-        words.join(" / ")
-    }
+    if words.is_empty() { "it gave no reason".to_owned() } else { words.join(" / ") }
 }
 
 /// The last three lines with something on them.

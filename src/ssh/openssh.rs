@@ -13,9 +13,7 @@ use super::private_dir::PrivateDir;
 use super::sudo::{Passwords, SudoPassword};
 use super::target::Target;
 use super::trust::{Judge, Trust};
-use super::{
-    Answer, Job, JobReport, Purpose, Script, Section, Transport, TransportError, forward, job,
-};
+use super::{Answer, Job, JobReport, Purpose, Script, Section, Transport, TransportError, forward, job};
 use crate::engine::event::Sink;
 use crate::inventory::model::Inventory;
 
@@ -34,11 +32,7 @@ pub struct Options {
 impl Default for Options {
     /// Unknown host keys are refused, there is no password, 10 s.
     fn default() -> Self {
-        Self {
-            host_keys: HostKeyPolicy::Strict,
-            sudo_password: None,
-            connect_timeout: Duration::from_secs(10),
-        }
+        Self { host_keys: HostKeyPolicy::Strict, sudo_password: None, connect_timeout: Duration::from_secs(10) }
     }
 }
 
@@ -55,11 +49,7 @@ impl OpenSsh {
         clippy::needless_pass_by_value,
         reason = "they are handed over; what is kept of them is this type's own business"
     )]
-    pub fn new(
-        inventory: Arc<Inventory>,
-        options: Options,
-        events: Sink,
-    ) -> Result<Self, TransportError> {
+    pub fn new(inventory: Arc<Inventory>, options: Options, events: Sink) -> Result<Self, TransportError> {
         let directory = PrivateDir::new()?;
         let judge = Arc::new(Judge::new(options.host_keys, events.clone()));
         let passwords = Arc::new(Passwords::new(options.sudo_password));
@@ -80,32 +70,18 @@ impl OpenSsh {
             );
             links.insert(node.name.clone(), link);
         }
-        Ok(Self {
-            links,
-            directory,
-            swept: tokio::sync::OnceCell::new(),
-        })
+        Ok(Self { links, directory, swept: tokio::sync::OnceCell::new() })
     }
 
     async fn link(&self, node: &str) -> Result<&Link, TransportError> {
         // What crashed runs left is cleared away before the first connection is made.
         self.swept.get_or_init(|| self.directory.sweep()).await;
-        self.links
-            .get(node)
-            .ok_or_else(|| TransportError::Local(format!("there is no node {node}")))
+        self.links.get(node).ok_or_else(|| TransportError::Local(format!("there is no node {node}")))
     }
 
-    async fn job(
-        &self,
-        node: &str,
-        section: Section,
-        id: &str,
-    ) -> Result<JobReport, TransportError> {
+    async fn job(&self, node: &str, section: Section, id: &str) -> Result<JobReport, TransportError> {
         let link = self.link(node).await?;
-        let script = Script {
-            purpose: Purpose::Job,
-            sections: vec![section],
-        };
+        let script = Script { purpose: Purpose::Job, sections: vec![section] };
         let (answers, _) = link.run(&script).await?;
         let answer = answers.into_iter().next().unwrap_or_default();
         job::report(&answer).map_err(|detail| TransportError::BadAnswer {
@@ -120,18 +96,13 @@ impl Transport for OpenSsh {
     async fn run(&self, node: &str, script: &Script) -> Result<Answer, TransportError> {
         let ids: HashSet<&str> = script.sections.iter().map(|one| one.id.as_str()).collect();
         if ids.len() < script.sections.len() {
-            return Err(TransportError::Local(
-                "two sections of a script have the same id".to_owned(),
-            ));
+            return Err(TransportError::Local("two sections of a script have the same id".to_owned()));
         }
         let (answers, clock) = self.link(node).await?.run(script).await?;
         let ids = script.sections.iter().map(|section| section.id.clone());
         Ok(Answer {
-            sections: ids
-                .zip(answers.into_iter().map(super::frame::RawAnswer::into_text))
-                .collect(),
-            clock_offset: clock
-                .and_then(|seconds| jiff::SignedDuration::try_from_secs_f64(seconds).ok()),
+            sections: ids.zip(answers.into_iter().map(super::frame::RawAnswer::into_text)).collect(),
+            clock_offset: clock.and_then(|seconds| jiff::SignedDuration::try_from_secs_f64(seconds).ok()),
         })
     }
 
@@ -139,12 +110,7 @@ impl Transport for OpenSsh {
         self.job(node, job::start(job)?, &job.id).await
     }
 
-    async fn poll_job(
-        &self,
-        node: &str,
-        id: &str,
-        offset: u64,
-    ) -> Result<JobReport, TransportError> {
+    async fn poll_job(&self, node: &str, id: &str, offset: u64) -> Result<JobReport, TransportError> {
         self.job(node, job::poll(id, offset)?, id).await
     }
 
@@ -152,11 +118,7 @@ impl Transport for OpenSsh {
         self.job(node, job::end(id)?, id).await.map(|_| ())
     }
 
-    async fn kubernetes(
-        &self,
-        node: &str,
-        kubeconfig: &SecretString,
-    ) -> Result<kube::Client, TransportError> {
+    async fn kubernetes(&self, node: &str, kubeconfig: &SecretString) -> Result<kube::Client, TransportError> {
         forward::client(self.link(node).await?, kubeconfig).await
     }
 

@@ -32,8 +32,7 @@ pub(super) const NOT_ROOT: &str = "the login is not root";
 pub(super) fn command(rights: Rights, marker: &Marker) -> String {
     let (left, right) = marker.halves();
     // The login's own search path comes first here, so that a sudo in an odd place is found; the script sets its own.
-    let path =
-        "PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH";
+    let path = "PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH";
     let mark = format!("m={left}; m=${{m}}{right}");
     let root = "[ \"$(id -u)\" = 0 ]";
     let rest = match rights {

@@ -49,10 +49,7 @@ impl PrivateDir {
         let lock = File::create(&fresh).map_err(failed)?;
         lock.lock().map_err(failed)?;
         fs::rename(&fresh, directory.path().join("lock")).map_err(failed)?;
-        Ok(Self {
-            directory,
-            _lock: lock,
-        })
+        Ok(Self { directory, _lock: lock })
     }
 
     /// A path in it.
@@ -84,8 +81,7 @@ async fn sweep(base: &Path, owner: u32) {
         let path = entry.path();
         let named = entry.file_name().to_string_lossy().starts_with(PREFIX);
         // Not following links, and nothing of somebody else's.
-        let ours =
-            fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_dir() && meta.uid() == owner);
+        let ours = fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_dir() && meta.uid() == owner);
         if !named || !ours {
             continue;
         }
@@ -113,10 +109,7 @@ async fn sweep(base: &Path, owner: u32) {
 /// The control sockets in a directory: `m0`, `m1`, …
 fn sockets(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_none() && !path.ends_with("lock"))
-        .collect()
+    entries.map(|entry| entry.path()).filter(|path| path.extension().is_none() && !path.ends_with("lock")).collect()
 }
 
 /// The runtime directory when there is a usable one with a short name, otherwise a temporary one.

@@ -86,9 +86,6 @@ mod tests {
             expected: "ED25519 SHA256:a (/h/known_hosts:3)".to_owned(),
         };
         let remedy = error.remedy();
-        assert!(
-            remedy.contains("ssh-keygen -f '/h/known_hosts' -R '[10.0.0.1]:2222'"),
-            "{remedy}"
-        );
+        assert!(remedy.contains("ssh-keygen -f '/h/known_hosts' -R '[10.0.0.1]:2222'"), "{remedy}");
     }
 }

@@ -17,8 +17,7 @@ use super::{Program, Purpose, Script, TransportError};
 pub(super) const SECTION_BYTES: usize = 1024 * 1024;
 
 /// The search path of everything that is run on a node.
-pub(super) const PATH: &str =
-    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin";
+pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin";
 
 /// One argument of a command line cannot be longer than 128 KiB on Linux (`MAX_ARG_STRLEN`).
 const ARGUMENT_BYTES: usize = 96 * 1024;
@@ -30,9 +29,7 @@ const LOOKING_BLOCKS: u32 = 524_288;
 /// The text that runs `script` and frames its answers with `marker`.
 pub(super) fn text(script: &Script, marker: &Marker) -> Result<String, TransportError> {
     if script.sections.is_empty() {
-        return Err(TransportError::Local(
-            "a script without a section was asked for".to_owned(),
-        ));
+        return Err(TransportError::Local("a script without a section was asked for".to_owned()));
     }
     let (left, right) = marker.halves();
     let directory = Marker::random()?;
@@ -114,9 +111,9 @@ homeprov
 pub(super) fn shell_text(program: &Program) -> Result<String, TransportError> {
     match program {
         Program::Shell(text) => Ok(text.clone()),
-        Program::Command { argv, .. } if argv.is_empty() => Err(TransportError::Local(
-            "a command without a program was asked for".to_owned(),
-        )),
+        Program::Command { argv, .. } if argv.is_empty() => {
+            Err(TransportError::Local("a command without a program was asked for".to_owned()))
+        }
         Program::Command { argv, .. } => {
             let joined = shlex::try_join(argv.iter().map(String::as_str)).map_err(|_| nul())?;
             Ok(format!("exec {joined}"))
@@ -126,18 +123,13 @@ pub(super) fn shell_text(program: &Program) -> Result<String, TransportError> {
 
 /// One word of shell text.
 pub(super) fn quote(word: &str) -> Result<String, TransportError> {
-    shlex::try_quote(word)
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|_| nul())
+    shlex::try_quote(word).map(std::borrow::Cow::into_owned).map_err(|_| nul())
 }
 
 /// `call` with `input` as its standard input, byte for byte: a here-document, so that it is in no command line
 /// and in no file that has a name. A here-document always ends in a newline; where the input does not, its length
 /// is the call's last argument and the callee cuts there.
-pub(super) fn with_input(
-    call: &str,
-    input: Option<&SecretString>,
-) -> Result<String, TransportError> {
+pub(super) fn with_input(call: &str, input: Option<&SecretString>) -> Result<String, TransportError> {
     let input = input.map_or("", |input| input.expose_secret());
     if input.contains('\0') {
         return Err(nul());
@@ -166,7 +158,5 @@ pub(super) fn seconds(limit: Duration) -> String {
 }
 
 fn nul() -> TransportError {
-    TransportError::Local(
-        "a NUL byte cannot be part of a command, its arguments or its input".to_owned(),
-    )
+    TransportError::Local("a NUL byte cannot be part of a command, its arguments or its input".to_owned())
 }

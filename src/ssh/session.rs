@@ -21,8 +21,7 @@ use super::target::program;
 
 /// Starts ssh (`"$@"`), ends it when standard input closes. The copy of standard output that ssh holds is the only
 /// one: it closes when ssh ends.
-const GUARD: &str =
-    r#""$@" </dev/null & p=$!; exec >/dev/null 2>&1; read -r x; kill "$p"; wait "$p""#;
+const GUARD: &str = r#""$@" </dev/null & p=$!; exec >/dev/null 2>&1; read -r x; kill "$p"; wait "$p""#;
 
 /// How often the control socket is looked for while ssh connects.
 const LOOK: Duration = Duration::from_millis(4);
@@ -49,9 +48,8 @@ impl Master {
         timeout: Duration,
     ) -> Result<Self, StartError> {
         let log = socket.with_extension("log");
-        let local = |error: std::io::Error| {
-            StartError::Local(TransportError::Local(format!("cannot start ssh: {error}")))
-        };
+        let local =
+            |error: std::io::Error| StartError::Local(TransportError::Local(format!("cannot start ssh: {error}")));
         remove(&socket);
         let file = File::create(&log).map_err(local)?;
         let mut child = program("sh")
@@ -123,11 +121,7 @@ impl Master {
     /// What ssh said last.
     pub(super) fn last_words(&self) -> Option<String> {
         let said = said(&self.log);
-        said.lines()
-            .rev()
-            .map(str::trim)
-            .find(|line| !line.is_empty())
-            .map(str::to_owned)
+        said.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
     }
 
     /// Ends the connection now, without waiting.
@@ -164,10 +158,7 @@ pub(super) enum StartError {
 }
 
 fn said(log: &Path) -> String {
-    fs::read(log).map_or_else(
-        |_| String::new(),
-        |bytes| String::from_utf8_lossy(&bytes).into_owned(),
-    )
+    fs::read(log).map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn remove(path: &Path) {

@@ -23,10 +23,7 @@ struct Known {
 
 impl Passwords {
     pub(super) fn new(provider: Option<SudoPassword>) -> Self {
-        Self {
-            provider,
-            known: Mutex::new(Known::default()),
-        }
+        Self { provider, known: Mutex::new(Known::default()) }
     }
 
     /// The password to try on a node.
@@ -60,9 +57,7 @@ impl Passwords {
     async fn ask(&self, node: &str) -> Option<SecretString> {
         let provider = self.provider.clone()?;
         let node = node.to_owned();
-        tokio::task::spawn_blocking(move || provider(&node))
-            .await
-            .ok()?
+        tokio::task::spawn_blocking(move || provider(&node)).await.ok()?
     }
 }
 

@@ -162,12 +162,7 @@ impl Target {
         let joined = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default();
         let last = destination(last);
         let last = shlex::try_quote(&last).unwrap_or_default();
-        format!(
-            "ProxyCommand={} -W '[%h]:%p' -- {}",
-            joined.replace('%', "%%"),
-            last.replace('%', "%%")
-        )
-        .into()
+        format!("ProxyCommand={} -W '[%h]:%p' -- {}", joined.replace('%', "%%"), last.replace('%', "%%")).into()
     }
 }
 
@@ -196,14 +191,8 @@ fn split_jump(jump: &str) -> (Option<&str>, &str) {
 fn destination(hop: &str) -> String {
     let hop = hop.trim();
     let host = hop.rsplit_once('@').map_or(hop, |(_, host)| host);
-    let with_port = host
-        .rsplit_once(':')
-        .is_some_and(|(name, _)| !name.contains(':') || name.ends_with(']'));
-    if with_port && !hop.starts_with("ssh://") {
-        format!("ssh://{hop}")
-    } else {
-        hop.to_owned()
-    }
+    let with_port = host.rsplit_once(':').is_some_and(|(name, _)| !name.contains(':') || name.ends_with(']'));
+    if with_port && !hop.starts_with("ssh://") { format!("ssh://{hop}") } else { hop.to_owned() }
 }
 
 fn path_option(name: &str, path: &Path) -> OsString {

@@ -39,22 +39,13 @@ pub(super) struct Trust {
 
 impl Judge {
     pub(super) fn new(policy: HostKeyPolicy, events: Sink) -> Self {
-        Self {
-            policy,
-            events,
-            asking: tokio::sync::Mutex::new(()),
-        }
+        Self { policy, events, asking: tokio::sync::Mutex::new(()) }
     }
 }
 
 impl Trust {
     /// `files` is the start of the paths this node may use for files of its own.
-    pub(super) fn new(
-        node: &str,
-        pin: Option<&str>,
-        files: &std::path::Path,
-        judge: Arc<Judge>,
-    ) -> Self {
+    pub(super) fn new(node: &str, pin: Option<&str>, files: &std::path::Path, judge: Arc<Judge>) -> Self {
         Self {
             node: node.to_owned(),
             pin: pin.map(str::to_owned),
@@ -70,9 +61,7 @@ impl Trust {
         let Some(pin) = &self.pin else {
             return Ok(HostKeys::Known);
         };
-        self.found
-            .get_or_try_init(|| self.write_pin(target, pin))
-            .await?;
+        self.found.get_or_try_init(|| self.write_pin(target, pin)).await?;
         Ok(HostKeys::Pinned(&self.pinned, &self.node))
     }
 
@@ -86,9 +75,8 @@ impl Trust {
         } else {
             pin.to_owned()
         };
-        fs::write(&self.pinned, format!("{} {key}\n", self.node)).map_err(|error| {
-            TransportError::Local(format!("cannot write {}: {error}", self.pinned.display()))
-        })
+        fs::write(&self.pinned, format!("{} {key}\n", self.node))
+            .map_err(|error| TransportError::Local(format!("cannot write {}: {error}", self.pinned.display())))
     }
 
     /// The key with that fingerprint, when the machine offers it.
@@ -126,11 +114,7 @@ impl Trust {
     }
 
     /// Deals with a refused host key. `Ok`: it is known now, connect again.
-    pub(super) async fn settle(
-        &self,
-        target: &Target,
-        failure: Failure,
-    ) -> Result<(), TransportError> {
+    pub(super) async fn settle(&self, target: &Target, failure: Failure) -> Result<(), TransportError> {
         let name = match &failure {
             Failure::Other(error) => return Err(error.clone()),
             Failure::UnknownKey { name } | Failure::ChangedKey { name, .. } => name.clone(),
@@ -168,19 +152,11 @@ impl Trust {
     fn jump(&self, target: &Target, name: &str) -> Result<Target, TransportError> {
         target.jump().ok_or_else(|| TransportError::HostKeyUnknown {
             host: name.to_owned(),
-            fingerprint: format!(
-                "it is a jump host of the ssh config on the way to {}",
-                self.node
-            ),
+            fingerprint: format!("it is a jump host of the ssh config on the way to {}", self.node),
         })
     }
 
-    async fn meet(
-        &self,
-        machine: &Target,
-        name: &str,
-        resolved: &Resolved,
-    ) -> Result<(), TransportError> {
+    async fn meet(&self, machine: &Target, name: &str, resolved: &Resolved) -> Result<(), TransportError> {
         let judge = &self.judge;
         let _one_at_a_time = judge.asking.lock().await;
         let Some(offered) = host_key::offered(machine, &self.scratch, None).await else {
@@ -201,10 +177,7 @@ impl Trust {
                 expected: known,
             });
         }
-        let refused = TransportError::HostKeyUnknown {
-            host: name.to_owned(),
-            fingerprint: described(&offered),
-        };
+        let refused = TransportError::HostKeyUnknown { host: name.to_owned(), fingerprint: described(&offered) };
         let file = resolved.known_hosts.first().cloned();
         let (Some(file), false) = (file, matches!(judge.policy, HostKeyPolicy::Strict)) else {
             return Err(refused);
@@ -232,9 +205,7 @@ impl Trust {
             }
             HostKeyPolicy::Ask(ask) => {
                 let ask = ask.clone();
-                tokio::task::spawn_blocking(move || ask(&key))
-                    .await
-                    .unwrap_or(false)
+                tokio::task::spawn_blocking(move || ask(&key)).await.unwrap_or(false)
             }
         };
         if !accepted {
