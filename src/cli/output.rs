@@ -25,10 +25,8 @@ pub(super) fn result(text: &str) -> Result<(), Failure> {
 /// Prints a failure.
 pub(super) fn failure(failure: &Failure) {
     let paint = stderr_paint();
-    let mut text = format!("{} {}\n", paint.bad("error:"), failure.message.trim_end());
-    if let Some(help) = &failure.help {
-        text += &format!("{} {help}\n", paint.busy("help:"));
-    }
+    let help = failure.help.as_ref().map(|help| format!("{} {help}\n", paint.busy("help:")));
+    let text = format!("{} {}\n{}", paint.bad("error:"), failure.message.trim_end(), help.unwrap_or_default());
     note(&text);
 }
 

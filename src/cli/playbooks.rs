@@ -48,8 +48,9 @@ impl Arguments {
             Command::List { playbooks } => output::result(&list(&files::recipe(playbooks.as_deref())?))?,
             Command::Export { folder, force } => {
                 let written = playbook::export(folder, *force).map_err(failure)?;
-                let written: String = written.iter().map(|path| format!("{}\n", path.display())).collect();
-                output::result(&written)?;
+                for path in written {
+                    output::result(&format!("{}\n", path.display()))?;
+                }
             }
         }
         Ok(ExitCode::Done)
