@@ -76,7 +76,7 @@ fn clear_stale(base: &Path, owner: u32) {
         }
         let path = entry.path();
         let ours = fs::symlink_metadata(&path)
-            .is_ok_and(|meta| meta.is_dir() && meta.uid() == owner && meta.mode() & 0o77 == 0);
+            .is_ok_and(|meta| meta.is_dir() && meta.uid() == owner && meta.mode() & 0o777 == 0o700);
         if ours && is_stale(&path) {
             end_masters(&path);
             let _ = fs::remove_dir_all(&path);
