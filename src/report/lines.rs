@@ -56,6 +56,19 @@ struct Seen {
     waiting: String,
 }
 
+/// A text of several lines as several, all but the first one indented.
+fn apart(line: Line) -> Vec<Line> {
+    let Line { weight, text } = line;
+    let mut indent = "";
+    text.lines()
+        .map(|part| {
+            let text = format!("{indent}{part}");
+            indent = "    ";
+            Line { weight, text }
+        })
+        .collect()
+}
+
 impl Lines {
     /// Lines as detailed as `verbosity` asks for.
     pub fn new(verbosity: Verbosity, paint: Paint, redactor: Redactor) -> Self {
@@ -68,6 +81,7 @@ impl Lines {
         let verbosity = self.verbosity;
         lines
             .into_iter()
+            .flat_map(apart)
             .filter(|line| match line.weight {
                 Weight::Trouble => true,
                 Weight::Change | Weight::Progress => verbosity >= Verbosity::Normal,

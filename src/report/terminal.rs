@@ -18,7 +18,12 @@ pub struct Screen(MultiProgress);
 impl Screen {
     /// Standard error, redrawn ten times a second at the most.
     pub fn stderr() -> Self {
-        Self(MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)))
+        Self::on(ProgressDrawTarget::stderr_with_hz(10))
+    }
+
+    /// Whatever can be drawn on.
+    pub fn on(target: ProgressDrawTarget) -> Self {
+        Self(MultiProgress::with_draw_target(target))
     }
 
     /// Clears the live view, does something that needs the terminal, such as a question, and draws it again.
