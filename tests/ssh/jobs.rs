@@ -145,8 +145,11 @@ async fn a_jobs_files_are_for_root_only_and_its_input_shows_nowhere() {
     let Some(sshd) = Sshd::start("") else { return };
     let (ssh, _events) = open(sshd.inventory(), quick());
     let (seen, go) = (sshd.path("seen"), sshd.path("go"));
-    let text =
-        format!("cat /proc/[0-9]*/cmdline >{}; cat; until [ -e {} ]; do sleep 0.1; done", seen.display(), go.display());
+    let text = format!(
+        "cat /proc/[0-9]*/cmdline >{} 2>/dev/null; cat; until [ -e {} ]; do sleep 0.1; done",
+        seen.display(),
+        go.display()
+    );
     let job = Job {
         program: Program::Command { argv: vec!["sh".into(), "-c".into(), text], input: Some("s3cret-word".into()) },
         ..job("secret", "")
