@@ -86,8 +86,7 @@ fn refused_login(lines: &[&str], target: &Target) -> Option<TransportError> {
     let (who, said) = line.split_once(": ").unwrap_or(("", line));
     let (user, host) = who.split_once('@').unwrap_or(("", ""));
     let user = match (user, target.user()) {
-        ("", Some(user)) => user,
-        ("", None) => "the default user",
+        ("", known) => known.unwrap_or("the default user"),
         (user, _) => user,
     };
     let host =

@@ -12,8 +12,6 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use super::transport::TransportError;
 
 const PREFIX: &str = "homeprov-";
@@ -24,7 +22,7 @@ const LONGEST: usize = 60;
 /// A directory only this user may enter, removed when dropped.
 #[derive(Debug)]
 pub(super) struct Directory {
-    dir: TempDir,
+    path: PathBuf,
     _lock: File,
 }
 
@@ -57,11 +55,28 @@ impl Directory {
         fs::rename(&unlocked, dir.path().join(LOCK))?;
         let owner = dir.path().metadata()?.uid();
         clear_stale(base, owner);
-        Ok(Self { dir, _lock: lock })
+        Ok(Self { path: dir.keep(), _lock: lock })
     }
 
     pub(super) fn path(&self) -> &Path {
-        self.dir.path()
+        &self.path
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        remove(&self.path);
+    }
+}
+
+/// Removes a directory with all its files, though a master that ends just now removes its own at the same time, which
+/// the standard library takes for a failure.
+fn remove(path: &Path) {
+    for _ in 0..20 {
+        if fs::remove_dir_all(path).is_ok() || !path.exists() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -76,10 +91,10 @@ fn clear_stale(base: &Path, owner: u32) {
         }
         let path = entry.path();
         let ours = fs::symlink_metadata(&path)
-            .is_ok_and(|meta| meta.is_dir() && meta.uid() == owner && meta.mode() & 0o77 == 0);
+            .is_ok_and(|meta| meta.is_dir() && meta.uid() == owner && meta.mode() & 0o777 == 0o700);
         if ours && is_stale(&path) {
             end_masters(&path);
-            let _ = fs::remove_dir_all(&path);
+            remove(&path);
         }
     }
 }
@@ -131,9 +146,10 @@ mod tests {
     fn clears_what_a_killed_run_left_and_nothing_else() {
         let base = tempfile::tempdir_in("/tmp").unwrap();
         let living = Directory::create_in(base.path()).unwrap();
-        let killed = Directory::create_in(base.path()).unwrap();
-        let left = killed.dir.keep();
-        drop(killed._lock);
+        let left = base.path().join("homeprov-killed");
+        fs::create_dir(&left).unwrap();
+        fs::set_permissions(&left, Permissions::from_mode(0o700)).unwrap();
+        fs::write(left.join(LOCK), "").unwrap();
         let foreign = base.path().join("homeprov-notes");
         fs::create_dir(&foreign).unwrap();
 

@@ -243,8 +243,8 @@ impl Node {
         *self.rise.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = rise;
     }
 
-    pub(super) fn bad_answer(&self, detail: impl ToString) -> TransportError {
-        TransportError::BadAnswer { host: self.target.shown(), detail: detail.to_string() }
+    pub(super) fn bad_answer(&self, detail: impl std::fmt::Display) -> TransportError {
+        TransportError::BadAnswer { host: self.target.shown(), detail: format!("{detail}") }
     }
 
     fn lost(&self, detail: impl Into<String>) -> TransportError {

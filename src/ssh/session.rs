@@ -106,12 +106,13 @@ impl Link {
 
     /// Ends the master, and with it everything that goes over it.
     pub(super) async fn end(&self) {
-        if self.is_alive() {
+        self.hold.abort();
+        // From now on nobody is to take it for a connection, whether the master has ended yet or not.
+        if self.alive.swap(false, Ordering::AcqRel) {
             let socket = self.socket.clone();
             // A master that does not listen ends for want of clients.
             let _ = tokio::task::spawn_blocking(move || directory::end_master(&socket)).await;
         }
-        self.hold.abort();
     }
 }
 
@@ -182,8 +183,7 @@ async fn understand(ground: &Ground, target: &Target, said: &str) -> Refusal {
         // A jump host's own words do not reach the log of a master.
         match look(ground, target, &[]).await {
             Ok(look) if look.line.is_none() => match classify::failure(&look.log, target) {
-                Failure::UnknownKey => Failure::KeyOfJump(look.log),
-                Failure::ChangedKey { .. } => Failure::KeyOfJump(look.log),
+                Failure::UnknownKey | Failure::ChangedKey { .. } => Failure::KeyOfJump(look.log),
                 other => other,
             },
             Ok(_) | Err(_) => first,

@@ -168,9 +168,12 @@ async fn too_much_output_is_refused() {
 async fn a_cut_connection_is_lost_and_made_anew() {
     let Some(sshd) = Sshd::start("") else { return };
     let (ssh, mut events) = open(sshd.inventory(), quick());
-    let script = shell("sleep 20");
+    let begun = sshd.path("begun");
+    let script = shell(&format!("touch {}; sleep 4", begun.display()));
     let (lost, ()) = tokio::join!(ssh.run("nuc1", &script), async {
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        while !begun.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         sshd.cut();
     });
     assert!(matches!(lost, Err(TransportError::Lost { .. })), "{lost:?}");

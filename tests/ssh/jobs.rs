@@ -144,12 +144,14 @@ async fn a_jobs_files_are_for_root_only_and_its_input_shows_nowhere() {
     use std::os::unix::fs::PermissionsExt;
     let Some(sshd) = Sshd::start("") else { return };
     let (ssh, _events) = open(sshd.inventory(), quick());
-    let seen = sshd.path("seen");
+    let (seen, go) = (sshd.path("seen"), sshd.path("go"));
+    let text = format!(
+        "cat /proc/[0-9]*/cmdline >{} 2>/dev/null; cat; until [ -e {} ]; do sleep 0.1; done",
+        seen.display(),
+        go.display()
+    );
     let job = Job {
-        program: Program::Command {
-            argv: vec!["sh".into(), "-c".into(), format!("cat /proc/[0-9]*/cmdline >{}; cat; sleep 2", seen.display())],
-            input: Some("s3cret-word".into()),
-        },
+        program: Program::Command { argv: vec!["sh".into(), "-c".into(), text], input: Some("s3cret-word".into()) },
         ..job("secret", "")
     };
     let report = ssh.start_job("nuc1", &job).await.unwrap();
@@ -157,6 +159,7 @@ async fn a_jobs_files_are_for_root_only_and_its_input_shows_nowhere() {
     assert_eq!(fs::metadata(&script).unwrap().permissions().mode() & 0o777, 0o600);
     let mode = fs::metadata(script.parent().unwrap()).unwrap();
     assert_eq!(mode.permissions().mode() & 0o777, 0o700);
+    fs::write(&go, "").unwrap();
     let end = follow(&ssh, "secret", report).await;
     assert_eq!(end, (JobState::Finished(0), "s3cret-word".into()));
     assert!(!script.exists());

@@ -101,7 +101,7 @@ proptest! {
     fn arguments_arrive_as_they_are(words in words()) {
         let argv = ["printf", "%s\\0"].map(ToOwned::to_owned).into_iter().chain(words.clone());
         let answer = answers("sh", vec![Program::command(argv)]).remove(0);
-        let expected: String = words.iter().map(|word| format!("{word}\0")).collect();
+        let expected = words.join("\0") + "\0";
         prop_assert_eq!(answer.stdout, expected.into_bytes());
     }
 
