@@ -6,4 +6,5 @@
 //! front around them.
 
 pub mod kubernetes;
+pub mod runtime;
 pub mod world;

@@ -44,9 +44,7 @@ impl Reach {
             sudo_password: self.sudo_password(screen, redactor)?,
             connect_timeout: CONNECT_TIMEOUT,
         };
-        let transport = OpenSsh::new(Arc::clone(inventory), options, events)
-            .map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))?;
-        Ok(Arc::new(transport))
+        Ok(Arc::new(OpenSsh::new(Arc::clone(inventory), options, events)))
     }
 
     fn host_keys(&self, yes: bool, screen: &Screen) -> HostKeyPolicy {
@@ -59,12 +57,8 @@ impl Reach {
         let screen = screen.clone();
         HostKeyPolicy::Ask(Arc::new(move |key| {
             let question = format!(
-                "The host key of {} ({}) is not known:\n  {} {}\nAccept it and add it to {}?",
-                key.node,
-                key.host,
-                key.kind,
-                key.fingerprint,
-                key.file.display()
+                "The host key of {} ({}) is not known:\n  {}\nAccept it and add it to the known hosts?",
+                key.node, key.host, key.fingerprint,
             );
             prompt::confirm(&screen, &question)
         }))

@@ -1,217 +1,288 @@
-//! What ssh's own words mean.
+//! What the ssh program says when it cannot connect, turned into a [`TransportError`].
+//!
+//! The texts are those of `OpenSSH` (`sshconnect.c`, `sshconnect2.c`, `packet.c`, `channels.c`); they are not
+//! translated.
 
-use super::TransportError;
+use super::target::Target;
+use super::transport::TransportError;
 
-/// Why a connection could not be made.
+/// How a failed attempt to connect looks from what ssh wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// No key of this kind is known under this name.
-    UnknownKey {
-        /// The name ssh looked up: `nuc1`, `[10.0.0.1]:2222`.
-        name: String,
-    },
-    /// Another key is known.
+    /// The host key is not in any known-hosts file. ssh names only its kind.
+    UnknownKey,
+    /// The host key is another one than known.
     ChangedKey {
-        /// The name ssh looked up.
-        name: String,
-        /// Fingerprint offered.
+        /// Kind and fingerprint offered.
         offered: String,
-        /// `FILE:LINE` of the known key.
+        /// The line of a known-hosts file it contradicts: `/home/me/.ssh/known_hosts:3`.
         place: Option<String>,
     },
-    /// Anything else.
+    /// The host key check failed on the way, at a jump host.
+    KeyOfJump(String),
+    /// It was cut off before the login, as a server does that has too many logins in progress.
+    CutOff(String),
+    /// A failure that is as good as its error.
     Other(TransportError),
 }
 
-/// Whom it was tried to reach.
-#[derive(Debug, Clone)]
-pub(super) struct Endpoint {
-    /// Host as the user knows it.
-    pub(super) host: String,
-    /// Login name.
-    pub(super) user: String,
-    /// Port.
-    pub(super) port: u16,
+/// Reads ssh's log of a failed attempt.
+pub(super) fn failure(log: &str, target: &Target) -> Failure {
+    let lines: Vec<&str> = log
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("Warning: Permanently added"))
+        .collect();
+    let find = |text: &str| lines.iter().find(|line| line.contains(text)).copied();
+
+    if find("REMOTE HOST IDENTIFICATION HAS CHANGED").is_some() {
+        return changed_key(&lines);
+    }
+    if find("Host key verification failed").is_some() || find("host key is known for").is_some() {
+        return Failure::UnknownKey;
+    }
+    if let Some(error) = refused_login(&lines, target).or_else(|| unreachable(&lines, target)) {
+        return Failure::Other(error);
+    }
+    let said = last(&lines);
+    if find("kex_exchange_identification").is_some()
+        || find("Connection closed by").is_some()
+        || find("Connection reset by").is_some()
+        || find("Broken pipe").is_some()
+    {
+        return Failure::CutOff(said);
+    }
+    if find("Unable to negotiate").is_some() || find("Bad packet length").is_some() {
+        return Failure::Other(TransportError::BadAnswer { host: target.shown(), detail: said });
+    }
+    Failure::Other(TransportError::Local(format!("ssh to {} failed: {said}", target.shown())))
 }
 
-/// Reads the messages of an ssh that ended.
-pub(super) fn classify(log: &str, endpoint: &Endpoint) -> Failure {
-    if let Some(failure) = host_key(log) {
-        return failure;
+fn changed_key(lines: &[&str]) -> Failure {
+    // "The fingerprint for the ED25519 key sent by the remote host is", the fingerprint on the next line.
+    let offered = lines
+        .windows(2)
+        .find_map(|pair| {
+            let kind =
+                pair[0].strip_prefix("The fingerprint for the ")?.strip_suffix(" key sent by the remote host is")?;
+            Some(format!("{kind} {}", pair[1].trim_end_matches('.')))
+        })
+        .unwrap_or_else(|| "another key".into());
+    // "Offending ED25519 key in /home/me/.ssh/known_hosts:3"
+    let place = lines.iter().find_map(|line| {
+        let (_, place) = line.strip_prefix("Offending ")?.split_once(" key in ")?;
+        Some(place.to_owned())
+    });
+    Failure::ChangedKey { offered, place }
+}
+
+fn refused_login(lines: &[&str], target: &Target) -> Option<TransportError> {
+    let line = lines.iter().find(|line| {
+        line.contains("Permission denied (")
+            || line.contains("Too many authentication failures")
+            || line.contains("No more authentication methods")
+    })?;
+    // "user@host: Permission denied (publickey)." or "user@host port 22: …"
+    let (who, said) = line.split_once(": ").unwrap_or(("", line));
+    let (user, host) = who.split_once('@').unwrap_or(("", ""));
+    let user = match (user, target.user()) {
+        ("", Some(user)) => user,
+        ("", None) => "the default user",
+        (user, _) => user,
+    };
+    let host =
+        if host.is_empty() || host.split(' ').next() == Some(&target.host) { target.shown() } else { host.to_owned() };
+    let mut detail = said.trim_end_matches('.').to_owned();
+    if let Some(why) =
+        lines.iter().find(|line| line.contains("UNPROTECTED PRIVATE KEY") || line.contains("bad permissions"))
+    {
+        detail = format!("{detail}; {why}");
     }
-    let host = || endpoint.host.clone();
-    for line in lines(log) {
-        if let Some((at, port, problem)) = connect_line(line) {
-            return Failure::Other(if problem == "Connection refused" {
-                let host = if port == endpoint.port { host() } else { at };
-                TransportError::PortClosed { host, port }
-            } else {
-                TransportError::HostDown { host: host(), detail: problem }
+    Some(TransportError::KeyRefused { host, user: user.to_owned(), detail })
+}
+
+fn unreachable(lines: &[&str], target: &Target) -> Option<TransportError> {
+    for line in lines {
+        let text = line.strip_prefix("ssh: ").unwrap_or(line);
+        if let Some(rest) = text.strip_prefix("connect to host ") {
+            return Some(connect_failure(rest, target));
+        }
+        // Through a jump host the last leg fails inside the jump's own connection.
+        if let Some((_, why)) = text.split_once("open failed: ") {
+            let why = why.strip_prefix("connect failed: ").unwrap_or(why);
+            return Some(reason(target.shown(), target.port().unwrap_or(22), why, "through the jump host: "));
+        }
+        if text.starts_with("Could not resolve hostname") {
+            let (_, why) = text.rsplit_once(": ").unwrap_or(("", text));
+            let name = text.trim_start_matches("Could not resolve hostname ").split(':').next().unwrap_or(&target.host);
+            return Some(TransportError::HostDown {
+                host: target.shown(),
+                detail: format!("the name {name} is not found ({why})"),
             });
         }
-        // From the jump host: it could not reach the machine behind it.
-        if let Some((_, problem)) = line.split_once("open failed: connect failed: ") {
-            return Failure::Other(if problem == "Connection refused" {
-                TransportError::PortClosed { host: host(), port: endpoint.port }
-            } else {
-                TransportError::HostDown { host: host(), detail: format!("{problem} (said by the jump host)") }
-            });
+        let quiet = text.contains("timed out") || text.contains("Timeout, server");
+        if quiet && text.starts_with("Connection") || text.starts_with("Timeout, server") {
+            return Some(TransportError::HostDown { host: target.shown(), detail: (*line).to_owned() });
         }
-        if line.contains("Permission denied (") || line.contains("Too many authentication failures") {
-            return Failure::Other(TransportError::KeyRefused {
-                host: host(),
-                user: endpoint.user.clone(),
-                detail: login_detail(log, line),
-            });
+    }
+    None
+}
+
+/// `HOST port PORT: REASON`, of the node itself or of a jump host.
+fn connect_failure(rest: &str, target: &Target) -> TransportError {
+    let (place, why) = rest.split_once(": ").unwrap_or((rest, "no reason given"));
+    let (host, port) = place.split_once(" port ").unwrap_or((place, ""));
+    let port = port.parse().ok().or(target.port()).unwrap_or(22);
+    let host = if host == target.host && target.port() == Some(port) { target.shown() } else { host.to_owned() };
+    reason(host, port, why, "")
+}
+
+fn reason(host: String, port: u16, why: &str, way: &str) -> TransportError {
+    if why.contains("Connection refused") {
+        // The port has a field of its own.
+        let host = host.trim_end_matches(&format!(":{port}")).to_owned();
+        TransportError::PortClosed { host, port }
+    } else {
+        TransportError::HostDown { host, detail: format!("{way}{why}") }
+    }
+}
+
+/// The error for a jump host whose key is not known or has changed: it has to be settled with plain ssh.
+pub(super) fn jump_key(log: &str, target: &Target) -> TransportError {
+    let lines: Vec<&str> = log.lines().map(str::trim).collect();
+    // "No ED25519 host key is known for HOST and you have requested strict checking."
+    let named = lines.iter().find_map(|line| {
+        let (_, rest) = line.split_once("host key is known for ")?;
+        rest.split(' ').next()
+    });
+    let jump = named.or(target.jump.as_deref()).unwrap_or("the jump host").to_owned();
+    match changed_key(&lines) {
+        Failure::ChangedKey { offered, place: Some(place) } => {
+            TransportError::HostKeyChanged { host: jump, offered, expected: format!("the known one ({place})") }
         }
-        if [
-            "Bad configuration option",
-            "Can't open user config file",
-            "Bad owner or permissions on",
-            "terminating, ",
-            "Unsupported option",
-            "unix_listener: ",
-        ]
+        _ => TransportError::HostKeyUnknown {
+            fingerprint: format!("it is a jump host; accept its key with `ssh {jump}`"),
+            host: jump,
+        },
+    }
+}
+
+/// The last line that says something; ssh's own summary when there is nothing better.
+pub(super) fn last(lines: &[&str]) -> String {
+    lines
         .iter()
-        .any(|sign| line.contains(sign))
-        {
-            return Failure::Other(TransportError::Local(format!("ssh: {line}")));
-        }
-    }
-    let detail = lines(log)
-        .find(|line| line.contains("resolve hostname") || line.contains("timed out"))
-        .or_else(|| lines(log).last())
-        .unwrap_or("ssh ended without a word");
-    Failure::Other(TransportError::HostDown { host: host(), detail: detail.trim_start_matches("ssh: ").to_owned() })
-}
-
-fn host_key(log: &str) -> Option<Failure> {
-    let changed = lines(log).find_map(|line| between(line, "Host key for ", " has changed")).map(str::to_owned);
-    if let Some(name) = changed {
-        let offered = lines(log)
-            .find(|line| line.starts_with("SHA256:"))
-            .map_or("an unnamed key", |line| line.trim_end_matches('.'));
-        let place = lines(log)
-            .find(|line| line.starts_with("Offending "))
-            .and_then(|line| line.split_once(" key in "))
-            .map(|(_, place)| place.to_owned());
-        return Some(Failure::ChangedKey { name, offered: offered.to_owned(), place });
-    }
-    lines(log)
-        .find_map(|line| between(line, "host key is known for ", " and you have requested"))
-        .map(|name| Failure::UnknownKey { name: name.to_owned() })
-}
-
-/// `ssh: connect to host HOST port PORT: PROBLEM`
-fn connect_line(line: &str) -> Option<(String, u16, String)> {
-    let (_, rest) = line.split_once("connect to host ")?;
-    let (host, rest) = rest.split_once(" port ")?;
-    let (port, problem) = rest.split_once(": ")?;
-    Some((host.to_owned(), port.parse().ok()?, problem.to_owned()))
-}
-
-/// The refusal, and what ssh said about the key file before it.
-fn login_detail(log: &str, refusal: &str) -> String {
-    let refusal = refusal.split_once(": ").map_or(refusal, |(_, detail)| detail);
-    let refusal = refusal.trim_end_matches('.');
-    lines(log)
-        .find(|line| line.contains("dentity file") || line.contains("Load key"))
-        .map_or_else(|| refusal.to_owned(), |about| format!("{refusal}; {}", about.trim_end_matches('.')))
-}
-
-fn between<'a>(line: &'a str, before: &str, after: &str) -> Option<&'a str> {
-    let (_, rest) = line.split_once(before)?;
-    rest.split_once(after).map(|(middle, _)| middle)
-}
-
-fn lines(log: &str) -> impl Iterator<Item = &str> {
-    log.lines().map(str::trim).filter(|line| !line.is_empty())
+        .rev()
+        .find(|line| !line.is_empty())
+        .map_or_else(|| "it gave no reason".into(), |line| (*line).to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::model::Sudo;
 
-    fn said(log: &str) -> Failure {
-        classify(log, &Endpoint { host: "nuc1".to_owned(), user: "ada".to_owned(), port: 22 })
+    fn target() -> Target {
+        Target::for_tests("10.77.0.11", Some(2222), Sudo::Auto)
     }
 
-    fn down(log: &str) -> String {
-        match said(log) {
-            Failure::Other(TransportError::HostDown { detail, .. }) => detail,
-            other => panic!("not down: {other:?}"),
+    fn error(log: &str) -> String {
+        match failure(log, &target()) {
+            Failure::Other(error) => error.to_string(),
+            other => format!("{other:?}"),
         }
     }
 
     #[test]
-    fn a_machine_that_is_off() {
-        for problem in ["Connection timed out", "No route to host", "Network is unreachable"] {
-            let log = format!("ssh: connect to host 10.0.0.9 port 22: {problem}\r\n");
-            assert_eq!(down(&log), problem);
-        }
-        assert_eq!(
-            down("ssh: Could not resolve hostname nuc9: Name or service not known\r\n"),
-            "Could not resolve hostname nuc9: Name or service not known"
-        );
-        assert_eq!(
-            down("Connection timed out during banner exchange\r\nConnection to UNKNOWN port 65535 timed out\r\n"),
-            "Connection timed out during banner exchange"
-        );
-    }
-
-    #[test]
-    fn a_closed_port_here_and_behind_a_jump_host() {
-        for log in [
-            "ssh: connect to host 10.0.0.9 port 22: Connection refused\r\n",
-            "channel 0: open failed: connect failed: Connection refused\r\nstdio forwarding failed\r\n\
-             kex_exchange_identification: Connection closed by remote host\r\n",
-        ] {
-            assert_eq!(said(log), Failure::Other(TransportError::PortClosed { host: "nuc1".to_owned(), port: 22 }));
-        }
-    }
-
-    #[test]
-    fn a_refused_login_names_the_key_file_that_could_not_be_read() {
-        let log = "Warning: Identity file /k/absent not accessible: No such file or directory.\n\
-                   ada@nuc1: Permission denied (publickey,password).\r\n";
-        let Failure::Other(TransportError::KeyRefused { user, detail, .. }) = said(log) else {
-            panic!("{:?}", said(log));
-        };
-        assert_eq!(user, "ada");
-        assert!(detail.starts_with("Permission denied (publickey,password)"), "{detail}");
-        assert!(detail.contains("/k/absent not accessible"), "{detail}");
-    }
-
-    #[test]
-    fn host_keys() {
-        assert_eq!(
-            said(
-                "No ED25519 host key is known for [10.0.0.9]:22 and you have requested strict checking.\r\n\
-                 Host key verification failed.\r\n"
+    fn each_text_has_its_error() {
+        let cases = [
+            (
+                "ssh: connect to host 10.77.0.11 port 2222: Connection refused",
+                "10.77.0.11 refuses connections on port 2222",
             ),
-            Failure::UnknownKey { name: "[10.0.0.9]:22".to_owned() }
-        );
-        let changed = "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\n\
-            The fingerprint for the ED25519 key sent by the remote host is\nSHA256:abc.\r\n\
-            Offending ED25519 key in /h/known_hosts:3\r\n\
-            Host key for nuc1 has changed and you have requested strict checking.\r\n\
-            Host key verification failed.\r\n";
+            (
+                "ssh: connect to host 10.77.0.11 port 2222: No route to host",
+                "10.77.0.11:2222 does not answer: No route to host",
+            ),
+            (
+                "ssh: connect to host 10.77.0.11 port 2222: Connection timed out",
+                "10.77.0.11:2222 does not answer: Connection timed out",
+            ),
+            (
+                "ssh: connect to host jump port 22: Connection refused\nkex_exchange_identification: Connection closed by remote host",
+                "jump refuses connections on port 22",
+            ),
+            (
+                "channel 0: open failed: connect failed: Connection refused\nstdio forwarding failed",
+                "10.77.0.11 refuses connections on port 2222",
+            ),
+            (
+                "channel 0: open failed: connect failed: No route to host\nstdio forwarding failed",
+                "10.77.0.11:2222 does not answer: through the jump host: No route to host",
+            ),
+            (
+                "ssh: Could not resolve hostname nuc9: Name or service not known",
+                "10.77.0.11:2222 does not answer: the name nuc9 is not found (Name or service not known)",
+            ),
+            (
+                "Connection timed out during banner exchange\nConnection to 10.77.0.11 port 2222 timed out",
+                "10.77.0.11:2222 does not answer: Connection timed out during banner exchange",
+            ),
+            (
+                "me@10.77.0.11: Permission denied (publickey,password).",
+                "10.77.0.11:2222 refused the login as me: Permission denied (publickey,password)",
+            ),
+            (
+                "admin@bastion: Permission denied (publickey).\nkex_exchange_identification: Connection closed by remote host",
+                "bastion refused the login as admin: Permission denied (publickey)",
+            ),
+            (
+                "Unable to negotiate with 10.77.0.11 port 2222: no matching host key type found. Their offer: ssh-dss",
+                "10.77.0.11:2222 gave an answer that cannot be read: Unable to negotiate with 10.77.0.11 port 2222: no matching host key type found. Their offer: ssh-dss",
+            ),
+            (
+                "/etc/ssh/ssh_config: line 3: Bad configuration option: foo\n/etc/ssh/ssh_config: terminating, 1 bad configuration options",
+                "ssh to 10.77.0.11:2222 failed: /etc/ssh/ssh_config: terminating, 1 bad configuration options",
+            ),
+        ];
+        for (log, expected) in cases {
+            assert_eq!(error(log), expected, "{log}");
+        }
+    }
+
+    #[test]
+    fn a_changed_key_is_read_with_its_place() {
+        let log = "@@@@@@@@@@\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n\
+            The fingerprint for the ED25519 key sent by the remote host is\nSHA256:abc.\n\
+            Please contact your system administrator.\n\
+            Add correct host key in /home/me/.ssh/known_hosts to get rid of this message.\n\
+            Offending RSA key in /home/me/.ssh/known_hosts:3\n\
+            Host key for 10.77.0.11 has changed and you have requested strict checking.\n\
+            Host key verification failed.\n";
         assert_eq!(
-            said(changed),
+            failure(log, &target()),
             Failure::ChangedKey {
-                name: "nuc1".to_owned(),
-                offered: "SHA256:abc".to_owned(),
-                place: Some("/h/known_hosts:3".to_owned()),
+                offered: "ED25519 SHA256:abc".into(),
+                place: Some("/home/me/.ssh/known_hosts:3".into()),
             }
         );
     }
 
     #[test]
-    fn a_mistake_in_the_config_file_is_this_machines() {
-        let log = "/h/config: line 1: Bad configuration option: prot\r\n";
+    fn an_unknown_key_and_a_cut_are_told_apart() {
+        assert_eq!(
+            failure(
+                "No ED25519 host key is known for [10.77.0.11]:2222 and you have requested strict checking.\r\n\
+                 Host key verification failed.\r\n",
+                &target()
+            ),
+            Failure::UnknownKey
+        );
         assert!(matches!(
-            said(log),
-            Failure::Other(TransportError::Local(text)) if text.contains("line 1")
+            failure(
+                "kex_exchange_identification: read: Connection reset by peer\nConnection reset by 10.77.0.11 port 2222",
+                &target()
+            ),
+            Failure::CutOff(_)
         ));
     }
 }

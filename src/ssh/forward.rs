@@ -1,130 +1,80 @@
-//! A Kubernetes client through the SSH connection: a unix socket here, the API server's port on the node.
+//! The Kubernetes API of a node, over its SSH connection.
+//!
+//! ssh listens on a unix socket in the private directory, which no other user of this machine can reach, and connects
+//! to the API server's port on the node's own loopback. TLS is spoken end to end: the certificate is checked for
+//! 127.0.0.1, a name every `MicroK8s` API server's certificate has (canonical/microk8s, `csr.conf.template`).
 
-use std::future::Future;
-use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http::Uri;
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::client::legacy::Client as Http;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use kube::client::{Body, ClientBuilder, ConfigExt as _};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use kube::client::{Body, ClientBuilder, ConfigExt};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use openssh::{ForwardType, Socket};
-use secrecy::{ExposeSecret as _, SecretString};
+use openssh::{ForwardType, Session, Socket};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::net::UnixStream;
-use tower::timeout::Timeout;
-use tower::{Service, ServiceBuilder, ServiceExt as _};
+use tower::BoxError;
+use tower::util::option_layer;
 
-use super::TransportError;
-use super::link::Link;
-use super::session::Master;
-use crate::engine::event::Event;
-
-/// Until TLS is up.
+/// The API server's port (canonical/microk8s, `args/kube-apiserver`).
+const API_PORT: u16 = 16443;
+/// Until the TLS connection stands.
 const CONNECT: Duration = Duration::from_secs(5);
-
-/// Until an answer begins; a watch begins at once and may then go on.
+/// Until the head of an answer is there; a watch may then go on for as long as it likes.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// A dead connection is found by asking whether it lives.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-
-/// The port of `MicroK8s`' API server, for a kubeconfig that does not say.
-const API_PORT: u16 = 16443;
-
-/// A forward and the client that uses it.
-pub(super) struct Forward {
-    master: Arc<Master>,
-    kubeconfig: SecretString,
-    client: kube::Client,
-}
-
-/// The node's client; the one made before as long as kubeconfig and connection are the same.
-pub(super) async fn client(link: &Link, kubeconfig: &SecretString) -> Result<kube::Client, TransportError> {
-    let mut forward = link.forward.lock().await;
-    let master = link.master().await?;
-    let mut forwarded = false;
-    if let Some(forward) = &*forward
-        && Arc::ptr_eq(&forward.master, &master)
-    {
-        if forward.kubeconfig.expose_secret() == kubeconfig.expose_secret() {
-            return Ok(forward.client.clone());
-        }
-        forwarded = true;
-    }
-    let config = config(&link.node, kubeconfig).await?;
-    let socket = link.beside("kube");
-    if !forwarded {
-        // A forward of a connection that is gone leaves its socket behind.
-        let _ = std::fs::remove_file(&socket);
-        let port = config.cluster_url.port_u16().unwrap_or(API_PORT);
-        let host = config.cluster_url.host().unwrap_or("127.0.0.1").to_owned();
-        master
-            .session
-            .request_port_forward(ForwardType::Local, socket.as_path(), Socket::new(host, port))
-            .await
-            .map_err(|error| link.lost(format!("no forward to the API server: {error}")))?;
-        link.emit(Event::Forwarded { node: link.node.clone() });
-    }
-    let client = build(config, socket).map_err(|error| TransportError::BadAnswer {
-        host: link.node.clone(),
-        detail: format!("its kubeconfig makes no client: {error}"),
-    })?;
-    *forward = Some(Forward { master, kubeconfig: kubeconfig.clone(), client: client.clone() });
-    Ok(client)
-}
-
-async fn config(node: &str, kubeconfig: &SecretString) -> Result<kube::Config, TransportError> {
-    let unreadable =
-        |what: &str| TransportError::BadAnswer { host: node.to_owned(), detail: format!("its kubeconfig {what}") };
-    // The parser's message could quote the credentials.
-    let parsed = Kubeconfig::from_yaml(kubeconfig.expose_secret()).map_err(|_| unreadable("is not a kubeconfig"))?;
-    kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default())
+/// Reads a node's own admin configuration, and turns it to the loopback the forward leads to.
+pub(super) async fn configuration(kubeconfig: &SecretString) -> Result<kube::Config, String> {
+    let parsed = Kubeconfig::from_yaml(kubeconfig.expose_secret())
+        .map_err(|error| format!("its kubeconfig cannot be read: {error}"))?;
+    let options = KubeConfigOptions::default();
+    let mut config = kube::Config::from_custom_kubeconfig(parsed, &options)
         .await
-        .map_err(|_| unreadable("names no usable cluster and user"))
+        .map_err(|error| format!("its kubeconfig cannot be used: {error}"))?;
+    let port = config.cluster_url.port_u16().unwrap_or(API_PORT);
+    config.cluster_url = format!("https://127.0.0.1:{port}")
+        .parse()
+        .map_err(|error| format!("its kubeconfig names no server: {error}"))?;
+    config.proxy_url = None;
+    Ok(config)
 }
 
-fn build(config: kube::Config, socket: PathBuf) -> Result<kube::Client, kube::Error> {
-    // HTTP/2, so that requests made at the same time share one TLS connection.
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(config.rustls_client_config()?)
-        .https_only()
-        .enable_http1()
-        .enable_http2()
-        .wrap_connector(UnixConnector { socket });
-    let http: Http<_, Body> = Http::builder(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .http2_keep_alive_timeout(KEEP_ALIVE)
-        .build(Timeout::new(connector, CONNECT).map_future(Box::pin));
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer()?)
-        .service(Timeout::new(http, ANSWER));
-    Ok(ClientBuilder::new(service, config.default_namespace).build())
+/// Opens the forward: `socket` here to the API server's port there.
+pub(super) async fn open(session: &Session, socket: &Path, config: &kube::Config) -> Result<(), openssh::Error> {
+    let port = config.cluster_url.port_u16().unwrap_or(API_PORT);
+    session.request_port_forward(ForwardType::Local, Socket::from(socket), Socket::new("127.0.0.1", port)).await
 }
 
-/// Connects to the forward's socket, whatever the address.
-#[derive(Clone)]
-struct UnixConnector {
-    socket: PathBuf,
+/// A client whose every connection goes through the forward's socket.
+pub(super) fn client(config: &kube::Config, socket: PathBuf) -> Result<kube::Client, kube::Error> {
+    let dial = tower::service_fn(move |_: http::Uri| {
+        let socket = socket.clone();
+        async move { UnixStream::connect(socket).await.map(TokioIo::new) }
+    });
+    let tls = config.rustls_https_connector_with_connector(dial)?;
+    let connector = tower::service_fn(move |uri: http::Uri| {
+        let mut tls = tls.clone();
+        Box::pin(async move { in_time(CONNECT, tower::Service::call(&mut tls, uri)).await })
+    });
+    let http: Client<_, Body> = Client::builder(TokioExecutor::new()).build(connector);
+    let service = tower::service_fn(move |request: http::Request<Body>| {
+        let answer = http.request(request);
+        async move { in_time(ANSWER, answer).await }
+    });
+    let builder = ClientBuilder::new(service, config.default_namespace.clone())
+        .with_layer(&config.extra_headers_layer()?)
+        .with_layer(&option_layer(config.auth_layer()?))
+        .with_layer(&config.base_uri_layer());
+    Ok(builder.build())
 }
 
-impl Service<Uri> for UnixConnector {
-    type Response = TokioIo<UnixStream>;
-    type Error = std::io::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let socket = self.socket.clone();
-        Box::pin(async move { UnixStream::connect(socket).await.map(TokioIo::new) })
+async fn in_time<T, E: Into<BoxError>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, BoxError> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result.map_err(Into::into),
+        Err(_) => Err(format!("the API server did not answer within {} s", limit.as_secs()).into()),
     }
 }

@@ -1,173 +1,213 @@
-//! Reads the answers of an exec out of whatever the login shell printed around them.
+//! Reads the answers of an exec out of what came back on its two streams.
 //!
-//! On the wire: noise, `MARK begin SECONDS`, `MARK answers STATUS:FROM:TO … sizes BYTES …`, the bytes, `MARK end`,
-//! noise. After the first mark everything is found by length, so no text in an answer is ever searched.
+//! Both streams carry the same frames: `MARKER hello`, then per section `MARKER begin` and `MARKER end STATUS`, then
+//! `MARKER done`, each on a line of its own. The marker is random and made for one exec, and no section is told it, so
+//! whatever a login shell prints around the frames, and whatever a section prints inside of them, is taken for
+//! what it is.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::script::SECTION_BYTES;
-use super::{Script, SectionAnswer};
+use jiff::SignedDuration;
 
-/// The longest answer of one exec, in bytes.
-const EXEC_BYTES: usize = 16 * 1024 * 1024;
+use super::transport::Script;
 
-/// The most that may come before the first mark.
-const NOISE_BYTES: usize = 1024 * 1024;
+/// Most bytes one section may print on one stream.
+pub const SECTION_MAX: usize = 1024 * 1024;
+/// Most bytes one exec may print on one stream.
+pub const EXEC_MAX: usize = 8 * 1024 * 1024;
 
-/// One section's answer, as bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct RawAnswer {
-    /// Exit status.
-    pub(super) status: i32,
+/// A section's answer, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawAnswer {
+    /// Exit status as the shell tells it.
+    pub status: i32,
     /// Standard output.
-    pub(super) stdout: Vec<u8>,
+    pub stdout: Vec<u8>,
     /// Standard error.
-    pub(super) stderr: Vec<u8>,
+    pub stderr: Vec<u8>,
     /// Whether its limit ran out.
-    pub(super) timed_out: bool,
+    pub timed_out: bool,
 }
 
-impl RawAnswer {
-    /// As text, invalid UTF-8 replaced.
-    pub(super) fn into_text(self) -> SectionAnswer {
-        SectionAnswer {
-            status: self.status,
-            stdout: String::from_utf8_lossy(&self.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&self.stderr).into_owned(),
-            timed_out: self.timed_out,
+/// All answers of an exec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawAnswers {
+    /// In the order of the script's sections.
+    pub sections: Vec<RawAnswer>,
+    /// The node's clock minus ours, when it was measured.
+    pub clock_offset: Option<SignedDuration>,
+}
+
+/// Why the frames cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The script never began.
+    #[error("the script did not begin")]
+    NoHello,
+    /// It began and was cut short.
+    #[error("the answer ends within {0}")]
+    Cut(String),
+    /// A section printed more than [`SECTION_MAX`].
+    #[error("{0} printed more than 1 MiB")]
+    TooLarge(String),
+}
+
+/// One stream as it came in.
+#[derive(Debug, Default, Clone)]
+pub struct Stream {
+    /// Everything so far.
+    pub bytes: Vec<u8>,
+    /// When each piece had arrived: total length then, and the time.
+    arrivals: Vec<(usize, Instant)>,
+}
+
+impl Stream {
+    /// Appends a piece, and tells whether `needle` is complete in it for the first time.
+    pub fn push(&mut self, piece: &[u8], needle: &[u8]) -> bool {
+        let from = self.bytes.len().saturating_sub(needle.len());
+        self.bytes.extend_from_slice(piece);
+        self.arrivals.push((self.bytes.len(), Instant::now()));
+        find(&self.bytes, needle, from).is_some()
+    }
+
+    fn arrived(&self, offset: usize) -> Option<Instant> {
+        let index = self.arrivals.partition_point(|(length, _)| *length < offset);
+        self.arrivals.get(index).map(|(_, time)| *time)
+    }
+}
+
+/// The line that ends a stream.
+pub fn done_line(marker: &str) -> Vec<u8> {
+    format!("\n{marker} done").into_bytes()
+}
+
+/// Whether the script has begun.
+pub fn has_begun(stdout: &[u8], marker: &str) -> bool {
+    find(stdout, format!("\n{marker} hello").as_bytes(), 0).is_some()
+}
+
+/// Reads the answers to `script`, sent at `sent`.
+pub fn read(
+    script: &Script,
+    marker: &str,
+    sent: (Instant, jiff::Timestamp),
+    stdout: &Stream,
+    stderr: &Stream,
+) -> Result<RawAnswers, FrameError> {
+    let mut out = Frames::new(stdout, marker);
+    let mut err = Frames::new(stderr, marker);
+    let hello = out.next("hello").ok_or(FrameError::NoHello)?;
+    err.next("hello");
+    let clock_offset = clock_offset(&hello, sent);
+    let mut sections = Vec::with_capacity(script.sections.len());
+    for section in &script.sections {
+        let cut = || FrameError::Cut(format!("section {}", section.id));
+        let begin = out.next("begin").ok_or_else(cut)?;
+        let end = out.next("end").ok_or_else(cut)?;
+        err.next("begin").ok_or_else(cut)?;
+        let err_end = err.next("end").ok_or_else(cut)?;
+        if end.before.len() > SECTION_MAX || err_end.before.len() > SECTION_MAX {
+            return Err(FrameError::TooLarge(format!("section {}", section.id)));
         }
-    }
-}
-
-/// What can be said of the bytes received so far.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frames {
-    /// More is needed.
-    Partial,
-    /// All answers, in the order of the script's sections.
-    Complete(Vec<RawAnswer>),
-    /// It will never be an answer.
-    Broken(String),
-}
-
-/// Where the text after `MARK begin ` is, once its line is complete: the node's clock in seconds, and the place
-/// of what follows.
-pub(super) fn begin<'a>(bytes: &'a [u8], marker: &str) -> Option<(&'a str, usize)> {
-    let prefix = format!("{marker} begin ");
-    let start = find(bytes, prefix.as_bytes())? + prefix.len();
-    let length = bytes[start..].iter().position(|&byte| byte == b'\n')?;
-    let clock = std::str::from_utf8(&bytes[start..start + length]).unwrap_or("");
-    Some((clock, start + length + 1))
-}
-
-/// Whether a line `MARK WORD` is there, and what follows the word on it.
-pub(super) fn word<'a>(bytes: &'a [u8], marker: &str, word: &str) -> Option<&'a str> {
-    let prefix = format!("{marker} {word}");
-    let start = find(bytes, prefix.as_bytes())? + prefix.len();
-    let length = bytes[start..].iter().position(|&byte| byte == b'\n')?;
-    std::str::from_utf8(&bytes[start..start + length]).ok().map(str::trim)
-}
-
-/// Reads the answers to `script`; `from` is what [`begin`] gave.
-pub(super) fn answers(bytes: &[u8], from: usize, marker: &str, script: &Script) -> Frames {
-    let prefix = format!("{marker} answers ");
-    let Some(start) = find(&bytes[from..], prefix.as_bytes()) else {
-        return if bytes.len() - from > NOISE_BYTES {
-            Frames::Broken("too much noise before the answers".to_owned())
-        } else {
-            Frames::Partial
+        let status = end.rest.parse().map_err(|_| cut())?;
+        let took = match (begin.arrived, end.arrived) {
+            (Some(begin), Some(end)) => end.saturating_duration_since(begin),
+            _ => Duration::ZERO,
         };
+        sections.push(RawAnswer {
+            status,
+            stdout: end.before.to_vec(),
+            stderr: err_end.before.to_vec(),
+            // 124 is timeout(1)'s word for it; one that would not end at TERM is killed, which looks like any kill.
+            timed_out: status == 124 || (status == 137 && took >= section.limit),
+        });
+    }
+    out.next("done").ok_or_else(|| FrameError::Cut("its last line".into()))?;
+    Ok(RawAnswers { sections, clock_offset })
+}
+
+/// One frame line, and what came before it.
+struct Frame<'a> {
+    before: &'a [u8],
+    rest: &'a str,
+    arrived: Option<Instant>,
+}
+
+/// The frame lines of a stream, one after another.
+struct Frames<'a> {
+    stream: &'a Stream,
+    needle: Vec<u8>,
+    at: usize,
+}
+
+impl<'a> Frames<'a> {
+    fn new(stream: &'a Stream, marker: &str) -> Self {
+        Self { stream, needle: format!("\n{marker} ").into_bytes(), at: 0 }
+    }
+
+    /// The next frame line, if its word is the one expected.
+    fn next(&mut self, word: &str) -> Option<Frame<'a>> {
+        let bytes = &self.stream.bytes;
+        let start = find(bytes, &self.needle, self.at)?;
+        let text = start + self.needle.len();
+        let length = bytes[text..].iter().position(|&byte| byte == b'\n')?;
+        let line = std::str::from_utf8(&bytes[text..text + length]).ok()?.trim_end_matches('\r');
+        let rest = line.strip_prefix(word)?.trim_start();
+        let before = &bytes[self.at..start];
+        self.at = text + length + 1;
+        Some(Frame { before, rest, arrived: self.stream.arrived(self.at) })
+    }
+}
+
+/// The node read its clock about half way between sending the script and the arrival of the line.
+fn clock_offset(hello: &Frame<'_>, (sent, sent_at): (Instant, jiff::Timestamp)) -> Option<SignedDuration> {
+    let there = parse_clock(hello.rest)?;
+    let travel = hello.arrived?.saturating_duration_since(sent) / 2;
+    let here = sent_at + SignedDuration::try_from(travel).ok()?;
+    Some(there.duration_since(here))
+}
+
+/// `SECONDS.NANOSECONDS`; a `date` that does not know `%N` leaves it out or prints it as it is.
+fn parse_clock(text: &str) -> Option<jiff::Timestamp> {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let nanoseconds = match fraction.len() {
+        9 => fraction.parse().unwrap_or(0),
+        _ => 0,
     };
-    let start = from + start + prefix.len();
-    let Some(length) = bytes[start..].iter().position(|&byte| byte == b'\n') else {
-        return Frames::Partial;
-    };
-    let Some(table) =
-        std::str::from_utf8(&bytes[start..start + length]).ok().and_then(|line| Table::read(line, script))
-    else {
-        return Frames::Broken("its table of contents makes no sense".to_owned());
-    };
-    if let Some((section, size)) = table.too_large(script) {
-        return Frames::Broken(format!("section {section} printed {size} bytes, at most {SECTION_BYTES} are taken"));
-    }
-    let total: usize = table.sizes.iter().sum();
-    if total > EXEC_BYTES {
-        return Frames::Broken(format!("{total} bytes in all, at most {EXEC_BYTES} are taken"));
-    }
-    let data = start + length + 1;
-    let end = format!("\n{marker} end\n");
-    if bytes.len() < data + total + end.len() {
-        return Frames::Partial;
-    }
-    if &bytes[data + total..data + total + end.len()] != end.as_bytes() {
-        return Frames::Broken("its end is not where it should be".to_owned());
-    }
-    Frames::Complete(table.cut(&bytes[data..data + total], script))
+    jiff::Timestamp::new(seconds.parse().ok()?, nanoseconds).ok()
 }
 
-/// Whether this much noise without a mark is enough to give up.
-pub(super) fn hopeless(bytes: &[u8]) -> bool {
-    bytes.len() > NOISE_BYTES
+fn find(haystack: &[u8], needle: &[u8], from: usize) -> Option<usize> {
+    haystack.get(from..)?.windows(needle.len()).position(|window| window == needle).map(|position| from + position)
 }
 
-struct Table {
-    /// Exit status and how long it took, when the node can tell.
-    results: Vec<(i32, Option<Duration>)>,
-    /// Two for each section.
-    sizes: Vec<usize>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Table {
-    fn read(line: &str, script: &Script) -> Option<Self> {
-        let (results, sizes) = line.trim_end().split_once("sizes")?;
-        let results: Vec<_> = results.split_whitespace().map(result).collect::<Option<_>>()?;
-        let sizes: Vec<usize> = sizes.split_whitespace().map(|size| size.parse().ok()).collect::<Option<_>>()?;
-        let wanted = script.sections.len();
-        (results.len() == wanted && sizes.len() == 2 * wanted).then_some(Self { results, sizes })
+    #[test]
+    fn a_clock_with_and_without_nanoseconds() {
+        let at = |text| parse_clock(text).map(|time| time.to_string());
+        assert_eq!(at("1700000000.250000000").as_deref(), Some("2023-11-14T22:13:20.25Z"));
+        assert_eq!(at("1700000000.%N").as_deref(), Some("2023-11-14T22:13:20Z"));
+        assert_eq!(at("1700000000.").as_deref(), Some("2023-11-14T22:13:20Z"));
+        assert_eq!(at(""), None);
     }
 
-    fn too_large<'a>(&self, script: &'a Script) -> Option<(&'a str, usize)> {
-        let place = self.sizes.iter().position(|&size| size > SECTION_BYTES)?;
-        Some((&script.sections[place / 2].id, self.sizes[place]))
+    #[test]
+    fn the_clock_is_corrected_by_half_the_way() {
+        let sent = Instant::now();
+        let at = jiff::Timestamp::from_second(1_700_000_000).unwrap();
+        let hello = Frame { before: b"", rest: "1700000010.500000000", arrived: Some(sent + Duration::from_secs(1)) };
+        assert_eq!(clock_offset(&hello, (sent, at)), Some(SignedDuration::from_secs(10)));
     }
 
-    fn cut(&self, mut data: &[u8], script: &Script) -> Vec<RawAnswer> {
-        let mut take = |size: usize| {
-            let (head, tail) = data.split_at(size);
-            data = tail;
-            head.to_vec()
-        };
-        let sections = script.sections.iter().zip(&self.results);
-        sections
-            .zip(self.sizes.chunks_exact(2))
-            .map(|((section, &(status, took)), sizes)| RawAnswer {
-                status,
-                stdout: take(sizes[0]),
-                stderr: take(sizes[1]),
-                timed_out: timed_out(status, took, section.limit),
-            })
-            .collect()
+    #[test]
+    fn the_last_line_is_seen_across_pieces() {
+        let needle = done_line("marker");
+        let mut stream = Stream::default();
+        assert!(!stream.push(b"noise\nmark", &needle));
+        assert!(!stream.push(b"er do", &needle));
+        assert!(stream.push(b"ne\nmore noise", &needle));
     }
-}
-
-/// `timeout` reports 124, or 137 when it had to kill. A command may end with the same numbers of its own accord,
-/// so the time it took has the last word.
-fn timed_out(status: i32, took: Option<Duration>, limit: Duration) -> bool {
-    // /proc/uptime counts hundredths of a second.
-    let tick = Duration::from_millis(20);
-    matches!(status, 124 | 137) && took.is_none_or(|took| took + tick >= limit)
-}
-
-/// `STATUS:FROM:TO`, times in seconds since the node's start.
-fn result(field: &str) -> Option<(i32, Option<Duration>)> {
-    let mut parts = field.split(':');
-    let status = parts.next()?.parse().ok()?;
-    let from: Option<f64> = parts.next()?.parse().ok();
-    let to: Option<f64> = parts.next()?.parse().ok();
-    let took = from.zip(to).and_then(|(from, to)| Duration::try_from_secs_f64(to - from).ok());
-    Some((status, took))
-}
-
-fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    bytes.windows(needle.len()).position(|window| window == needle)
 }

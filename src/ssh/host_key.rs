@@ -1,34 +1,37 @@
-//! Host keys: which are trusted, and how a new one comes to be.
+//! Host keys: strict checks, pins, and accepting a key that is not known yet.
 //!
-//! ssh itself does the checking, always strictly. Only when it refuses do we ask the machine for its key, with an ssh
-//! that writes the key down and does not log in; this works through jump hosts too.
+//! ssh itself checks the key of every connection strictly. Only when it refuses is a second, short attempt made
+//! that cannot log in (`PreferredAuthentications=none`); its `KnownHostsCommand` writes down which key the host
+//! offers. That works through any jump host, where `ssh-keyscan` does not reach.
 
-use std::fs::{self, OpenOptions};
+use std::ffi::OsString;
 use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 
-use super::TransportError;
-use super::target::{HostKeys, Target, program};
+use super::target::Target;
+use super::transport::TransportError;
 
-/// What is done about a host key nobody has vouched for yet.
-#[derive(Clone, Default)]
+/// What is done about a host key that is not known yet. A changed key is refused whatever the policy.
+#[derive(Clone)]
 pub enum HostKeyPolicy {
     /// It is refused.
-    #[default]
     Strict,
-    /// It is accepted and written to the known-hosts file; a changed one is refused all the same.
+    /// It is written to the known-hosts file.
     AcceptNew,
-    /// The function decides; it may block, to ask somebody. It is never called twice at the same time.
+    /// It is written there when the question is answered with yes. Questions are asked one at a time.
     Ask(Arc<dyn Fn(&UnknownHostKey) -> bool + Send + Sync>),
 }
 
 impl std::fmt::Debug for HostKeyPolicy {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
             Self::Strict => "Strict",
             Self::AcceptNew => "AcceptNew",
             Self::Ask(_) => "Ask",
@@ -39,163 +42,307 @@ impl std::fmt::Debug for HostKeyPolicy {
 /// A host key that is in no known-hosts file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownHostKey {
-    /// The node on the way to which it was met.
+    /// The node's name in the inventory.
     pub node: String,
-    /// The machine that offers it: the node's address or a jump host's.
+    /// Host and port it was offered at.
     pub host: String,
-    /// Its type: `ED25519`.
-    pub kind: String,
-    /// Its fingerprint: `SHA256:…`.
+    /// Kind and fingerprint: `ED25519 SHA256:…`.
     pub fingerprint: String,
-    /// The known-hosts file it would be added to.
-    pub file: PathBuf,
+    /// The line that makes it known: `[10.0.0.11]:2222 ssh-ed25519 AAAA…`.
+    pub line: String,
 }
 
-/// A key as a machine offered it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Offered {
-    /// The whole known-hosts line.
-    pub(super) line: String,
-    /// `ED25519`
-    pub(super) kind: String,
-    /// `SHA256:…`
-    pub(super) fingerprint: String,
+/// The script ssh asks for known keys. `$1` is where the key is written down, `$2` the pinned fingerprint or `-`; the
+/// rest are ssh's tokens `%I %H %t %K %f`. A key of that fingerprint is known, whatever the host is called.
+const KEYS_SCRIPT: &str = r#"[ "$3" = HOSTNAME ] || exit 0
+printf '%s %s %s\n' "$4" "$5" "$6" >"$1"
+[ "$7" != "$2" ] || printf '* %s %s\n' "$5" "$6"
+"#;
+
+/// Writes the script of `KnownHostsCommand` to the private directory.
+pub(super) fn write_keys_script(directory: &Path) -> std::io::Result<()> {
+    std::fs::write(directory.join("keys.sh"), KEYS_SCRIPT)
 }
 
-impl Offered {
-    /// Type and key: `ssh-ed25519 AAAA…`.
-    pub(super) fn key(&self) -> String {
-        self.line.split_whitespace().skip(1).take(2).collect::<Vec<_>>().join(" ")
+fn keys_command(target: &Target, directory: &Path) -> OsString {
+    let pin = fingerprint_pin(target).unwrap_or("-");
+    let directory = directory.display();
+    format!("KnownHostsCommand=/bin/sh {directory}/keys.sh {directory}/{}.key {pin} %I %H %t %K %f", target.index)
+        .into()
+}
+
+fn fingerprint_pin(target: &Target) -> Option<&str> {
+    target.pin.as_deref().map(str::trim).filter(|pin| pin.starts_with("SHA256:"))
+}
+
+/// The arguments that make ssh accept the pinned key and no other; none for a node without a pin.
+pub(super) fn pin_arguments(target: &Target, directory: &Path) -> Result<Vec<OsString>, TransportError> {
+    let Some(pin) = &target.pin else {
+        return Ok(Vec::new());
+    };
+    let mut arguments: Vec<OsString> = vec!["-o".into(), "GlobalKnownHostsFile=/dev/null".into()];
+    if fingerprint_pin(target).is_some() {
+        arguments.extend(["-o".into(), "UserKnownHostsFile=/dev/null".into()]);
+        arguments.extend(["-o".into(), keys_command(target, directory)]);
+        return Ok(arguments);
     }
+    let file = directory.join(format!("{}.pin", target.index));
+    std::fs::write(&file, format!("* {}\n", pin.trim()))
+        .map_err(|error| TransportError::Local(format!("cannot write the pinned key: {error}")))?;
+    let mut option = OsString::from("UserKnownHostsFile=");
+    option.push(&file);
+    arguments.extend(["-o".into(), option]);
+    arguments.extend(["-o".into(), "KnownHostsCommand=none".into()]);
+    Ok(arguments)
 }
 
-/// Asks a machine for its host key, of one of these algorithms or of ssh's first choice. `None` when it offers none;
-/// `scratch` is a file of our own to write it into.
-pub(super) async fn offered(target: &Target, scratch: &Path, algorithms: Option<&str>) -> Option<Offered> {
-    let _ = fs::remove_file(scratch);
-    // It ends with a refused login; the key is what counts.
-    let _ = program("ssh")
-        .args(target.arguments(HostKeys::Probe(scratch, algorithms)))
-        .args(["-N", "--"])
-        .arg(&target.destination)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .await;
-    let text = fs::read_to_string(scratch).ok()?;
-    let _ = fs::remove_file(scratch);
-    let line = text.lines().next()?.to_owned();
-    let (kind, fingerprint) = fingerprint(&line).await?;
-    Some(Offered { line, kind, fingerprint })
+/// What the second attempt found out.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// The key offered, as a line of a known-hosts file; none when it did not come that far.
+    pub line: Option<String>,
+    /// What ssh and the jump hosts wrote.
+    pub log: String,
 }
 
-/// Type and fingerprint of the key in a known-hosts or public-key line.
-pub(super) async fn fingerprint(line: &str) -> Option<(String, String)> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let place = words.iter().position(|word| is_key_type(word))?;
-    let key = format!("{} {}\n", words[place], words.get(place + 1)?);
-    let mut child = program("ssh-keygen")
-        .args(["-l", "-f", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    child.stdin.take()?.write_all(key.as_bytes()).await.ok()?;
-    let output = child.wait_with_output().await.ok()?;
-    // 256 SHA256:… no comment (ED25519)
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let fingerprint = text.split_whitespace().nth(1)?.to_owned();
-    let kind = text.split_whitespace().last()?.trim_matches(['(', ')']).to_owned();
-    Some((kind, fingerprint))
+/// Tries once more, without a login, to see the key offered and what the jump hosts say.
+pub(super) async fn look(
+    target: &Target,
+    config: &Path,
+    directory: &Path,
+    extra: &[OsString],
+    limit: Duration,
+) -> Result<Look, TransportError> {
+    let seen = directory.join(format!("{}.key", target.index));
+    let _ = std::fs::remove_file(&seen);
+    let mut command = Command::new("ssh");
+    // The first value given is the one that counts: the keys command comes before a pin's own.
+    command
+        .args([OsString::from("-o"), keys_command(target, directory)])
+        .args(pin_arguments(target, directory)?)
+        .args(["-o", "ControlMaster=no", "-o", "ControlPath=none"])
+        .args(["-o", "ControlPersist=no", "-o", "PreferredAuthentications=none"])
+        .args(["-n", "-N"])
+        .args(extra)
+        .args(target.arguments(config))
+        .args(target.destination());
+    let log = run(command, None, limit).await?.1;
+    let line = std::fs::read_to_string(&seen).ok().map(|text| text.trim().to_owned());
+    Ok(Look { line, log })
 }
 
-/// A key already known under that name, of whatever type: its fingerprint with the place it is written at.
-pub(super) async fn known(name: &str, files: &[PathBuf]) -> Option<String> {
-    for file in files {
-        let output = program("ssh-keygen").args(["-F", name, "-f"]).arg(file).output().await.ok()?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let mut lines = text.lines();
-        while let Some(head) = lines.next() {
-            let number = head.strip_prefix('#').and_then(|head| head.split_once(": line "));
-            let Some(((_, number), line)) = number.zip(lines.next()) else {
-                continue;
-            };
-            let number = number.split_whitespace().next().unwrap_or(number);
-            if line.starts_with('@') {
-                continue;
-            }
-            if let Some((kind, fingerprint)) = fingerprint(line).await {
-                return Some(format!("{kind} {fingerprint} ({}:{number})", file.display()));
-            }
+/// Makes the error (or the unknown key) out of a key that ssh refused.
+pub(super) async fn refused(
+    target: &Target,
+    line: &str,
+    known_files: &[PathBuf],
+) -> Result<UnknownHostKey, TransportError> {
+    let offered = fingerprint(line).await?;
+    let host = target.shown();
+    if let Some(pin) = &target.pin {
+        return Err(pin_differs(target, pin, offered).await);
+    }
+    // A known host that suddenly offers only another kind of key is as suspicious as a changed key.
+    let name = line.split(' ').next().unwrap_or_default();
+    for file in known_files {
+        if let Some((place, known)) = known_key(name, file).await {
+            let expected = format!("{} ({place})", fingerprint(&known).await?);
+            return Err(TransportError::HostKeyChanged { host, offered, expected });
         }
     }
-    None
+    Ok(UnknownHostKey { node: target.node.clone(), host, fingerprint: offered, line: line.to_owned() })
 }
 
-/// The fingerprint of the key at `FILE:LINE`, with the place.
-pub(super) async fn known_at(place: &str) -> String {
-    let line = place.rsplit_once(':').and_then(|(file, number)| {
-        let number: usize = number.parse().ok()?;
-        let text = fs::read_to_string(file).ok()?;
-        text.lines().nth(number.checked_sub(1)?).map(str::to_owned)
-    });
-    let known = match line {
-        Some(line) => fingerprint(&line).await,
+/// Whether the key in a line has the pinned fingerprint.
+pub(super) async fn matches_pin(target: &Target, line: &str) -> bool {
+    match (fingerprint_pin(target), fingerprint(line).await) {
+        (Some(pin), Ok(offered)) => offered.ends_with(pin),
+        _ => false,
+    }
+}
+
+async fn pin_differs(target: &Target, pin: &str, offered: String) -> TransportError {
+    let expected = match fingerprint_pin(target) {
+        Some(pin) => pin.to_owned(),
+        None => match fingerprint(&format!("* {pin}")).await {
+            Ok(known) => known,
+            Err(_) => {
+                return TransportError::Local(format!("host_key of {} is no public key: {pin}", target.node));
+            }
+        },
+    };
+    TransportError::HostKeyChanged {
+        host: target.shown(),
+        offered,
+        expected: format!("{expected}, pinned by host_key in the inventory"),
+    }
+}
+
+/// The error for a key that contradicts a known-hosts file, `place` being `FILE:LINE`.
+pub(super) async fn changed(target: &Target, offered: String, place: Option<String>) -> TransportError {
+    if let Some(pin) = &target.pin {
+        return pin_differs(target, pin, offered).await;
+    }
+    let known = match place.as_deref().and_then(line_at) {
+        Some(line) => fingerprint(&line).await.ok(),
         None => None,
     };
-    match known {
-        Some((kind, fingerprint)) => format!("{kind} {fingerprint} ({place})"),
-        None => format!("the key at {place}"),
+    let known = known.unwrap_or_else(|| "another key".into());
+    TransportError::HostKeyChanged {
+        host: target.shown(),
+        offered,
+        expected: place.map_or(known.clone(), |place| format!("{known} ({place})")),
     }
 }
 
-/// Adds a line to a known-hosts file, which is made when it is not there.
-pub(super) fn append(file: &Path, line: &str) -> Result<(), TransportError> {
-    let failed = |error: std::io::Error| {
-        TransportError::Local(format!("cannot write the host key to {}: {error}", file.display()))
+fn line_at(place: &str) -> Option<String> {
+    let (file, number) = place.rsplit_once(':')?;
+    let number: usize = number.parse().ok()?;
+    let text = std::fs::read_to_string(file).ok()?;
+    text.lines().nth(number.checked_sub(1)?).map(ToOwned::to_owned)
+}
+
+/// The first key a known-hosts file has for a name, hashed or not: `FILE:LINE` and the line.
+async fn known_key(name: &str, file: &Path) -> Option<(String, String)> {
+    let mut command = Command::new("ssh-keygen");
+    command.arg("-F").arg(name).arg("-f").arg(file);
+    let (found, _) = run(command, None, Duration::from_secs(5)).await.ok()?;
+    // "# Host 10.0.0.11 found: line 3", then the line itself.
+    let number =
+        found.lines().find_map(|line| line.rsplit_once("found: line ")).and_then(|(_, rest)| rest.split(' ').next())?;
+    let line = found.lines().find(|line| !line.starts_with('#'))?;
+    Some((format!("{}:{number}", file.display()), line.to_owned()))
+}
+
+/// Kind and fingerprint of the key in a known-hosts line: `ED25519 SHA256:…`.
+async fn fingerprint(line: &str) -> Result<String, TransportError> {
+    let key: Vec<&str> = line.split_whitespace().skip_while(|word| word.starts_with('@')).skip(1).take(2).collect();
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-l", "-f", "-"]);
+    let (out, err) = run(command, Some(key.join(" ")), Duration::from_secs(5)).await?;
+    // "256 SHA256:… no comment (ED25519)"
+    let words: Vec<&str> = out.split_whitespace().collect();
+    match (words.get(1), words.last()) {
+        (Some(hash), Some(kind)) if hash.starts_with("SHA256:") => {
+            Ok(format!("{} {hash}", kind.trim_matches(['(', ')'])))
+        }
+        _ => Err(TransportError::Local(format!("ssh-keygen cannot read the host key: {}", err.trim()))),
+    }
+}
+
+/// The user's known-hosts files for a node, as ssh itself resolves its configuration.
+pub(super) async fn known_hosts_files(
+    target: &Target,
+    config: &Path,
+    from_inventory: Option<&Path>,
+) -> Result<Vec<PathBuf>, TransportError> {
+    let home = |path: &str| match (path.strip_prefix("~/"), etcetera::home_dir()) {
+        (Some(rest), Ok(home)) => home.join(rest),
+        _ => PathBuf::from(path),
     };
-    if let Some(parent) = file.parent() {
-        fs::create_dir_all(parent).map_err(failed)?;
+    if let Some(file) = from_inventory {
+        return Ok(vec![home(&file.to_string_lossy())]);
     }
-    let before = fs::read(file).unwrap_or_default();
-    let joint = if before.is_empty() || before.ends_with(b"\n") { "" } else { "\n" };
-    let mut file = OpenOptions::new().create(true).append(true).open(file).map_err(failed)?;
-    file.write_all(format!("{joint}{line}\n").as_bytes()).map_err(failed)
+    let mut command = Command::new("ssh");
+    command.arg("-G").args(target.arguments(config)).args(target.destination());
+    let (out, _) = run(command, None, Duration::from_secs(5)).await?;
+    let files = out.lines().find_map(|line| line.strip_prefix("userknownhostsfile ")).unwrap_or("~/.ssh/known_hosts");
+    Ok(files.split_whitespace().map(home).collect())
 }
 
-fn is_key_type(word: &str) -> bool {
-    ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"].iter().any(|start| word.starts_with(start))
+/// Appends the key to the known-hosts file.
+pub(super) fn accept(key: &UnknownHostKey, file: &Path) -> Result<(), TransportError> {
+    append(key, file).map_err(|error| {
+        TransportError::Local(format!("cannot write the host key of {} to {}: {error}", key.node, file.display()))
+    })
+}
+
+fn append(key: &UnknownHostKey, file: &Path) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let unfinished = std::fs::read(file).is_ok_and(|text| text.last().is_some_and(|&b| b != b'\n'));
+    let mut open = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
+    let gap = if unfinished { "\n" } else { "" };
+    // One write, so that two runs cannot mix their lines.
+    open.write_all(format!("{gap}{}\n", key.line).as_bytes())
+}
+
+/// Runs a program of OpenSSH's and gives its standard output and standard error.
+async fn run(mut command: Command, input: Option<String>, limit: Duration) -> Result<(String, String), TransportError> {
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    let missing = |error: std::io::Error| {
+        TransportError::Local(if error.kind() == std::io::ErrorKind::NotFound {
+            format!("the {program} program is missing")
+        } else {
+            format!("{program} cannot be run: {error}")
+        })
+    };
+    let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+    let mut child = command
+        .stdin(stdin)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(missing)?;
+    if let (Some(text), Some(mut stdin)) = (input, child.stdin.take()) {
+        let _ = stdin.write_all(text.as_bytes()).await;
+        let _ = stdin.write_all(b"\n").await;
+    }
+    let output = tokio::time::timeout(limit, child.wait_with_output())
+        .await
+        .map_err(|_| TransportError::Local(format!("{program} did not end within {} s", limit.as_secs())))?
+        .map_err(missing)?;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok((text(output.stdout), text(output.stderr)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
-    // GitHub's key and the fingerprint GitHub publishes for it.
-    const PRINT: &str = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU";
+    const LINE: &str =
+        "[10.0.0.11]:2222 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFQ6uTp0Bg5uJ8q7q8YcJ0T3GkQbYkqJpC6oVRtIuVnz";
 
-    #[tokio::test]
-    async fn fingerprints_are_read_from_every_kind_of_line() {
-        for line in [KEY.to_owned(), format!("github.com {KEY} a comment"), format!("|1|abc=|def= {KEY}")] {
-            assert_eq!(fingerprint(&line).await, Some(("ED25519".to_owned(), PRINT.to_owned())));
+    fn key(line: &str) -> UnknownHostKey {
+        UnknownHostKey {
+            node: "nuc1".into(),
+            host: "10.0.0.11:2222".into(),
+            fingerprint: String::new(),
+            line: line.into(),
         }
-        assert_eq!(fingerprint("nonsense").await, None);
+    }
+
+    #[test]
+    fn accepting_appends_a_line_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new/known_hosts");
+        accept(&key("a ssh-rsa AAAA"), &file).unwrap();
+        std::fs::write(&file, "a ssh-rsa AAAA").unwrap();
+        accept(&key("b ssh-rsa BBBB"), &file).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "a ssh-rsa AAAA\nb ssh-rsa BBBB\n");
     }
 
     #[tokio::test]
-    async fn appended_keys_are_found_with_their_place() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("new/known_hosts");
-        append(&file, "# first").unwrap();
-        fs::write(&file, "# no newline at the end").unwrap();
-        append(&file, &format!("[10.0.0.1]:2222 {KEY}")).unwrap();
+    async fn a_fingerprint_is_that_of_the_key_whatever_precedes_it() {
+        let plain = fingerprint(LINE).await.unwrap();
+        assert!(plain.starts_with("ED25519 SHA256:"), "{plain}");
+        let marked = fingerprint(&format!("@revoked {LINE}")).await.unwrap();
+        assert_eq!(plain, marked);
+        assert!(fingerprint("host ssh-ed25519 rubbish").await.is_err());
+    }
 
-        let expected = format!("ED25519 {PRINT} ({}:2)", file.display());
-        let files = [file.clone()];
-        assert_eq!(known("[10.0.0.1]:2222", &files).await, Some(expected.clone()));
-        assert_eq!(known("[10.0.0.2]:2222", &files).await, None);
-        assert_eq!(known_at(&format!("{}:2", file.display())).await, expected);
+    #[tokio::test]
+    async fn another_kind_of_key_of_a_known_host_is_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("known_hosts");
+        std::fs::write(&file, format!("# mine\n{LINE}\n")).unwrap();
+        let target = Target::for_tests("10.0.0.11", Some(2222), crate::inventory::model::Sudo::Auto);
+        let error = refused(&target, LINE, std::slice::from_ref(&file)).await.unwrap_err();
+        let TransportError::HostKeyChanged { expected, .. } = error else {
+            panic!("{error}");
+        };
+        assert!(expected.ends_with(&format!("({}:2)", file.display())), "{expected}");
     }
 }

@@ -1,111 +1,107 @@
-//! Detached jobs: commands that outlive the connection, in a folder of their own on the node.
+//! Detached jobs: what they are on the node, and how they are asked about.
 //!
-//! `/var/lib/homeprov/jobs/ID/` holds `script`, `output`, `status` once there is one, `boot_id` and `pid`. A job runs
-//! as a transient systemd unit, or in a session of its own where there is no systemd.
+//! A job is the directory `/var/lib/homeprov/jobs/ID`, for root only: `script`, `output`, `boot_id`, `pid` and, once it
+//! has ended, `status`. Making the directory decides who starts it; a directory `started` in it decides that it runs
+//! once, even if systemd took the job and then failed to say so. It runs as a transient unit where systemd does, in a
+//! session of its own elsewhere, and is bound by its limit there: the connection may break, homeprov may end.
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 
 use super::frame::RawAnswer;
-use super::script::{PATH, seconds, shell_text, with_input};
-use super::{Job, JobReport, JobState, Program, Section, TransportError};
+use super::script;
+use super::transport::{Job, JobReport, JobState, Program, Purpose, Script};
 
-const SHARED: &str = include_str!("job.sh");
-const RUN: &str = include_str!("job_run.sh");
-const FOLDER: &str = "/var/lib/homeprov/jobs";
+/// Starts, looks at and ends jobs; see there for its arguments.
+const TOOL: &str = include_str!("job.sh");
+/// What a job's unit runs, after two lines that set `d` and `limit`.
+const RUN: &str = include_str!("job-run.sh");
 
-/// How long a poll waits for news, in tenths of a second.
-const PATIENCE: u32 = 9;
+/// The script that starts a job, or attaches to it.
+pub(super) fn start(job: &Job) -> Result<Script, script::NulByte> {
+    let text = script::standalone(&job.program)?;
+    let limit = script::whole_seconds(job.limit).to_string();
+    Ok(tool(["start", &job.id, &limit, RUN], Some(SecretString::from(format!("{}\n", *text))), Duration::from_secs(30)))
+}
 
-/// Starts a job, or attaches to it; the answer is a report from the first byte.
-pub(super) fn start(job: &Job) -> Result<Section, TransportError> {
-    let input = match &job.program {
-        Program::Command { input, .. } => input.as_ref(),
-        Program::Shell(_) => None,
+/// The script that waits up to a second for news of a job.
+pub(super) fn poll(id: &str, offset: u64) -> Script {
+    tool(["poll", id, &offset.to_string(), ""], None, Duration::from_secs(15))
+}
+
+/// The script that ends a job and forgets it.
+pub(super) fn end(id: &str) -> Script {
+    tool(["end", id, "", ""], None, Duration::from_secs(60))
+}
+
+fn tool(arguments: [&str; 4], input: Option<SecretString>, limit: Duration) -> Script {
+    let argv = ["sh", "-c", TOOL, "homeprov-job"].into_iter().chain(arguments).map(ToOwned::to_owned).collect();
+    let program = Program::Command { argv, input };
+    Script::single(Purpose::Job, "job", program, limit)
+}
+
+/// Whether an id is safe as the name of a directory and of a unit.
+pub(super) fn is_valid(id: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    !id.is_empty() && id.len() <= 200 && !id.starts_with(['-', '.']) && id.chars().all(plain)
+}
+
+/// Reads what `start` and `poll` answer: `SIZE STATE [STATUS]` on a line, then the output from `offset` on.
+pub(super) fn report(answer: &RawAnswer, offset: u64) -> Result<JobReport, String> {
+    let unreadable = || {
+        let said = String::from_utf8_lossy(&answer.stderr);
+        let last = said.lines().rev().find(|line| !line.trim().is_empty());
+        match last {
+            Some(line) => format!("a job cannot be kept there: {line}"),
+            None => format!("no report of a job, status {}", answer.status),
+        }
     };
-    let script = shell_text(&job.program)?.into();
-    let run = format!("PATH={PATH}\nLIMIT={}\n{RUN}", seconds(job.limit)).into();
-    let body = format!(
-        "umask 077\nmkdir -p \"$b\" && chmod 700 \"$b\" || exit 1\n\
-         if [ ! -d \"$d\" ]; then\nt=$b/.$id.$$\nrm -rf \"$t\"\nmkdir \"$t\" || exit 1\n\
-         {}{}{}begin\nfi\nreport 0 0\n",
-        with_input("w \"$t/script\"", Some(&script))?,
-        with_input("w \"$t/input\"", input)?,
-        with_input("w \"$t/run\"", Some(&run))?,
-    );
-    section(&job.id, &body, Duration::from_secs(30))
-}
-
-/// A report from byte `offset`.
-pub(super) fn poll(id: &str, offset: u64) -> Result<Section, TransportError> {
-    section(id, &format!("report {offset} {PATIENCE}\n"), Duration::from_secs(15))
-}
-
-/// Ends a job and forgets it.
-pub(super) fn end(id: &str) -> Result<Section, TransportError> {
-    section(id, "end\n", Duration::from_secs(60))
-}
-
-/// The text travels on standard input: it may hold what a command line must not show.
-fn section(id: &str, body: &str, limit: Duration) -> Result<Section, TransportError> {
-    let letters = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');
-    if id.is_empty() || id.len() > 200 || id.starts_with(['.', '-']) || !id.chars().all(letters) {
-        return Err(TransportError::Local(format!("{id:?} is not a job's id")));
-    }
-    let text = format!("job() {{\nid={id}\nb={FOLDER}\nd=$b/$id\n{SHARED}{body}exit 0\n}}\njob\n");
-    Ok(Section {
-        id: "job".to_owned(),
-        program: Program::Command { argv: vec!["sh".to_owned()], input: Some(SecretString::from(text)) },
-        limit,
-    })
-}
-
-/// Reads a report: `STATE FROM SIZE`, a newline, and output from byte FROM.
-pub(super) fn report(answer: &RawAnswer) -> Result<JobReport, String> {
-    let said = String::from_utf8_lossy(&answer.stderr);
-    let unreadable = || format!("no report, exit status {}: {}", answer.status, said.trim());
-    let line = answer.stdout.iter().position(|&byte| byte == b'\n').ok_or_else(unreadable)?;
-    let (head, bytes) = answer.stdout.split_at(line);
-    let bytes = &bytes[1..];
-    let head = std::str::from_utf8(head).map_err(|_| unreadable())?;
-    let mut words = head.split(' ');
-    let state = match words.next() {
-        Some("running") => JobState::Running,
-        Some("lost") => JobState::Lost,
-        Some("absent") => JobState::Absent,
-        Some(other) => JobState::Finished(
-            other.strip_prefix("finished:").and_then(|status| status.parse().ok()).ok_or_else(unreadable)?,
-        ),
-        None => return Err(unreadable()),
+    let end = answer.stdout.iter().position(|&byte| byte == b'\n');
+    let (line, output) = answer.stdout.split_at(end.ok_or_else(unreadable)?);
+    let output = &output[1..];
+    let line = String::from_utf8_lossy(line);
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (size, state) = match words[..] {
+        [size, "running"] => (size, JobState::Running),
+        [size, "lost"] => (size, JobState::Lost),
+        [size, "absent"] => (size, JobState::Absent),
+        [size, "finished", status] => (size, JobState::Finished(status.parse().map_err(|_| unreadable())?)),
+        _ => return Err(unreadable()),
     };
-    let mut number = || words.next().and_then(|word| word.parse::<u64>().ok());
-    let (from, size) = number().zip(number()).ok_or_else(unreadable)?;
-    let all = from + bytes.len() as u64 >= size;
-    // A character is reported whole or not yet, unless nothing more can come.
-    let whole = if all && state != JobState::Running { bytes.len() } else { whole_characters(bytes) };
+    let size: u64 = size.parse().map_err(|_| unreadable())?;
+    let running = state == JobState::Running;
+    let all_here = offset + output.len() as u64 >= size;
+    // A character may be cut in two by the end of the piece; its rest comes with the next one.
+    let whole = if running || !all_here { output.len() - cut_character(output) } else { output.len() };
+    // The end of a job is told with the last of its output, so that nobody stops reading too early.
+    let state = match state {
+        JobState::Finished(_) if !all_here => JobState::Running,
+        state => state,
+    };
     Ok(JobReport {
-        // There is more to read: the end of the job comes after it.
-        state: if all { state } else { JobState::Running },
-        output: String::from_utf8_lossy(&bytes[..whole]).into_owned(),
-        offset: from + whole as u64,
+        state,
+        output: String::from_utf8_lossy(&output[..whole]).into_owned(),
+        offset: offset + whole as u64,
     })
 }
 
-/// The length without a character that is cut at the end.
-fn whole_characters(bytes: &[u8]) -> usize {
-    for back in 1..=bytes.len().min(4) {
-        let place = bytes.len() - back;
-        let width = match bytes[place] {
-            0x80..=0xbf => continue,
-            0xc2..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xf4 => 4,
+/// Length of the incomplete UTF-8 character at the end.
+fn cut_character(bytes: &[u8]) -> usize {
+    for back in 1..=bytes.len().min(3) {
+        let byte = bytes[bytes.len() - back];
+        if byte & 0b1100_0000 == 0b1000_0000 {
+            continue;
+        }
+        let wanted = match byte {
+            0xC2..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xF4 => 4,
             _ => 1,
         };
-        return if width > back { place } else { bytes.len() };
+        return if wanted > back { back } else { 0 };
     }
-    bytes.len()
+    0
 }
 
 #[cfg(test)]
@@ -113,38 +109,52 @@ mod tests {
     use super::*;
 
     fn answer(stdout: &[u8]) -> RawAnswer {
-        RawAnswer { stdout: stdout.to_vec(), ..RawAnswer::default() }
+        RawAnswer {
+            status: 0,
+            stdout: stdout.to_vec(),
+            stderr: b"mkdir: cannot create directory: Read-only file system\n".to_vec(),
+            timed_out: false,
+        }
     }
 
     #[test]
     fn a_character_is_never_split() {
-        let text = "aé€😀";
-        for cut in 0..=text.len() {
-            let mut wire = format!("running 0 {}\n", text.len()).into_bytes();
-            wire.extend_from_slice(&text.as_bytes()[..cut]);
-            let report = report(&answer(&wire)).unwrap();
-            assert!(text.starts_with(&report.output), "{report:?}");
-            assert!(cut - report.output.len() < 4);
-            assert_eq!(report.offset, report.output.len() as u64);
-        }
+        let bytes = "7 running\nabcdé€".as_bytes();
+        let first = report(&answer(&bytes[..bytes.len() - 1]), 0).unwrap();
+        assert_eq!((first.output.as_str(), first.offset), ("abcdé", 6));
+        let rest = report(&answer("9 finished 0\n€".as_bytes()), first.offset).unwrap();
+        assert_eq!((rest.output.as_str(), rest.offset), ("€", 9));
+        assert_eq!(rest.state, JobState::Finished(0));
     }
 
     #[test]
-    fn the_end_is_told_after_all_output() {
-        let more = report(&answer(b"finished:3 0 9\nabc")).unwrap();
-        assert_eq!((more.state, more.offset), (JobState::Running, 3));
-        let end = report(&answer(b"finished:3 3 9\ndefghi")).unwrap();
-        assert_eq!((end.state, end.offset), (JobState::Finished(3), 9));
-        // Bytes that are no text do not hold it up.
-        let odd = report(&answer(b"finished:0 0 1\n\xe2")).unwrap();
-        assert_eq!((odd.state, odd.offset), (JobState::Finished(0), 1));
+    fn the_end_is_told_with_the_last_output() {
+        let part = report(&answer(b"10 finished 3\nabcd"), 0).unwrap();
+        assert_eq!(part.state, JobState::Running);
+        let last = report(&answer(b"10 finished 3\nefghij"), part.offset).unwrap();
+        assert_eq!(last.state, JobState::Finished(3));
     }
 
     #[test]
-    fn ids_that_could_leave_the_folder_are_refused() {
-        for id in ["", "..", "a/b", "-x", "a b", "a'b", "a$b", ".a"] {
-            assert!(matches!(poll(id, 0), Err(TransportError::Local(_))), "{id}");
+    fn invalid_bytes_at_the_end_are_not_waited_for_forever() {
+        let last = report(&answer(b"2 finished 0\na\xC3"), 0).unwrap();
+        assert_eq!(last.offset, 2);
+        assert_eq!(last.state, JobState::Finished(0));
+        let alone = report(&answer(b"3 running\na\x80\x80"), 0).unwrap();
+        assert_eq!(alone.offset, 3);
+    }
+
+    #[test]
+    fn what_is_no_report_says_why() {
+        let why = report(&answer(b""), 0).unwrap_err();
+        assert_eq!(why, "a job cannot be kept there: mkdir: cannot create directory: Read-only file system");
+    }
+
+    #[test]
+    fn only_plain_ids() {
+        assert!(is_valid("homeprov-home-snap-installed-1a2b3c4d"));
+        for bad in ["", ".", "..", "-x", "a/b", "a b", "a'b", "ä"] {
+            assert!(!is_valid(bad), "{bad}");
         }
-        assert!(poll("homeprov-home-snap.x-1a", 0).is_ok());
     }
 }

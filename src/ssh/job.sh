@@ -1,95 +1,128 @@
-# Detached jobs: what start, poll and end share. $b is the folder of all jobs, $d that of this one, $id its name.
-# The rest of the text calls one of them. Nothing here starts a program where the shell itself can do it.
+# $1 what to do, $2 the job's id, $3 and $4 what that needs.
+jobs=/var/lib/homeprov/jobs
+d=$jobs/$2
+umask 077
 
-# Standard input into file $1; its first $2 bytes where that is given.
-w() { if [ -n "$2" ]; then head -c "$2" >"$1"; else cat >"$1"; fi; }
-
-# Whether the job's first process still runs: the same process number alone may be another one by now.
-alive() {
-    read -r pid start x 2>/dev/null <"$d/pid" || return 1
-    read -r l 2>/dev/null <"/proc/$pid/stat" || return 1
-    set -- ${l##*) }
-    [ "${20}" = "$start" ] && [ "$1" != Z ]
-}
-
+# Whether the job was started since the machine's last boot; sets pid.
 same_boot() {
-    read -r then 2>/dev/null <"$d/boot_id" && read -r now </proc/sys/kernel/random/boot_id && [ "$then" = "$now" ]
+  read -r pid <"$d/pid" && read -r was <"$d/boot_id" && read -r now </proc/sys/kernel/random/boot_id &&
+    [ "$was" = "$now" ]
+} 2>/dev/null
+
+# Whether the process of that id is the job's own, and not one that got its number later.
+alive() {
+  same_boot && grep -qF "$d/run" "/proc/$pid/cmdline" 2>/dev/null
 }
 
-# Just started, its first process not there yet.
-young() {
-    [ ! -f "$d/pid" ] && read -r born 2>/dev/null <"$d/born" && read -r up x </proc/uptime &&
-        [ $((${up%.*} - born)) -lt 15 ]
+# Whether it is being started by somebody just now.
+starting() {
+  [ ! -e "$d/pid" ] && [ -n "$(find "$d" -maxdepth 0 -mmin -1 2>/dev/null)" ]
 }
 
-finished() { read -r status 2>/dev/null <"$d/status" && state=finished:$status; }
+ended() {
+  read -r status <"$d/status" && state="finished $status"
+} 2>/dev/null
 
-# Sets $state.
 look() {
-    if [ ! -d "$d" ]; then state=absent
-    elif finished; then :
-    elif same_boot && { young || alive; }; then state=running
-    else finished || state=lost
-    fi
+  state=lost
+  if [ ! -d "$d" ]; then
+    state=absent
+  elif ended; then
+    :
+  elif alive || starting; then
+    state=running
+  else
+    # It may have ended between the two looks.
+    ended
+  fi
+  size=$(wc -c 2>/dev/null <"$d/output") || size=0
 }
 
-# The report: state and output from byte $1, waiting for news for $2 tenths of a second.
+# Output from byte $1 on, waiting up to a second for news.
 report() {
-    from=$1 wait=$2 size=0
-    while :; do
-        look
-        [ -f "$d/output" ] && size=$(wc -c <"$d/output")
-        [ "$state" = running ] && [ "$size" -le "$from" ] && [ "$wait" -gt 0 ] || break
-        wait=$((wait - 1))
-        sleep 0.1
+  waits=0
+  look
+  while [ "$state" = running ] && [ "$size" -le "$1" ] && [ "$waits" -lt 4 ]; do
+    sleep 0.25
+    waits=$((waits + 1))
+    look
+  done
+  printf '%s %s\n' "$size" "$state"
+  [ "$size" -le "$1" ] || tail -c "+$(($1 + 1))" "$d/output" | head -c 262144
+}
+
+# Process ids of the job's session but the shell's own.
+members() {
+  for stat in /proc/[0-9]*/stat; do
+    read -r line <"$stat" || continue
+    number=${stat#/proc/}
+    number=${number%/stat}
+    # After the name in parentheses: state, parent, group, session.
+    set -- ${line##*) }
+    [ "$4" != "$pid" ] || printf '%s ' "$number"
+  done
+} 2>/dev/null
+
+sweep() {
+  same_boot || return 0
+  # The number may belong to somebody else by now; a session's number does not while one of its processes lives.
+  alive || [ ! -e "/proc/$pid" ] || return 0
+  for signal in TERM TERM TERM TERM KILL; do
+    for waits in 1 2 3 4 5; do
+      them=$(members)
+      [ -n "$them" ] || return 0
+      [ "$waits" != 1 ] || kill -s "$signal" $them 2>/dev/null
+      sleep 0.2
     done
-    [ "$from" -gt "$size" ] && from=$size
-    count=$((size - from))
-    [ "$count" -gt 262144 ] && count=262144
-    echo "$state" $((from)) $((size))
-    [ "$count" -gt 0 ] && tail -c +$((from + 1)) "$d/output" | head -c "$count"
-    return 0
+  done
 }
 
-# Starts what was put into $t, unless another start was quicker: the renaming decides.
-begin() {
-    cat /proc/sys/kernel/random/boot_id >"$t/boot_id"
-    read -r up x </proc/uptime
-    echo "${up%.*}" >"$t/born"
-    [ -n "$SUDO_USER" ] && echo "$SUDO_USER" >"$t/user"
-    : >"$t/output"
-    mv -T "$t" "$d" 2>/dev/null || { rm -rf "$t"; return 0; }
-    if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null &&
-        systemd-run --collect --quiet --unit="$id" sh "$d/run" >/dev/null 2>"$d/start"; then
-        return 0
+with_systemd() {
+  [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1
+}
+
+launch() {
+  if with_systemd && systemd-run --collect --quiet --unit="$1" --property=TimeoutStopSec=10 \
+    /bin/sh "$d/run" </dev/null >>"$d/output" 2>&1; then
+    return
+  fi
+  # What `run` does first decides that only one of two starts counts, should that one have come through after all.
+  setsid /bin/sh "$d/run" </dev/null >/dev/null 2>&1 &
+}
+
+start() {
+  mkdir -p "$jobs" || exit 1
+  if why=$(mkdir "$d" 2>&1); then
+    if ! { cat /proc/sys/kernel/random/boot_id >"$d/boot_id" && cat >"$d/script" && : >"$d/output" &&
+      printf '%s\n' "d='$d'" "limit='$2'" "$3" >"$d/run"; }; then
+      rm -rf "$d"
+      exit 1
     fi
-    setsid sh "$d/run" </dev/null >/dev/null 2>&1 &
-}
-
-# Signal $1 to every process of the job's session; fails when there is none.
-signal() {
-    hit=1
-    for stat in /proc/[0-9]*/stat; do
-        read -r l 2>/dev/null <"$stat" || continue
-        p=${l%% *}
-        set -- "$1" ${l##*) }
-        [ "$5" = "$pid" ] && [ "$2" != Z ] && kill -s "$1" "$p" 2>/dev/null && hit=0
+    launch "$1"
+    waits=0
+    while [ ! -e "$d/pid" ] && [ "$waits" -lt 50 ]; do
+      sleep 0.1
+      waits=$((waits + 1))
     done
-    return "$hit"
+  elif [ ! -d "$d" ]; then
+    printf '%s\n' "$why" >&2
+    exit 1
+  fi
+  report 0
 }
 
-# Ends the job and forgets it.
-end() {
-    [ -d /run/systemd/system ] && systemctl stop "$id.service" >/dev/null 2>&1
-    # A number that belongs to another process now is left alone; one that is free may still name the session.
-    if same_boot && read -r pid start x 2>/dev/null <"$d/pid" && { alive || [ ! -d "/proc/$pid" ]; }; then
-        signal TERM
-        for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-            signal 0 || break
-            sleep 0.1
-        done
-        signal KILL
-    fi
-    rm -rf "$d"
-    echo absent 0 0
+finish() {
+  [ -d "$d" ] || return 0
+  if with_systemd; then
+    systemctl stop "$1.service" 2>/dev/null
+    systemctl reset-failed "$1.service" 2>/dev/null
+  fi
+  sweep
+  rm -rf "$d"
 }
+
+case $1 in
+start) start "$2" "$3" "$4" ;;
+poll) report "$3" ;;
+end) finish "$2" ;;
+esac

@@ -1,24 +1,25 @@
-//! How homeprov reaches the nodes: the [`Transport`] seam and its OpenSSH implementation.
+//! How homeprov reaches the nodes: the [`Transport`] seam and its OpenSSH implementation, [`OpenSsh`].
+//!
+//! One observation is one exec: [`script`] makes the text that travels on standard input, `exec` sends it over the
+//! node's one connection (`session`), and [`frame`] reads the answers out of whatever came back.
 
 mod classify;
+mod connect;
+mod directory;
 mod exec;
 mod forward;
-mod frame;
+pub mod frame;
 pub mod host_key;
 mod job;
-mod link;
-mod marker;
-pub mod openssh;
-mod prelude;
-mod private_dir;
+mod node;
+mod openssh;
 mod remedy;
-mod resolve;
-mod script;
+pub mod script;
 mod session;
 mod sudo;
 mod target;
 pub mod transport;
-mod trust;
+mod verdict;
 
 pub use host_key::{HostKeyPolicy, UnknownHostKey};
 pub use openssh::{OpenSsh, Options};

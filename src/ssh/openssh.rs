@@ -1,129 +1,215 @@
-//! [`Transport`] over OpenSSH.
+//! [`OpenSsh`]: the [`Transport`] over the `OpenSSH` programs.
 
-use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::{Mutex, Semaphore};
 
-use super::host_key::HostKeyPolicy;
-use super::link::Link;
-use super::private_dir::PrivateDir;
-use super::sudo::{Passwords, SudoPassword};
-use super::target::Target;
-use super::trust::{Judge, Trust};
-use super::{Answer, Job, JobReport, Purpose, Script, Section, Transport, TransportError, forward, job};
-use crate::engine::event::Sink;
+use crate::engine::event::{Event, Sink};
 use crate::inventory::model::Inventory;
 
-/// What an [`OpenSsh`] does in the user's stead.
+use super::directory::Directory;
+use super::frame::{RawAnswer, RawAnswers};
+use super::host_key::{self, HostKeyPolicy};
+use super::job;
+use super::node::Node;
+use super::session::Ground;
+use super::sudo::{Passwords, SudoPassword};
+use super::target;
+use super::transport::{Answer, Job, JobReport, Script, SectionAnswer, Transport, TransportError};
+use super::{forward, script};
+
+/// Connections through jump hosts being made at a time: a server drops logins when more than ten are in progress
+/// (`MaxStartups` of `sshd_config(5)`).
+const THROUGH_JUMP: usize = 6;
+
+/// What the user decides about the connections.
 #[derive(Clone)]
 pub struct Options {
-    /// What is done about unknown host keys.
+    /// What is done about host keys that are not known.
     pub host_keys: HostKeyPolicy,
-    /// Where a sudo password comes from. It is called with the node's name, once for all nodes unless one refuses
-    /// what was given.
+    /// Where sudo's password comes from; without it a sudo that wants one is refused.
     pub sudo_password: Option<SudoPassword>,
-    /// How long a machine may take to answer.
+    /// For one TCP connection and its key exchange, in whole seconds.
     pub connect_timeout: Duration,
 }
 
 impl Default for Options {
-    /// Unknown host keys are refused, there is no password, 10 s.
     fn default() -> Self {
         Self { host_keys: HostKeyPolicy::Strict, sudo_password: None, connect_timeout: Duration::from_secs(10) }
     }
 }
 
-/// Reaches the nodes with the `ssh` program of this machine, one connection per node, opened on first use.
+/// Reaches the nodes of an inventory with the `ssh` program: one master connection per node.
 pub struct OpenSsh {
-    links: BTreeMap<String, Link>,
-    directory: PrivateDir,
-    swept: tokio::sync::OnceCell<()>,
+    nodes: Vec<Node>,
+    shared: Shared,
+}
+
+/// What all nodes' connections share.
+pub(super) struct Shared {
+    pub inventory: Arc<Inventory>,
+    pub options: Options,
+    pub events: Sink,
+    pub passwords: Passwords,
+    /// Held while a question is asked, and while a known-hosts file is written.
+    pub questions: Mutex<()>,
+    pub through_jump: Semaphore,
+    ground: Mutex<Option<Arc<Ground>>>,
 }
 
 impl OpenSsh {
-    /// For the nodes of an inventory. Nothing is connected yet.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "they are handed over; what is kept of them is this type's own business"
-    )]
-    pub fn new(inventory: Arc<Inventory>, options: Options, events: Sink) -> Result<Self, TransportError> {
-        let directory = PrivateDir::new()?;
-        let judge = Arc::new(Judge::new(options.host_keys, events.clone()));
-        let passwords = Arc::new(Passwords::new(options.sudo_password));
-        let mut links = BTreeMap::new();
-        for (number, node) in inventory.nodes.iter().enumerate() {
-            let socket = directory.join(&format!("m{number}"));
-            let target = Target::new(&inventory.ssh, node, options.connect_timeout);
-            let trust = Trust::new(&node.name, node.host_key.as_deref(), &socket, judge.clone());
-            let link = Link::new(
-                &node.name,
-                target,
-                trust,
-                socket,
-                inventory.ssh.sudo,
-                options.connect_timeout,
-                passwords.clone(),
-                events.clone(),
-            );
-            links.insert(node.name.clone(), link);
+    /// Connects to nothing yet. `events` hears of every connection, exec and forward.
+    pub fn new(inventory: Arc<Inventory>, options: Options, events: Sink) -> Self {
+        let nodes = inventory
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(index, node)| Node::new(target::Target::new(&inventory, index, node)))
+            .collect();
+        let passwords = Passwords::new(options.sudo_password.clone());
+        Self {
+            nodes,
+            shared: Shared {
+                inventory,
+                options,
+                events,
+                passwords,
+                questions: Mutex::new(()),
+                through_jump: Semaphore::new(THROUGH_JUMP),
+                ground: Mutex::new(None),
+            },
         }
-        Ok(Self { links, directory, swept: tokio::sync::OnceCell::new() })
     }
 
-    async fn link(&self, node: &str) -> Result<&Link, TransportError> {
-        // What crashed runs left is cleared away before the first connection is made.
-        self.swept.get_or_init(|| self.directory.sweep()).await;
-        self.links.get(node).ok_or_else(|| TransportError::Local(format!("there is no node {node}")))
+    fn node(&self, name: &str) -> Result<&Node, TransportError> {
+        self.nodes
+            .iter()
+            .find(|node| node.target.node == name)
+            .ok_or_else(|| TransportError::Local(format!("no node is called {name}")))
     }
 
-    async fn job(&self, node: &str, section: Section, id: &str) -> Result<JobReport, TransportError> {
-        let link = self.link(node).await?;
-        let script = Script { purpose: Purpose::Job, sections: vec![section] };
-        let (answers, _) = link.run(&script).await?;
-        let answer = answers.into_iter().next().unwrap_or_default();
-        job::report(&answer).map_err(|detail| TransportError::BadAnswer {
-            host: node.to_owned(),
-            detail: format!("job {id}: {detail}"),
+    async fn one(&self, node: &Node, script: &Script) -> Result<RawAnswer, TransportError> {
+        let mut answers = node.run(&self.shared, script).await?;
+        answers.sections.pop().ok_or_else(|| node.bad_answer("a job's script has no section"))
+    }
+
+    async fn job(&self, node: &Node, script: &Script, offset: u64) -> Result<JobReport, TransportError> {
+        let answer = self.one(node, script).await?;
+        job::report(&answer, offset).map_err(|why| node.bad_answer(why))
+    }
+}
+
+impl Shared {
+    /// The private directory and the generated configuration, made on first use.
+    pub(super) async fn ground(&self) -> Result<Arc<Ground>, TransportError> {
+        let mut ground = self.ground.lock().await;
+        if let Some(ground) = &*ground {
+            return Ok(Arc::clone(ground));
+        }
+        let limit = self.options.connect_timeout;
+        let text = target::config(&self.inventory.ssh, &self.options.host_keys, limit)?;
+        let made = tokio::task::spawn_blocking(move || {
+            let directory = Directory::create()?;
+            let config = directory.path().join("config");
+            std::fs::write(&config, text)
+                .and_then(|()| host_key::write_keys_script(directory.path()))
+                .map_err(|error| TransportError::Local(format!("cannot write {}: {error}", config.display())))?;
+            Ok(Arc::new(Ground::new(directory, config, limit)))
         })
+        .await
+        .map_err(|error| TransportError::Local(error.to_string()))??;
+        Ok(Arc::clone(ground.insert(made)))
+    }
+
+    pub(super) fn emit(&self, event: Event) {
+        // Nobody listening is no failure of the connection.
+        let _ = self.events.send(event);
     }
 }
 
 #[async_trait]
 impl Transport for OpenSsh {
     async fn run(&self, node: &str, script: &Script) -> Result<Answer, TransportError> {
-        let ids: HashSet<&str> = script.sections.iter().map(|one| one.id.as_str()).collect();
-        if ids.len() < script.sections.len() {
-            return Err(TransportError::Local("two sections of a script have the same id".to_owned()));
-        }
-        let (answers, clock) = self.link(node).await?.run(script).await?;
-        let ids = script.sections.iter().map(|section| section.id.clone());
-        Ok(Answer {
-            sections: ids.zip(answers.into_iter().map(super::frame::RawAnswer::into_text)).collect(),
-            clock_offset: clock.and_then(|seconds| jiff::SignedDuration::try_from_secs_f64(seconds).ok()),
-        })
+        let answers = self.node(node)?.run(&self.shared, script).await?;
+        Ok(filed(script, answers))
     }
 
     async fn start_job(&self, node: &str, job: &Job) -> Result<JobReport, TransportError> {
-        self.job(node, job::start(job)?, &job.id).await
+        let node = self.node(node)?;
+        valid(&job.id)?;
+        let script = job::start(job).map_err(|why| unsendable(&job.step, why))?;
+        self.job(node, &script, 0).await
     }
 
     async fn poll_job(&self, node: &str, id: &str, offset: u64) -> Result<JobReport, TransportError> {
-        self.job(node, job::poll(id, offset)?, id).await
+        let node = self.node(node)?;
+        valid(id)?;
+        self.job(node, &job::poll(id, offset), offset).await
     }
 
     async fn end_job(&self, node: &str, id: &str) -> Result<(), TransportError> {
-        self.job(node, job::end(id)?, id).await.map(|_| ())
+        let node = self.node(node)?;
+        valid(id)?;
+        let answer = self.one(node, &job::end(id)).await?;
+        if answer.status == 0 {
+            Ok(())
+        } else {
+            let said = String::from_utf8_lossy(&answer.stderr).into_owned();
+            Err(node.bad_answer(format!("the job {id} cannot be ended: {}", said.trim())))
+        }
     }
 
     async fn kubernetes(&self, node: &str, kubeconfig: &SecretString) -> Result<kube::Client, TransportError> {
-        forward::client(self.link(node).await?, kubeconfig).await
+        let node = self.node(node)?;
+        let config = forward::configuration(kubeconfig).await.map_err(|why| node.bad_answer(why))?;
+        let (wire, socket) = node.forward(&self.shared, &config).await?;
+        let mut kept = wire.api.lock().await;
+        if let Some((text, client)) = &*kept
+            && text.expose_secret() == kubeconfig.expose_secret()
+        {
+            return Ok(client.clone());
+        }
+        let client = forward::client(&config, socket).map_err(|error| node.bad_answer(error))?;
+        *kept = Some((kubeconfig.clone(), client.clone()));
+        Ok(client)
     }
 
     async fn close(&self) {
-        futures::future::join_all(self.links.values().map(Link::close)).await;
-        self.directory.remove();
+        futures::future::join_all(self.nodes.iter().map(Node::close)).await;
+        let ground = self.shared.ground.lock().await.take();
+        drop(ground);
     }
+}
+
+fn valid(id: &str) -> Result<(), TransportError> {
+    if job::is_valid(id) { Ok(()) } else { Err(TransportError::Local(format!("{id:?} is no id for a job"))) }
+}
+
+pub(super) fn unsendable(what: &str, why: script::NulByte) -> TransportError {
+    TransportError::Local(format!("{what} cannot be sent to a node: {why}"))
+}
+
+fn filed(script: &Script, answers: RawAnswers) -> Answer {
+    let text = |bytes: Vec<u8>| match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    };
+    let sections = script
+        .sections
+        .iter()
+        .zip(answers.sections)
+        .map(|(section, raw)| {
+            let answer = SectionAnswer {
+                status: raw.status,
+                stdout: text(raw.stdout),
+                stderr: text(raw.stderr),
+                timed_out: raw.timed_out,
+            };
+            (section.id.clone(), answer)
+        })
+        .collect();
+    Answer { sections, clock_offset: answers.clock_offset }
 }

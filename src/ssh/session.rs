@@ -1,167 +1,227 @@
-//! One OpenSSH `ControlMaster`: started by us with our own options, spoken to through the `openssh` crate.
+//! One connection to one node: an ssh master in the background, and the [`openssh`] session that uses it.
 //!
-//! The crate's own way to start a master knows neither pins nor keep-alive counts nor why a host key was refused.
-//! Ours runs under a small shell that holds one end of a pipe: when this process ends, however it ends, the pipe
-//! closes and the shell ends the master. So a killed homeprov leaves no connection behind.
+//! The master is started by the `ssh` program itself, so that everything the user's configuration says is in force. It
+//! ends by itself a few seconds after the last client of its socket is gone; homeprov holds one such client open
+//! for as long as it lives. So a master outlives neither a homeprov that was killed nor one that forgot it, and the
+//! end of that client tells at once that the connection is lost.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use openssh::Session;
-use tokio::io::AsyncReadExt as _;
-use tokio::process::{Child, ChildStdin};
-use tokio::sync::watch;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+use tokio::process::Command;
+use tokio::task::JoinHandle;
 
-use super::TransportError;
-use super::target::program;
+use super::classify::{self, Failure};
+use super::directory::{self, Directory};
+use super::host_key;
+use super::target::Target;
+use super::transport::TransportError;
 
-/// Starts ssh (`"$@"`), ends it when standard input closes. The copy of standard output that ssh holds is the only
-/// one: it closes when ssh ends.
-const GUARD: &str = r#""$@" </dev/null & p=$!; exec >/dev/null 2>&1; read -r x; kill "$p"; wait "$p""#;
+/// How long a master lives without a client.
+const PERSIST: &str = "ControlPersist=5s";
+/// Kinds of host keys, in ssh's order, tried one by one for a pinned fingerprint that says nothing of its kind.
+const KINDS: [&str; 3] =
+    ["ssh-ed25519", "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521", "rsa-sha2-512,rsa-sha2-256"];
 
-/// How often the control socket is looked for while ssh connects.
-const LOOK: Duration = Duration::from_millis(4);
-
-/// A live connection.
+/// Where connections keep their files and what they have in common.
 #[derive(Debug)]
-pub(super) struct Master {
-    /// To run and forward through.
-    pub(super) session: Arc<Session>,
-    // Dropping it ends the master.
-    pipe: std::sync::Mutex<Option<ChildStdin>>,
-    guard: tokio::sync::Mutex<Child>,
-    ended: watch::Receiver<bool>,
+pub(super) struct Ground {
+    /// Path of the private directory, which is removed with this.
+    pub directory: PathBuf,
+    /// The generated `ssh_config`.
+    pub config: PathBuf,
+    /// For one TCP connection.
+    pub connect_timeout: Duration,
+    _private: Directory,
+}
+
+impl Ground {
+    pub(super) fn new(private: Directory, config: PathBuf, connect_timeout: Duration) -> Self {
+        Self { directory: private.path().to_path_buf(), config, connect_timeout, _private: private }
+    }
+}
+
+/// Why a connection was not made.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The host key was refused; this is the one offered.
+    Key(Failure),
+    /// It was cut off before the login; worth another try.
+    CutOff(TransportError),
+    /// The rest.
+    Error(TransportError),
+}
+
+/// A connection.
+pub(super) struct Link {
+    /// To run things with.
+    pub session: Session,
     socket: PathBuf,
-    log: PathBuf,
+    alive: Arc<AtomicBool>,
+    hold: JoinHandle<()>,
 }
 
-impl Master {
-    /// Connects: `arguments` lead to `destination`; `socket` is where the master listens. The error is what ssh said.
-    pub(super) async fn start(
-        arguments: Vec<OsString>,
-        destination: &str,
-        socket: PathBuf,
-        timeout: Duration,
-    ) -> Result<Self, StartError> {
-        let log = socket.with_extension("log");
-        let local =
-            |error: std::io::Error| StartError::Local(TransportError::Local(format!("cannot start ssh: {error}")));
-        remove(&socket);
-        let file = File::create(&log).map_err(local)?;
-        let mut child = program("sh")
-            .args(["-c", GUARD, "sh", "ssh", "-M", "-N", "-S"])
-            .arg(&socket)
-            .args(["-o", "ControlPersist=no"])
-            .args(arguments)
-            .arg("--")
-            .arg(destination)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(file)
-            // The guard must live to see its pipe close.
-            .kill_on_drop(false)
-            .spawn()
-            .map_err(local)?;
-        let pipe = child.stdin.take();
-        let mut stdout = child.stdout.take().expect("piped above");
-        let (tell, mut ended) = watch::channel(false);
-        tokio::spawn(async move {
-            let mut nothing = Vec::new();
-            // Whatever it is, it is over.
-            let _ = stdout.read_to_end(&mut nothing).await;
-            tell.send_replace(true);
-        });
-        let up = async {
-            while !socket.exists() {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        let outcome = tokio::select! {
-            biased;
-            _ = ended.wait_for(|over| *over) => Err(StartError::Said(said(&log))),
-            () = up => Ok(()),
-            () = tokio::time::sleep(timeout) => Err(StartError::Said(format!(
-                "{}\nno login within {} s: timed out",
-                said(&log),
-                timeout.as_secs()
-            ))),
-        };
-        let master = Self {
-            session: Arc::new(Session::resume_mux(socket.clone().into(), None)),
-            pipe: std::sync::Mutex::new(pipe),
-            guard: tokio::sync::Mutex::new(child),
-            ended,
-            socket,
-            log,
-        };
-        match outcome {
-            Ok(()) => Ok(master),
-            Err(error) => {
-                master.end().await;
-                Err(error)
-            }
-        }
+impl Link {
+    /// Connects. `name` is the socket's name in the private directory.
+    pub(super) async fn open(
+        ground: &Ground,
+        target: &Target,
+        name: &str,
+        kinds: Option<&str>,
+    ) -> Result<Self, Refusal> {
+        target.check().map_err(Refusal::Error)?;
+        let socket = ground.directory.join(name);
+        start_master(ground, target, &socket, kinds).await?;
+        let client = UnixStream::connect(&socket)
+            .await
+            .map_err(|error| local(format!("the ssh master is not there: {error}")))?;
+        let alive = Arc::new(AtomicBool::new(true));
+        let hold = tokio::spawn(hold(client, Arc::clone(&alive)));
+        let session = Session::resume_mux(socket.clone().into_boxed_path(), None);
+        Ok(Self { session, socket, alive, hold })
     }
 
-    /// Whether the connection still stands, as far as this side knows.
-    pub(super) async fn alive(&self) -> bool {
-        !*self.ended.borrow() && self.session.check().await.is_ok()
+    /// The path for another socket of this connection.
+    pub(super) fn beside(&self, extension: &str) -> PathBuf {
+        self.socket.with_extension(extension)
     }
 
-    /// Waits until the connection is gone.
-    pub(super) async fn ended(&self) {
-        // An error means the watcher is gone, and with it the connection.
-        let _ = self.ended.clone().wait_for(|over| *over).await;
+    /// Whether the master still lives, as far as is known without asking.
+    pub(super) fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::Acquire)
     }
 
-    /// What ssh said last.
-    pub(super) fn last_words(&self) -> Option<String> {
-        let said = said(&self.log);
-        said.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
+    /// Asks the master whether it lives.
+    pub(super) async fn check(&self) -> bool {
+        let check = tokio::time::timeout(Duration::from_secs(5), self.session.check());
+        matches!(check.await, Ok(Ok(()))) && self.is_alive()
     }
 
-    /// Ends the connection now, without waiting.
-    pub(super) fn hang_up(&self) {
-        if let Ok(mut pipe) = self.pipe.lock() {
-            pipe.take();
-        }
-    }
-
-    /// Ends the connection and waits until it is gone.
+    /// Ends the master, and with it everything that goes over it.
     pub(super) async fn end(&self) {
-        self.hang_up();
-        let mut guard = self.guard.lock().await;
-        // ssh ends at once when told to; waiting longer would help nobody.
-        let _ = tokio::time::timeout(Duration::from_secs(3), guard.wait()).await;
-        remove(&self.socket);
-        remove(&self.log);
+        if self.is_alive() {
+            let socket = self.socket.clone();
+            // A master that does not listen ends for want of clients.
+            let _ = tokio::task::spawn_blocking(move || directory::end_master(&socket)).await;
+        }
+        self.hold.abort();
     }
 }
 
-impl Drop for Master {
+impl Drop for Link {
     fn drop(&mut self) {
-        self.hang_up();
+        self.hold.abort();
     }
 }
 
-/// Why no connection came about.
-#[derive(Debug)]
-pub(super) enum StartError {
-    /// ssh ended, and said this.
-    Said(String),
-    /// It could not even be started.
-    Local(TransportError),
+/// Keeps a client of the master open until the master ends.
+async fn hold(mut client: UnixStream, alive: Arc<AtomicBool>) {
+    let mut piece = [0; 256];
+    while matches!(client.read(&mut piece).await, Ok(count) if count > 0) {}
+    alive.store(false, Ordering::Release);
 }
 
-fn said(log: &Path) -> String {
-    fs::read(log).map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+fn local(text: String) -> Refusal {
+    Refusal::Error(TransportError::Local(text))
 }
 
-fn remove(path: &Path) {
-    // Absent is as good as removed.
-    let _ = fs::remove_file(path);
+/// Starts the master and waits until it has logged in and gone to the background.
+async fn start_master(ground: &Ground, target: &Target, socket: &Path, kinds: Option<&str>) -> Result<(), Refusal> {
+    let log = socket.with_extension("log");
+    let log_file =
+        std::fs::File::create(&log).map_err(|error| local(format!("cannot write {}: {error}", log.display())))?;
+    let mut command = Command::new("ssh");
+    command
+        .arg("-E")
+        .arg(&log)
+        .arg("-S")
+        .arg(socket)
+        .args(["-M", "-f", "-N", "-o", PERSIST])
+        .args(host_key::pin_arguments(target, &ground.directory).map_err(Refusal::Error)?)
+        .args(kinds.map(|kinds| format!("-oHostKeyAlgorithms={kinds}")))
+        .args(target.arguments(&ground.config))
+        .args(target.destination())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log_file)
+        .kill_on_drop(true);
+    let mut child = command.spawn().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => local("the ssh program is missing".into()),
+        _ => local(format!("ssh cannot be run: {error}")),
+    })?;
+    // ssh's own limit covers the TCP connection and the key exchange, for a jump host and the node each.
+    let limit = ground.connect_timeout * 2 + Duration::from_secs(20);
+    let status = match tokio::time::timeout(limit, child.wait()).await {
+        Ok(status) => status.map_err(|error| local(format!("ssh was lost: {error}")))?,
+        Err(_) => {
+            return Err(Refusal::Error(TransportError::HostDown {
+                host: target.shown(),
+                detail: format!("the login was not through after {} s", limit.as_secs()),
+            }));
+        }
+    };
+    if status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
+    Err(understand(ground, target, &said).await)
+}
+
+/// Turns ssh's log into the reason, with a second look where the log alone does not tell.
+async fn understand(ground: &Ground, target: &Target, said: &str) -> Refusal {
+    let first = classify::failure(said, target);
+    let cut_at_jump = matches!(first, Failure::CutOff(_)) && said.contains("UNKNOWN");
+    let failure = if cut_at_jump {
+        // A jump host's own words do not reach the log of a master.
+        match look(ground, target, &[]).await {
+            Ok(look) if look.line.is_none() => match classify::failure(&look.log, target) {
+                Failure::UnknownKey => Failure::KeyOfJump(look.log),
+                Failure::ChangedKey { .. } => Failure::KeyOfJump(look.log),
+                other => other,
+            },
+            Ok(_) | Err(_) => first,
+        }
+    } else {
+        first
+    };
+    match failure {
+        Failure::Other(error) => Refusal::Error(error),
+        Failure::CutOff(said) => Refusal::CutOff(TransportError::Lost {
+            host: target.shown(),
+            detail: format!("it was cut off before the login: {said}"),
+        }),
+        Failure::KeyOfJump(log) => Refusal::Error(classify::jump_key(&log, target)),
+        key => Refusal::Key(key),
+    }
+}
+
+/// A second look, with room for a slow jump host.
+pub(super) async fn look(
+    ground: &Ground,
+    target: &Target,
+    extra: &[OsString],
+) -> Result<host_key::Look, TransportError> {
+    let limit = ground.connect_timeout * 2 + Duration::from_secs(5);
+    host_key::look(target, &ground.config, &ground.directory, extra, limit).await
+}
+
+/// The kinds of keys to ask for so that the host offers the one whose fingerprint is pinned, if it has it at all.
+pub(super) async fn kinds_of_pin(ground: &Ground, target: &Target) -> Option<&'static str> {
+    for kinds in KINDS {
+        let extra = [OsString::from(format!("-oHostKeyAlgorithms={kinds}"))];
+        if let Ok(look) = look(ground, target, &extra).await
+            && let Some(line) = look.line
+            && host_key::matches_pin(target, &line).await
+        {
+            return Some(kinds);
+        }
+    }
+    None
 }

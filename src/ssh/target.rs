@@ -1,218 +1,215 @@
-//! One machine as ssh sees it: the destination and the options that lead there.
+//! What ssh is told about a node: one generated `ssh_config` for all, and the node's own arguments.
+//!
+//! The generated file comes first, so what it says wins (`ssh_config(5)`: the first value is used), then includes
+//! the user's file and the system's. A jump host is reached with the same file, so it never asks a question either.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
-use crate::inventory::model::{Node, Ssh};
+use crate::inventory::model::{Inventory, Node, Ssh, Sudo};
 
-/// Which host keys are good.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum HostKeys<'a> {
-    /// Those in the known-hosts files.
-    Known,
-    /// Those in this file, under this name, and no others.
-    Pinned(&'a Path, &'a str),
-    /// Any: it is written into this file and the login is not tried. The algorithms offered, or ssh's own.
-    Probe(&'a Path, Option<&'a str>),
-}
+use super::host_key::HostKeyPolicy;
+use super::transport::TransportError;
 
-/// A machine to connect to.
+/// How one node is reached: `[ssh]` with the node's overrides applied.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
-    /// What ssh is given: an address, a name, an alias of the user's own config.
-    pub(super) destination: String,
+    /// The node's name.
+    pub node: String,
+    /// Its place in the inventory: the short name of its files in the private directory.
+    pub index: usize,
+    /// What ssh connects to: a name, an address or an alias of the user's configuration.
+    pub host: String,
+    /// The pinned host key.
+    pub pin: Option<String>,
+    /// How root's rights are had.
+    pub sudo: Sudo,
+    /// Whether the inventory names a jump host.
+    pub jump: Option<String>,
     user: Option<String>,
     port: Option<u16>,
     identity: Option<PathBuf>,
-    config: Option<PathBuf>,
-    jump: Option<String>,
-    /// The known-hosts file; ssh's own choice when absent.
-    pub(super) known_hosts: Option<PathBuf>,
-    timeout: Duration,
 }
 
 impl Target {
-    /// A node of the inventory.
-    pub(super) fn new(ssh: &Ssh, node: &Node, timeout: Duration) -> Self {
-        let own = &node.ssh;
+    /// The way to a node of the inventory.
+    pub(super) fn new(inventory: &Inventory, index: usize, node: &Node) -> Self {
+        let (own, all) = (&node.ssh, &inventory.ssh);
         Self {
-            destination: own.host.clone().unwrap_or_else(|| node.address.to_string()),
-            user: own.user.clone().or_else(|| ssh.user.clone()),
-            port: own.port.or(ssh.port),
-            identity: own.identity.clone().or_else(|| ssh.identity.clone()),
-            config: ssh.config.clone(),
-            jump: own.jump.clone().or_else(|| ssh.jump.clone()),
-            known_hosts: ssh.known_hosts.clone(),
-            timeout,
+            node: node.name.clone(),
+            index,
+            host: own.host.clone().unwrap_or_else(|| node.address.to_string()),
+            pin: node.host_key.clone(),
+            sudo: all.sudo,
+            jump: own.jump.clone().or_else(|| all.jump.clone()),
+            user: own.user.clone().or_else(|| all.user.clone()),
+            port: own.port.or(all.port),
+            identity: own.identity.clone().or_else(|| all.identity.clone()),
         }
     }
 
-    /// The inventory's jump host on the way to it (of several, the last), as a machine of its own.
-    pub(super) fn jump(&self) -> Option<Self> {
-        let (before, last) = split_jump(self.jump.as_deref()?);
-        Some(Self {
-            destination: destination(last),
+    /// One that stands for itself, without an inventory.
+    #[cfg(test)]
+    pub(super) fn for_tests(host: &str, port: Option<u16>, sudo: Sudo) -> Self {
+        Self {
+            node: "nuc1".into(),
+            index: 0,
+            host: host.into(),
+            pin: None,
+            sudo,
+            jump: None,
             user: None,
-            port: None,
+            port,
             identity: None,
-            config: self.config.clone(),
-            jump: before.map(str::to_owned),
-            known_hosts: self.known_hosts.clone(),
-            timeout: self.timeout,
-        })
+        }
     }
 
-    /// The ssh program with everything that leads to this machine but the destination itself, which comes last.
-    pub(super) fn arguments(&self, keys: HostKeys<'_>) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = vec!["-T".into(), "-x".into(), "-a".into()];
+    /// Host and port as shown to people: `10.0.0.11`, `10.0.0.11:2222`.
+    pub(super) fn shown(&self) -> String {
+        match self.port {
+            Some(port) if port != 22 => format!("{}:{port}", self.host),
+            _ => self.host.clone(),
+        }
+    }
+
+    /// The port, when the inventory says one.
+    pub(super) fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The login, when the inventory says one.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// What is wrong with the files named for it on this machine.
+    pub(super) fn check(&self) -> Result<(), TransportError> {
+        match &self.identity {
+            Some(path) if !is_tilde(path) && !path.exists() => Err(TransportError::Local(format!(
+                "the identity file {} of {} does not exist",
+                path.display(),
+                self.node
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The options every ssh program for this node gets, without the destination.
+    pub(super) fn arguments(&self, config: &Path) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["-F".into(), config.into()];
+        // A user's settings for interactive work must not reach a connection that is not.
         for option in [
-            "BatchMode=yes",
-            "ConnectionAttempts=1",
-            // Noticed within about 20 s when the machine or the network goes away without a word.
-            "ServerAliveInterval=5",
-            "ServerAliveCountMax=3",
-            "TCPKeepAlive=yes",
-            "CheckHostIP=no",
-            "UpdateHostKeys=no",
-            "VisualHostKey=no",
-            "LogLevel=INFO",
-            "PermitLocalCommand=no",
             "RemoteCommand=none",
-            // The user's own forwards belong to the user's own connections.
             "ClearAllForwardings=yes",
+            "ForwardAgent=no",
+            "ForwardX11=no",
+            "PermitLocalCommand=no",
             "Tunnel=no",
+            "StrictHostKeyChecking=yes",
         ] {
             arguments.extend(["-o".into(), option.into()]);
-        }
-        let seconds = self.timeout.as_secs().max(1);
-        arguments.extend(["-o".into(), format!("ConnectTimeout={seconds}").into()]);
-        self.add_host_keys(keys, &mut arguments);
-        if let Some(config) = &self.config {
-            arguments.extend(["-F".into(), config.into()]);
-        }
-        if let Some(user) = &self.user {
-            arguments.extend(["-l".into(), user.into()]);
         }
         if let Some(port) = self.port {
             arguments.extend(["-p".into(), port.to_string().into()]);
         }
+        if let Some(user) = &self.user {
+            arguments.extend(["-l".into(), user.into()]);
+        }
         if let Some(identity) = &self.identity {
             arguments.extend(["-o".into(), "IdentitiesOnly=yes".into()]);
-            arguments.extend(["-i".into(), escaped(identity.as_os_str())]);
+            arguments.extend(["-i".into(), identity.into()]);
         }
         if let Some(jump) = &self.jump {
-            arguments.extend(["-o".into(), self.proxy(jump)]);
+            arguments.extend(["-J".into(), jump.into()]);
         }
         arguments
     }
 
-    fn add_host_keys(&self, keys: HostKeys<'_>, arguments: &mut Vec<OsString>) {
-        let mut add = |option: OsString| arguments.extend(["-o".into(), option]);
-        match keys {
-            HostKeys::Known => {
-                add("StrictHostKeyChecking=yes".into());
-                if let Some(file) = &self.known_hosts {
-                    add(path_option("UserKnownHostsFile", file));
-                }
-            }
-            HostKeys::Pinned(file, name) => {
-                add("StrictHostKeyChecking=yes".into());
-                add("VerifyHostKeyDNS=no".into());
-                add(format!("HostKeyAlias={name}").into());
-                add(path_option("UserKnownHostsFile", file));
-                add("GlobalKnownHostsFile=/dev/null".into());
-            }
-            HostKeys::Probe(file, algorithms) => {
-                add("StrictHostKeyChecking=accept-new".into());
-                add("VerifyHostKeyDNS=no".into());
-                add(path_option("UserKnownHostsFile", file));
-                add("GlobalKnownHostsFile=/dev/null".into());
-                add("PreferredAuthentications=none".into());
-                add("ControlPath=none".into());
-                if let Some(algorithms) = algorithms {
-                    add(format!("HostKeyAlgorithms={algorithms}").into());
-                }
-            }
-        }
-    }
-
-    /// What `-J` does, with our options for the jump host as well: `-J` alone would let it ask questions on the
-    /// terminal and look into another known-hosts file.
-    fn proxy(&self, jump: &str) -> OsString {
-        let (before, last) = split_jump(jump);
-        let mut words = vec!["ssh".to_owned()];
-        let mut option = |name: &str, value: &str| {
-            words.extend(["-o".to_owned(), format!("{name}={value}")]);
-        };
-        option("BatchMode", "yes");
-        option("StrictHostKeyChecking", "yes");
-        option("ClearAllForwardings", "yes");
-        option("ConnectTimeout", &self.timeout.as_secs().max(1).to_string());
-        if let Some(file) = &self.known_hosts {
-            option("UserKnownHostsFile", &quoted(file).to_string_lossy());
-        }
-        if let Some(config) = &self.config {
-            words.extend(["-F".to_owned(), config.to_string_lossy().into_owned()]);
-        }
-        if let Some(before) = before {
-            words.extend(["-J".to_owned(), before.to_owned()]);
-        }
-        let joined = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default();
-        let last = destination(last);
-        let last = shlex::try_quote(&last).unwrap_or_default();
-        format!("ProxyCommand={} -W '[%h]:%p' -- {}", joined.replace('%', "%%"), last.replace('%', "%%")).into()
+    /// The destination, safe from being read as an option.
+    pub(super) fn destination(&self) -> [OsString; 2] {
+        ["--".into(), self.host.clone().into()]
     }
 }
 
-/// The ssh program (or one of its companions), never asking anything: neither on a terminal nor in a window.
-pub(super) fn program(name: &str) -> tokio::process::Command {
-    let mut command = tokio::process::Command::new(name);
-    command
-        .stdin(Stdio::null())
-        .env("LC_ALL", "C")
-        .env("SSH_ASKPASS", "/bin/false")
-        .env("SSH_ASKPASS_REQUIRE", "force")
-        .process_group(0)
-        .kill_on_drop(true);
-    command
-}
-
-/// Hops before the last, and the last.
-fn split_jump(jump: &str) -> (Option<&str>, &str) {
-    match jump.rsplit_once(',') {
-        Some((before, last)) => (Some(before), last),
-        None => (None, jump),
+/// The text of the generated configuration.
+pub(super) fn config(ssh: &Ssh, policy: &HostKeyPolicy, connect_timeout: Duration) -> Result<String, TransportError> {
+    let mut text = String::from("Host *\n");
+    // The nodes' own keys are always checked strictly (see `arguments`); this is for a jump host on the way.
+    let jump_keys = match policy {
+        HostKeyPolicy::AcceptNew => "accept-new",
+        HostKeyPolicy::Strict | HostKeyPolicy::Ask(_) => "yes",
+    };
+    let seconds = connect_timeout.as_secs().max(1);
+    let _ = write!(
+        text,
+        "  BatchMode yes\n  StrictHostKeyChecking {jump_keys}\n  CheckHostIP no\n  UpdateHostKeys no\n  \
+         ConnectTimeout {seconds}\n  ServerAliveInterval 10\n  ServerAliveCountMax 3\n  LogLevel INFO\n"
+    );
+    if let Some(file) = &ssh.known_hosts {
+        let _ = writeln!(text, "  UserKnownHostsFile {}", quoted(file)?);
     }
+    match &ssh.config {
+        Some(file) if !is_tilde(file) && !file.exists() => {
+            return Err(TransportError::Local(format!("the ssh configuration {} does not exist", file.display())));
+        }
+        Some(file) => {
+            let _ = writeln!(text, "Include {}", quoted(file)?);
+        }
+        None => text.push_str("Include ~/.ssh/config\n"),
+    }
+    // `-F` would leave the system's file out.
+    text.push_str("Include /etc/ssh/ssh_config\n");
+    Ok(text)
 }
 
-/// `user@host:port` as the URI that ssh takes for a destination with a port.
-fn destination(hop: &str) -> String {
-    let hop = hop.trim();
-    let host = hop.rsplit_once('@').map_or(hop, |(_, host)| host);
-    let with_port = host.rsplit_once(':').is_some_and(|(name, _)| !name.contains(':') || name.ends_with(']'));
-    if with_port && !hop.starts_with("ssh://") { format!("ssh://{hop}") } else { hop.to_owned() }
+/// A path as a value in an `ssh_config`: absolute, quoted, without tokens.
+fn quoted(path: &Path) -> Result<String, TransportError> {
+    let path = if is_tilde(path) {
+        path.to_path_buf()
+    } else {
+        std::path::absolute(path)
+            .map_err(|error| TransportError::Local(format!("the path {}: {error}", path.display())))?
+    };
+    let text = path.to_string_lossy();
+    if text.contains(['"', '\n', '%']) {
+        return Err(TransportError::Local(format!(
+            "ssh cannot be told of the path {text}: it holds a quote, a percent sign or a line break"
+        )));
+    }
+    Ok(format!("\"{text}\""))
 }
 
-fn path_option(name: &str, path: &Path) -> OsString {
-    let mut option = OsString::from(name);
-    option.push("=");
-    option.push(quoted(path));
-    option
+fn is_tilde(path: &Path) -> bool {
+    path.starts_with("~")
 }
 
-/// ssh splits file lists at spaces and expands percent signs.
-fn quoted(path: &Path) -> OsString {
-    let mut quoted = OsString::from("\"");
-    quoted.push(escaped(path.as_os_str()));
-    quoted.push("\"");
-    quoted
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn escaped(text: &OsStr) -> OsString {
-    match text.to_str() {
-        Some(text) if text.contains('%') => text.replace('%', "%%").into(),
-        _ => text.to_owned(),
+    #[test]
+    fn the_users_file_comes_after_ours() {
+        let text = config(&Ssh::default(), &HostKeyPolicy::Strict, Duration::from_secs(10)).unwrap();
+        let ours = text.find("StrictHostKeyChecking yes").unwrap();
+        assert!(ours < text.find("Include ~/.ssh/config").unwrap());
+        assert!(text.contains("ConnectTimeout 10\n"));
+    }
+
+    #[test]
+    fn a_known_hosts_path_with_a_space_is_quoted() {
+        let ssh = Ssh { known_hosts: Some("/home/me/my keys".into()), ..Ssh::default() };
+        let text = config(&ssh, &HostKeyPolicy::AcceptNew, Duration::ZERO).unwrap();
+        assert!(text.contains("UserKnownHostsFile \"/home/me/my keys\"\n"));
+        assert!(text.contains("ConnectTimeout 1\n"));
+        assert!(text.contains("StrictHostKeyChecking accept-new\n"));
+    }
+
+    #[test]
+    fn a_missing_config_file_is_said() {
+        let ssh = Ssh { config: Some("/nonexistent/ssh_config".into()), ..Ssh::default() };
+        let error = config(&ssh, &HostKeyPolicy::Strict, Duration::ZERO).unwrap_err();
+        assert_eq!(error.to_string(), "the ssh configuration /nonexistent/ssh_config does not exist");
     }
 }
