@@ -155,7 +155,8 @@ fn rows_of_the_live_view() {
             event,
             Event::RunStarted { .. } | Event::Planned { .. } | Event::StepRetry { .. } | Event::Waiting { .. }
         ) {
-            moments += &format!("-- {second} s\n{}\n", board.rows(at(second), Paint::new(false)).join("\n"));
+            let rows = board.rows(at(second), Paint::new(false)).join("\n");
+            moments.extend([&format!("-- {second} s\n"), rows.as_str(), "\n"]);
         }
     }
     shown!("rows", moments);
@@ -178,7 +179,7 @@ fn many_nodes_do_not_fill_the_terminal() {
 fn the_live_view_on_a_terminal() {
     let term = InMemoryTerm::new(16, 80);
     let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), 255);
-    let screen = Screen::on(target);
+    let screen = Screen::on(target, || 80);
     let lines = Lines::new(Verbosity::Normal, Paint::new(false), redactor());
     let mut terminal = Terminal::new(screen.clone(), lines, Paint::new(false));
     let events = events();

@@ -18,7 +18,7 @@ pub(super) fn heed(stopper: Stopper, screen: Screen) -> Result<(), Failure> {
             end();
         }
         stopper.ask();
-        screen.suspend(|| eprintln!("finishing what is being done; Ctrl-C again ends at once"));
+        screen.say("finishing what is being done; Ctrl-C again ends at once");
         next(&mut interrupt, &mut terminate).await;
         end();
     });

@@ -45,6 +45,7 @@ pub struct Lines {
     paint: Paint,
     redactor: Redactor,
     width: usize,
+    result: bool,
     steps: HashMap<(Place, String), Seen>,
 }
 
@@ -72,7 +73,7 @@ fn apart(line: Line) -> Vec<Line> {
 impl Lines {
     /// Lines as detailed as `verbosity` asks for.
     pub fn new(verbosity: Verbosity, paint: Paint, redactor: Redactor) -> Self {
-        Self { verbosity, paint, redactor, width: 0, steps: HashMap::new() }
+        Self { verbosity, paint, redactor, width: 0, result: false, steps: HashMap::new() }
     }
 
     /// The lines an event is worth.
@@ -98,7 +99,8 @@ impl Lines {
     fn all(&mut self, at: Timestamp, event: &Event) -> Vec<Line> {
         let paint = self.paint;
         match event {
-            Event::RunStarted { nodes, .. } => {
+            Event::RunStarted { nodes, command, .. } => {
+                self.result = command != "up";
                 let cluster = "cluster".len();
                 self.width = nodes.iter().map(String::len).chain([cluster]).max().unwrap_or(0);
                 vec![]
@@ -113,7 +115,9 @@ impl Lines {
             }
             Event::Unreachable { node, reason } => {
                 let text = format!("unreachable: {}", self.fit(reason));
-                vec![self.line(Weight::Trouble, &paint.bad("✘"), node, &text)]
+                // A command that prints a result says it there.
+                let weight = if self.result { Weight::Detail } else { Weight::Trouble };
+                vec![self.line(weight, &paint.bad("✘"), node, &text)]
             }
             Event::Planned { turn: 1, plan } => vec![self.planned(plan)],
             Event::StepStarted { step, title, place, attempt, why } => {

@@ -65,7 +65,7 @@ fn conclusion(plan: &Plan, apply: &str, paint: Paint) -> Vec<String> {
     let mut lines = vec![total(plan)];
     if plan.refusals().next().is_some() {
         lines.push("Nothing is changed while a pre-flight check refuses.".to_owned());
-    } else if plan.pending.len() > blocked(plan) {
+    } else if plan.runnable().next().is_some() {
         lines.push(format!("Apply them with  {}", paint.bold(apply)));
     }
     lines.push(paint.dim(&legend(plan)));
