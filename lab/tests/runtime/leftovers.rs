@@ -54,7 +54,7 @@ fn own_namespaces() -> BTreeSet<String> {
 fn start(script: &str) -> Running {
     let before = Machine::now();
     let script = format!(
-        r#"on nuc1 'systemd-run --quiet --unit=homeprov-job setsid sleep 3001'
+        r#"on nuc1 'systemd-run --quiet --unit=homeprov-job sh -c "setsid sleep 3001; :"'
            on nuc2 'sleep 3002' &
            until_so pgrep -f '^sleep 3001$'
            until_so pgrep -f '^sleep 3002$'
