@@ -28,7 +28,8 @@ struct Machine {
 
 impl Machine {
     fn now() -> Self {
-        let names = fs::read_dir("/sys/class/net").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let names =
+            fs::read_dir("/sys/class/net").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         Self { mounts: fs::read_to_string("/proc/self/mountinfo").unwrap(), interfaces: names.collect() }
     }
 }
@@ -117,7 +118,9 @@ fn after_its_command_has_ended() {
 
 #[test]
 fn after_a_node_lost_its_power() {
-    let lab = start("\"$LAB\" power-off nuc1; until_not pgrep -f '^sleep 3001$'; \"$LAB\" power-on nuc1; until_so on nuc1 true");
+    let lab = start(
+        "\"$LAB\" power-off nuc1; until_not pgrep -f '^sleep 3001$'; \"$LAB\" power-on nuc1; until_so on nuc1 true",
+    );
     assert_eq!(lab.leaves_nothing().code(), Some(0));
 }
 
@@ -157,8 +160,14 @@ fn an_interrupt_while_it_is_being_built_ends_it() {
     // The first node being there, the lab is in the middle of it.
     let namespaces = loop {
         let inside = descendants(pid);
-        let links = inside.iter().flat_map(|pid| ["net", "mnt", "pid", "uts"].map(|kind| fs::read_link(format!("/proc/{pid}/ns/{kind}"))));
-        let links: BTreeSet<String> = links.flatten().map(|link| link.to_string_lossy().into_owned()).filter(|link| !own.contains(link)).collect();
+        let links = inside
+            .iter()
+            .flat_map(|pid| ["net", "mnt", "pid", "uts"].map(|kind| fs::read_link(format!("/proc/{pid}/ns/{kind}"))));
+        let links: BTreeSet<String> = links
+            .flatten()
+            .map(|link| link.to_string_lossy().into_owned())
+            .filter(|link| !own.contains(link))
+            .collect();
         if links.len() > 6 {
             break links;
         }
