@@ -224,7 +224,7 @@ KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nUseDNS no\nPrintMotd
 
 /// [`PASSWORD`], SHA-512.
 const PASSWORD_HASH: &str =
-    "$6$Ah/bNMyqC2zGOPlF$mCwGrokxSJbg0jqKo2NLC.4DC/ST8tFMgLq94UIxVY3huaO/S2piDagtWRlsQ6z.wri.GeSTCNSOmCq9oW81O.";
+    "$6$40W48w7LO5Olv5np$hlYzAbantgA19fxYo5unsSrz8lKpo80RbbohJUR/RUcBbaVTNpbUg9puueH8eF9xJLQ3XVy0j6jVrTxyJZFUA.";
 
 const NOISY: &str = "#!/bin/bash\necho 'Welcome! 3 updates can be applied immediately.'\nprintf 'bell \\a and a line without an end'\n\
 echo 'and a complaint' >&2\n/bin/bash \"$@\"\nstatus=$?\necho 'Goodbye.'\nexit $status\n";

@@ -14,13 +14,9 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::wait::{WaitStatus, waitpid};
 use serde::{Deserialize, Serialize};
 
-<<<<<<< HEAD
 use super::INSIDE;
-use super::units::Units;
-=======
 use super::unit_commands;
 use super::units::{Units, locked};
->>>>>>> build
 use super::wire::{self, Call, kind};
 
 /// What a node is told about itself.
@@ -58,17 +54,8 @@ pub fn main(config: &str) -> Result<()> {
     fs::write("/run/booted", b"")?;
     loop {
         match waitpid(None, None) {
-<<<<<<< HEAD
-            Ok(WaitStatus::Exited(pid, status)) => {
-                units.lock().map(|mut units| units.ended(pid.as_raw(), status)).unwrap_or(())
-            }
-            Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                units.lock().map(|mut units| units.ended(pid.as_raw(), 128 + signal as i32)).unwrap_or(())
-            }
-=======
             Ok(WaitStatus::Exited(pid, status)) => locked(&units).ended(pid.as_raw(), status),
             Ok(WaitStatus::Signaled(pid, signal, _)) => locked(&units).ended(pid.as_raw(), 128 + signal as i32),
->>>>>>> build
             Ok(_) => {}
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
