@@ -117,7 +117,7 @@ impl<'a> Run<'a> {
 
     /// Reports what holds now, and the plan when it is another one.
     fn show(&mut self, plan: &Plan) {
-        for (id, place) in self.ledger.now_holding(&plan.pending) {
+        for (id, place) in self.ledger.now_holding(plan) {
             self.waiting_told.remove(&(id.clone(), place.clone()));
             if let Some(step) = self.step(&id) {
                 self.session.tell(Event::StepHolds { step: id, title: step.title.clone(), place });

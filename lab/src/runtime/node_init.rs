@@ -14,9 +14,9 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::wait::{WaitStatus, waitpid};
 use serde::{Deserialize, Serialize};
 
+use super::INSIDE;
 use super::units::Units;
 use super::wire::{self, Call, kind};
-use super::INSIDE;
 
 /// What a node is told about itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,12 +41,22 @@ pub fn main(config: &str) -> Result<()> {
     network(&config.address)?;
     let units = Arc::new(Mutex::new(Units::default()));
     serve(Arc::clone(&units))?;
-    Command::new("/usr/sbin/sshd").args(["-D", "-e"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("starting sshd")?;
+    Command::new("/usr/sbin/sshd")
+        .args(["-D", "-e"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("starting sshd")?;
     fs::write("/run/booted", b"")?;
     loop {
         match waitpid(None, None) {
-            Ok(WaitStatus::Exited(pid, status)) => units.lock().map(|mut units| units.ended(pid.as_raw(), status)).unwrap_or(()),
-            Ok(WaitStatus::Signaled(pid, signal, _)) => units.lock().map(|mut units| units.ended(pid.as_raw(), 128 + signal as i32)).unwrap_or(()),
+            Ok(WaitStatus::Exited(pid, status)) => {
+                units.lock().map(|mut units| units.ended(pid.as_raw(), status)).unwrap_or(())
+            }
+            Ok(WaitStatus::Signaled(pid, signal, _)) => {
+                units.lock().map(|mut units| units.ended(pid.as_raw(), 128 + signal as i32)).unwrap_or(())
+            }
             Ok(_) => {}
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
@@ -55,7 +65,8 @@ pub fn main(config: &str) -> Result<()> {
 
 fn special(kind: &str, target: &Path, options: &str) -> Result<()> {
     fs::create_dir_all(target)?;
-    mount(Some(kind), target, Some(kind), MsFlags::empty(), Some(options)).with_context(|| format!("mounting {}", target.display()))
+    mount(Some(kind), target, Some(kind), MsFlags::empty(), Some(options))
+        .with_context(|| format!("mounting {}", target.display()))
 }
 
 fn bind(source: &str, target: &Path) -> Result<()> {
@@ -78,7 +89,13 @@ fn mounts(root: &Path, config: &NodeConfig) -> Result<()> {
     }
     special("devpts", &dev.join("pts"), "newinstance,ptmxmode=0666,mode=620,gid=5")?;
     special("tmpfs", &dev.join("shm"), "mode=1777")?;
-    for (link, target) in [("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")] {
+    for (link, target) in [
+        ("ptmx", "pts/ptmx"),
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
         symlink(target, dev.join(link))?;
     }
     for (source, target) in &config.binds {
@@ -107,7 +124,9 @@ fn network(address: &str) -> Result<()> {
     );
     let status = Command::new("/bin/sh").args(["-c", &script]).stderr(Stdio::null()).status()?;
     anyhow::ensure!(status.success(), "the node's network could not be set up");
-    for (key, value) in [("all/arp_ignore", "1"), ("eth0/arp_ignore", "1"), ("all/arp_announce", "2"), ("eth0/arp_announce", "2")] {
+    for (key, value) in
+        [("all/arp_ignore", "1"), ("eth0/arp_ignore", "1"), ("all/arp_announce", "2"), ("eth0/arp_announce", "2")]
+    {
         fs::write(format!("/proc/sys/net/ipv4/conf/{key}"), value)?;
     }
     Ok(())

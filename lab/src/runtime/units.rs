@@ -58,12 +58,19 @@ impl Units {
         let mut rest = args.iter();
         let mut command: Vec<&String> = Vec::new();
         while let Some(arg) = rest.next() {
-            let (flag, inline) = arg.split_once('=').map_or((arg.as_str(), None), |(flag, value)| (flag, Some(value.to_owned())));
+            let (flag, inline) =
+                arg.split_once('=').map_or((arg.as_str(), None), |(flag, value)| (flag, Some(value.to_owned())));
             let mut value = || inline.clone().or_else(|| rest.next().cloned()).unwrap_or_default();
             match flag {
                 "--unit" | "-u" => unit = value(),
                 "--setenv" | "-E" => environment.push(value()),
-                "--property" | "-p" | "--description" | "--service-type" | "--uid" | "--working-directory" | "--slice" => drop(value()),
+                "--property"
+                | "-p"
+                | "--description"
+                | "--service-type"
+                | "--uid"
+                | "--working-directory"
+                | "--slice" => drop(value()),
                 "--quiet" | "-q" => quiet = true,
                 "--" => {
                     command.extend(rest.by_ref());
@@ -77,7 +84,13 @@ impl Units {
         }
         let unit = name(&unit).to_owned();
         if self.running.contains_key(&unit) {
-            return (String::new(), format!("Failed to start transient service unit: Unit {unit}.service was already loaded or has a fragment file.\n"), 1);
+            return (
+                String::new(),
+                format!(
+                    "Failed to start transient service unit: Unit {unit}.service was already loaded or has a fragment file.\n"
+                ),
+                1,
+            );
         }
         let [program, arguments @ ..] = command.as_slice() else {
             return (String::new(), "Command line to execute required.\n".to_owned(), 1);
@@ -115,15 +128,27 @@ impl Units {
         let quiet = args.iter().any(|arg| arg == "--quiet" || arg == "-q");
         let state = if running.is_some() { "active" } else { "inactive" };
         match verb {
-            "is-active" => (if quiet { String::new() } else { format!("{state}\n") }, String::new(), if running.is_some() { 0 } else { 3 }),
+            "is-active" => (
+                if quiet { String::new() } else { format!("{state}\n") },
+                String::new(),
+                if running.is_some() { 0 } else { 3 },
+            ),
             "is-failed" => (if quiet { String::new() } else { format!("{state}\n") }, String::new(), 1),
             "show" => {
                 let sub = if running.is_some() { "running" } else { "dead" };
-                (format!("Id={unit}.service\nLoadState=loaded\nActiveState={state}\nSubState={sub}\nMainPID={}\n", running.unwrap_or(0)), String::new(), 0)
+                (
+                    format!(
+                        "Id={unit}.service\nLoadState=loaded\nActiveState={state}\nSubState={sub}\nMainPID={}\n",
+                        running.unwrap_or(0)
+                    ),
+                    String::new(),
+                    0,
+                )
             }
             "stop" | "kill" => {
                 if let Some(group) = running {
-                    let _ = killpg(Pid::from_raw(group), if verb == "stop" { Signal::SIGTERM } else { Signal::SIGKILL });
+                    let _ =
+                        killpg(Pid::from_raw(group), if verb == "stop" { Signal::SIGTERM } else { Signal::SIGKILL });
                     if verb == "stop" {
                         std::thread::sleep(std::time::Duration::from_millis(50));
                         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
