@@ -86,7 +86,8 @@ fn a_node_added_to_the_inventory_is_joined_and_the_others_are_left_alone() {
     ran.expect(ran.code_of("first") == 0 && ran.code_of("second") == 0, "both should succeed");
     let added = ran.part("added");
     ran.expect(added.contains("nuc4     it is a worker of the cluster"), "the new node joins");
-    let touched = added.lines().filter(|line| line.contains("→ nuc1") || line.contains("→ nuc2") || line.contains("→ nuc3"));
+    let touched =
+        added.lines().filter(|line| line.contains("→ nuc1") || line.contains("→ nuc2") || line.contains("→ nuc3"));
     // The old nodes learn the new one's name, nothing else.
     for line in touched {
         ran.expect(line.contains("its peers"), line);

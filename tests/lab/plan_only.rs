@@ -33,6 +33,9 @@ fn a_finished_cluster_is_left_as_it_is_too() {
          homeprov-lab snapshot after
          part difference; diff before after; echo difference=$?",
     );
-    ran.expect(ran.code_of("up") == 0 && ran.code_of("plan") == 0 && ran.code_of("again") == 0, "nothing is left to do");
+    ran.expect(
+        ran.code_of("up") == 0 && ran.code_of("plan") == 0 && ran.code_of("again") == 0,
+        "nothing is left to do",
+    );
     ran.expect(ran.code_of("difference") == 0, "and nothing was touched");
 }
