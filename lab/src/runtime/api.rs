@@ -55,7 +55,9 @@ fn acceptor(certificates: &ApiCertificates) -> Result<TlsAcceptor> {
     for authority in CertificateDer::pem_slice_iter(certificates.authority.as_bytes()) {
         roots.add(authority?)?;
     }
-    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).allow_unauthenticated().build()?;
+    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .allow_unauthenticated()
+        .build()?;
     let chain = CertificateDer::pem_slice_iter(certificates.certificate.as_bytes()).collect::<Result<Vec<_>, _>>()?;
     let key = PrivateKeyDer::from_pem_slice(certificates.key.as_bytes()).context("the server's key")?;
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
@@ -66,7 +68,12 @@ fn acceptor(certificates: &ApiCertificates) -> Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-async fn answer(lab: Arc<Homelab>, node: String, known: bool, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(
+    lab: Arc<Homelab>,
+    node: String,
+    known: bool,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let (parts, body) = request.into_parts();
     if !known {
         let text = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}"#;

@@ -82,7 +82,8 @@ pub fn ask(command: &Command) -> Result<()> {
         Command::Describe => "describe".to_owned(),
         _ => bail!("this is not for the running lab"),
     };
-    let socket = std::env::var("LAB_CONTROL").context("this works inside `homeprov-lab run … -- COMMAND` only (LAB_CONTROL is not set)")?;
+    let socket = std::env::var("LAB_CONTROL")
+        .context("this works inside `homeprov-lab run … -- COMMAND` only (LAB_CONTROL is not set)")?;
     let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
     writeln!(stream, "{request}")?;
     let mut answer = String::new();

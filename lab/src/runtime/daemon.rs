@@ -72,7 +72,10 @@ fn controller_key() -> Result<String> {
     let folder = Path::new(BASE).join("controller");
     fs::create_dir_all(&folder)?;
     let key = folder.join("id");
-    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "controller", "-f"]).arg(&key).status()?;
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "controller", "-f"])
+        .arg(&key)
+        .status()?;
     anyhow::ensure!(made.success(), "ssh-keygen failed");
     fs::write(folder.join("sudo-password"), PASSWORD)?;
     fs::set_permissions(folder.join("sudo-password"), fs::Permissions::from_mode(0o600))?;
@@ -97,7 +100,14 @@ fn skew(disk: &Disk, offset: i64) -> Result<()> {
     Ok(fs::set_permissions(root.join("usr/bin/date"), fs::Permissions::from_mode(0o755))?)
 }
 
-async fn live(run: &Run, world: World, nodes: Vec<Node>, noisy: Option<String>, wrong_key: Option<String>, authorized: String) -> Result<u8> {
+async fn live(
+    run: &Run,
+    world: World,
+    nodes: Vec<Node>,
+    noisy: Option<String>,
+    wrong_key: Option<String>,
+    authorized: String,
+) -> Result<u8> {
     let mut ports = Vec::new();
     if run.rtt > 0 {
         for node in &nodes {
@@ -177,7 +187,9 @@ async fn answer(lab: &Arc<Homelab>, machine: &str, mut stream: UnixStream) -> Re
     loop {
         let beat = lab.beat.notified();
         let progress = lab.world().poll(id);
-        let mut sent = to.write_all(&[wire::frame(kind::OUT, &progress.stdout), wire::frame(kind::ERR, &progress.stderr)].concat()).await;
+        let mut sent = to
+            .write_all(&[wire::frame(kind::OUT, &progress.stdout), wire::frame(kind::ERR, &progress.stderr)].concat())
+            .await;
         if let Some(status) = progress.exit {
             to.write_all(&wire::frame(kind::EXIT, status.to_string().as_bytes())).await?;
             return Ok(());

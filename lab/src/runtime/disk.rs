@@ -18,9 +18,26 @@ use super::{BASE, INSIDE};
 const SHARED: [&str; 9] = ["bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr", "var"];
 /// What a fresh machine has not, or has of its own.
 const HIDDEN: [&str; 20] = [
-    "etc/ssh", "etc/cloud", "etc/sudoers.d", "etc/iscsi", "etc/profile.d", "etc/sysctl.d", "etc/modules-load.d", "etc/hosts",
-    "var/snap", "var/lib/homeprov", "var/lib/snapd", "var/lib/cloud", "var/lib/kubelet", "var/lib/docker", "var/cache",
-    "var/log", "usr/local", "usr/bin/snap", "usr/bin/cloud-init", "usr/lib/snapd",
+    "etc/ssh",
+    "etc/cloud",
+    "etc/sudoers.d",
+    "etc/iscsi",
+    "etc/profile.d",
+    "etc/sysctl.d",
+    "etc/modules-load.d",
+    "etc/hosts",
+    "var/snap",
+    "var/lib/homeprov",
+    "var/lib/snapd",
+    "var/lib/cloud",
+    "var/lib/kubelet",
+    "var/lib/docker",
+    "var/cache",
+    "var/log",
+    "usr/local",
+    "usr/bin/snap",
+    "usr/bin/cloud-init",
+    "usr/lib/snapd",
 ];
 /// The home directory's owner where one does not log in as root.
 pub const USER: &str = "lab";
@@ -65,8 +82,10 @@ impl Disk {
             fs::create_dir_all(self.folder.join(part))?;
         }
         self.hide()?;
-        let options = format!("lowerdir=/,upperdir={},workdir={}", self.changes().display(), self.folder.join("work").display());
-        mount(Some("overlay"), &self.root(), Some("overlay"), MsFlags::empty(), Some(options.as_str())).context("mounting an overlay")?;
+        let options =
+            format!("lowerdir=/,upperdir={},workdir={}", self.changes().display(), self.folder.join("work").display());
+        mount(Some("overlay"), &self.root(), Some("overlay"), MsFlags::empty(), Some(options.as_str()))
+            .context("mounting an overlay")?;
         self.furnish()
     }
 
@@ -88,8 +107,26 @@ impl Disk {
     fn furnish(&self) -> Result<()> {
         let root = self.root();
         let directories = [
-            "dev", "proc", "sys", "run", "tmp", "root", "home", "mnt", "srv", "snap", "etc/ssh", "etc/sudoers.d", "etc/profile.d", "etc/sysctl.d",
-            "etc/modules-load.d", "var/snap", "var/log", "var/cache", "usr/local/bin", "usr/local/sbin",
+            "dev",
+            "proc",
+            "sys",
+            "run",
+            "tmp",
+            "root",
+            "home",
+            "mnt",
+            "srv",
+            "snap",
+            "etc/ssh",
+            "etc/sudoers.d",
+            "etc/profile.d",
+            "etc/sysctl.d",
+            "etc/modules-load.d",
+            "var/snap",
+            "var/log",
+            "var/cache",
+            "usr/local/bin",
+            "usr/local/sbin",
         ];
         for directory in directories {
             fs::create_dir_all(root.join(directory))?;
@@ -120,7 +157,8 @@ impl Disk {
         let root = self.root();
         let key = root.join("etc/ssh/ssh_host_ed25519_key");
         remove(&key)?;
-        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"]).arg(&key).status()?;
+        let made =
+            Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"]).arg(&key).status()?;
         anyhow::ensure!(made.success(), "ssh-keygen failed");
         fs::write(root.join("etc/ssh/sshd_config"), SSHD)?;
         let home = if login == Login::Root { "root" } else { "home/lab" };
@@ -139,7 +177,8 @@ impl Disk {
         let root = self.root();
         let passwd = fs::read_to_string(root.join("etc/passwd"))?;
         let kept = passwd.lines().filter(|line| !line.starts_with("root:") && !line.starts_with("lab:"));
-        let mut lines = vec![format!("root:x:0:0:root:/root:{}", if login == Login::Root { shell } else { "/bin/bash" })];
+        let mut lines =
+            vec![format!("root:x:0:0:root:/root:{}", if login == Login::Root { shell } else { "/bin/bash" })];
         lines.extend(kept.map(str::to_owned));
         if login != Login::Root {
             lines.push(format!("{USER}:x:4242:4242:{USER}:/home/{USER}:{shell}"));
@@ -172,7 +211,9 @@ fn append(path: &Path, line: &str) -> Result<()> {
 
 fn remove(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path).with_context(|| format!("hiding {}", path.display())),
+        Ok(metadata) if metadata.is_dir() => {
+            fs::remove_dir_all(path).with_context(|| format!("hiding {}", path.display()))
+        }
         Ok(_) => fs::remove_file(path).with_context(|| format!("hiding {}", path.display())),
         Err(_) => Ok(()),
     }
@@ -182,7 +223,8 @@ const SSHD: &str = "HostKey /etc/ssh/ssh_host_ed25519_key\nPermitRootLogin prohi
 KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nUseDNS no\nPrintMotd no\nPidFile none\nMaxStartups 100\n";
 
 /// `lab`, SHA-512.
-const PASSWORD_HASH: &str = "$6$Sq9dWqMRqnON1Hv3$vXWyWc7B/Du3hryzvWUnedeS5WVTtVu3jf08iz7AsYxnfXPmraraC0t9gBWezbdEaUSanPjAAj6qJsX7czogu0";
+const PASSWORD_HASH: &str =
+    "$6$Sq9dWqMRqnON1Hv3$vXWyWc7B/Du3hryzvWUnedeS5WVTtVu3jf08iz7AsYxnfXPmraraC0t9gBWezbdEaUSanPjAAj6qJsX7czogu0";
 
 const NOISY: &str = "#!/bin/bash\necho 'Welcome! 3 updates can be applied immediately.'\nprintf 'bell \\a and a line without an end'\n\
 echo 'and a complaint' >&2\n/bin/bash \"$@\"\nstatus=$?\necho 'Goodbye.'\nexit $status\n";

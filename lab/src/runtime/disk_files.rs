@@ -8,8 +8,18 @@ use crate::world::Files;
 
 /// Where programs write on a node: what a new installation does not have.
 const WRITTEN: [&str; 12] = [
-    "/var/snap", "/snap", "/var/lib/snapd", "/var/lib/homeprov", "/var/lib/kubelet", "/etc/hosts", "/etc/group", "/etc/sysctl.d", "/etc/modules-load.d",
-    "/etc/profile.d", "/etc/cloud", "/usr/lib/snapd",
+    "/var/snap",
+    "/snap",
+    "/var/lib/snapd",
+    "/var/lib/homeprov",
+    "/var/lib/kubelet",
+    "/etc/hosts",
+    "/etc/group",
+    "/etc/sysctl.d",
+    "/etc/modules-load.d",
+    "/etc/profile.d",
+    "/etc/cloud",
+    "/usr/lib/snapd",
 ];
 
 /// Files below a root directory; links in there never lead out of it.

@@ -76,7 +76,12 @@ impl Homelab {
         }
     }
 
-    fn look(self: &Arc<Self>, open: &mut listeners::Open, announced: &mut pool::Announced, cables: &mut BTreeMap<String, Cable>) -> Result<()> {
+    fn look(
+        self: &Arc<Self>,
+        open: &mut listeners::Open,
+        announced: &mut pool::Announced,
+        cables: &mut BTreeMap<String, Cable>,
+    ) -> Result<()> {
         let notices = self.world().take_notices();
         for notice in notices {
             self.act(&notice)?;
@@ -103,7 +108,10 @@ impl Homelab {
 
     /// Does to the nodes what has happened in the world.
     fn act(self: &Arc<Self>, notice: &Notice) -> Result<()> {
-        let (Notice::PoweredOff(name) | Notice::PoweredOn(name) | Notice::Reinstalled(name) | Notice::ProgramsChanged(name)) = notice;
+        let (Notice::PoweredOff(name)
+        | Notice::PoweredOn(name)
+        | Notice::Reinstalled(name)
+        | Notice::ProgramsChanged(name)) = notice;
         let mut nodes = self.nodes();
         let Some(node) = nodes.iter_mut().find(|node| node.name == *name) else { return Ok(()) };
         match notice {

@@ -21,7 +21,11 @@ pub fn write(run: &Run, nodes: &[Node], ports: &[u16], wrong_key: Option<&str>) 
     fs::create_dir_all(&folder)?;
     let mut known = String::new();
     for (at, node) in nodes.iter().enumerate() {
-        let key = if wrong_key == Some(node.name.as_str()) { &nodes[(at + 1) % nodes.len()].host_key } else { &node.host_key };
+        let key = if wrong_key == Some(node.name.as_str()) {
+            &nodes[(at + 1) % nodes.len()].host_key
+        } else {
+            &node.host_key
+        };
         let host = ports.get(at).map_or(node.address.to_string(), |port| format!("[127.0.0.1]:{port}"));
         writeln!(known, "{host} {key}")?;
     }

@@ -65,6 +65,7 @@ fn prepare() -> Result<()> {
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).context("making mounts private")?;
     mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none).context("mounting /proc")?;
-    mount(Some("tmpfs"), BASE, Some("tmpfs"), MsFlags::empty(), Some("size=200g,mode=755")).context("mounting a tmpfs")?;
+    mount(Some("tmpfs"), BASE, Some("tmpfs"), MsFlags::empty(), Some("size=200g,mode=755"))
+        .context("mounting a tmpfs")?;
     Ok(())
 }

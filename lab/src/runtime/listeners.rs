@@ -24,7 +24,8 @@ pub fn keep(lab: &Arc<Homelab>, open: &mut Open) -> Result<()> {
         let nodes = lab.nodes();
         let world = lab.world();
         for node in nodes.iter().filter(|node| node.on()) {
-            let local = world.listening_local(&node.name).into_iter().map(|port| (IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+            let local =
+                world.listening_local(&node.name).into_iter().map(|port| (IpAddr::V4(Ipv4Addr::LOCALHOST), port));
             let own = world.listening(&node.name).into_iter().map(|port| (IpAddr::V4(node.address), port));
             for (address, port) in local.chain(own) {
                 wanted.insert((node.name.clone(), SocketAddr::new(address, port)), node.pid);

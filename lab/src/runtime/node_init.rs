@@ -14,10 +14,10 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::wait::{WaitStatus, waitpid};
 use serde::{Deserialize, Serialize};
 
+use super::INSIDE;
 use super::unit_commands;
 use super::units::{Units, locked};
 use super::wire::{self, Call, kind};
-use super::INSIDE;
 
 /// What a node is told about itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,7 +44,13 @@ pub fn main(config: &str) -> Result<()> {
     network(&config.address)?;
     let units = Arc::new(Mutex::new(Units::default()));
     serve(Arc::clone(&units))?;
-    Command::new("/usr/sbin/sshd").args(["-D", "-e"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("starting sshd")?;
+    Command::new("/usr/sbin/sshd")
+        .args(["-D", "-e"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("starting sshd")?;
     fs::write("/run/booted", b"")?;
     loop {
         match waitpid(None, None) {
@@ -58,7 +64,8 @@ pub fn main(config: &str) -> Result<()> {
 
 fn special(kind: &str, target: &Path, options: &str) -> Result<()> {
     fs::create_dir_all(target)?;
-    mount(Some(kind), target, Some(kind), MsFlags::empty(), Some(options)).with_context(|| format!("mounting {}", target.display()))
+    mount(Some(kind), target, Some(kind), MsFlags::empty(), Some(options))
+        .with_context(|| format!("mounting {}", target.display()))
 }
 
 fn bind(source: &str, target: &Path) -> Result<()> {
@@ -81,7 +88,13 @@ fn mounts(root: &Path, config: &NodeConfig) -> Result<()> {
     }
     special("devpts", &dev.join("pts"), "newinstance,ptmxmode=0666,mode=620,gid=5")?;
     special("tmpfs", &dev.join("shm"), "mode=1777")?;
-    for (link, target) in [("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")] {
+    for (link, target) in [
+        ("ptmx", "pts/ptmx"),
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
         symlink(target, dev.join(link))?;
     }
     for (source, target) in &config.binds {
@@ -110,7 +123,9 @@ fn network(address: &str) -> Result<()> {
     );
     let status = Command::new("/bin/sh").args(["-c", &script]).stderr(Stdio::null()).status()?;
     anyhow::ensure!(status.success(), "the node's network could not be set up");
-    for (key, value) in [("all/arp_ignore", "1"), ("eth0/arp_ignore", "1"), ("all/arp_announce", "2"), ("eth0/arp_announce", "2")] {
+    for (key, value) in
+        [("all/arp_ignore", "1"), ("eth0/arp_ignore", "1"), ("all/arp_announce", "2"), ("eth0/arp_announce", "2")]
+    {
         fs::write(format!("/proc/sys/net/ipv4/conf/{key}"), value)?;
     }
     Ok(())

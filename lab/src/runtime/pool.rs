@@ -31,7 +31,9 @@ pub fn keep(lab: &Arc<Homelab>, announced: &mut Announced) -> Result<()> {
         for (address, services) in world.load_balanced() {
             for node in nodes.iter().filter(|node| node.on()) {
                 addresses.insert((node.name.clone(), node.pid, "lo", address));
-                let open = services.iter().map(|port| (node.name.clone(), node.pid, SocketAddr::new(IpAddr::V4(address), *port)));
+                let open = services
+                    .iter()
+                    .map(|port| (node.name.clone(), node.pid, SocketAddr::new(IpAddr::V4(address), *port)));
                 ports.extend(open);
             }
         }
@@ -92,5 +94,9 @@ async fn hello(mut stream: TcpStream, node: &str) -> std::io::Result<()> {
     let mut request = [0; 1024];
     let _ = stream.read(&mut request).await?;
     let body = format!("hello from {node}\n");
-    stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).as_bytes()).await
+    stream
+        .write_all(
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).as_bytes(),
+        )
+        .await
 }

@@ -33,7 +33,9 @@ fn walk(node: &str, base: &Path, folder: &Path, lines: &mut Vec<String>) -> Resu
         let content = match () {
             () if kind.is_dir() => "directory".to_owned(),
             () if kind.is_symlink() => format!("-> {}", fs::read_link(&path)?.display()),
-            () if kind.is_file() => Sha256::digest(fs::read(&path)?).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")),
+            () if kind.is_file() => {
+                Sha256::digest(fs::read(&path)?).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+            }
             () if kind.is_char_device() => "hidden".to_owned(),
             () => "special".to_owned(),
         };

@@ -52,7 +52,8 @@ fn call(name: &str) -> std::io::Result<u8> {
     if argv.iter().any(|arg| arg == "-") {
         std::io::stdin().read_to_end(&mut stdin)?;
     }
-    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map_or("root".to_owned(), |user| user.name);
+    let user =
+        nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map_or("root".to_owned(), |user| user.name);
     let call = Call { argv: argv.clone(), stdin, user, tty: std::io::stdout().is_terminal() };
     let mut stream = UnixStream::connect(Path::new(INSIDE).join(socket))?;
     wire::write(&mut stream, kind::CALL, &serde_json::to_vec(&call)?)?;
@@ -75,7 +76,11 @@ fn show(stream: &mut UnixStream) -> std::io::Result<u8> {
                 out.flush()?;
             }
             kind::ERR => std::io::stderr().write_all(&payload)?,
-            _ => return Ok(String::from_utf8_lossy(&payload).parse::<i32>().map_or(1, |status| u8::try_from(status & 0xff).unwrap_or(1))),
+            _ => {
+                return Ok(String::from_utf8_lossy(&payload)
+                    .parse::<i32>()
+                    .map_or(1, |status| u8::try_from(status & 0xff).unwrap_or(1)));
+            }
         }
     }
 }

@@ -57,7 +57,8 @@ fn run(units: &Mutex<Units>, args: &[String]) -> Said {
     let (mut unit, mut quiet) = (None, false);
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
-        let (flag, inline) = arg.split_once('=').map_or((arg.as_str(), None), |(flag, value)| (flag, Some(value.to_owned())));
+        let (flag, inline) =
+            arg.split_once('=').map_or((arg.as_str(), None), |(flag, value)| (flag, Some(value.to_owned())));
         let mut value = || inline.clone().or_else(|| rest.next().cloned()).unwrap_or_default();
         match flag {
             "--unit" | "-u" => unit = Some(value()),
@@ -67,7 +68,8 @@ fn run(units: &Mutex<Units>, args: &[String]) -> Said {
             }
             "--property" | "-p" => {
                 let property = value();
-                let seconds = property.strip_prefix("TimeoutStopSec=").and_then(|text| text.trim_end_matches('s').parse().ok());
+                let seconds =
+                    property.strip_prefix("TimeoutStopSec=").and_then(|text| text.trim_end_matches('s').parse().ok());
                 order.patience = seconds.map_or(order.patience, Duration::from_secs);
             }
             "--description" | "--service-type" | "--uid" | "--working-directory" | "--slice" => drop(value()),
@@ -159,5 +161,8 @@ fn show(args: &[String], unit: &str, main: Option<i32>, status: Option<i32>, sta
         ("ExecMainStatus", status.unwrap_or(0).to_string()),
     ];
     let rows = rows.into_iter().filter(|(key, _)| wanted.is_empty() || wanted.contains(key));
-    said(0, rows.map(|(key, text)| if bare { format!("{text}\n") } else { format!("{key}={text}\n") }).collect::<String>())
+    said(
+        0,
+        rows.map(|(key, text)| if bare { format!("{text}\n") } else { format!("{key}={text}\n") }).collect::<String>(),
+    )
 }

@@ -89,7 +89,8 @@ impl Units {
 
     /// A child of the first process has ended. What its unit leaves running is ended with it.
     pub fn ended(&mut self, pid: i32, status: i32) {
-        let Some(unit) = self.running.iter().find(|(_, running)| running.main == pid).map(|(unit, _)| unit.clone()) else {
+        let Some(unit) = self.running.iter().find(|(_, running)| running.main == pid).map(|(unit, _)| unit.clone())
+        else {
             return;
         };
         let Some(running) = self.running.remove(&unit) else { return };

@@ -35,7 +35,10 @@ fn nodes_have_names_addresses_and_processes_of_their_own() {
          show here on nuc1 'pgrep -c -x sleep'
          show other on nuc2 'pgrep -c -x sleep'",
     );
-    assert_eq!(said.text("names"), "name = \"lab\"|name = \"nuc1\"|name = \"nuc2\"|role = \"control-plane\"|role = \"worker\"");
+    assert_eq!(
+        said.text("names"),
+        "name = \"lab\"|name = \"nuc1\"|name = \"nuc2\"|role = \"control-plane\"|role = \"worker\""
+    );
     assert!(said.text("nuc1").starts_with("nuc1|") && said.text("nuc1").contains(" 10.77.0.11/24 "), "{said:?}");
     assert!(said.text("nuc2").starts_with("nuc2|") && said.text("nuc2").contains(" 10.77.0.12/24 "), "{said:?}");
     assert!(said.text("spare").contains("ssh-ed25519"), "{said:?}");

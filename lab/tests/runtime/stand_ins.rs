@@ -8,7 +8,10 @@ fn a_bare_machine_has_snapd_and_no_microk8s() {
         "show list on nuc1 'snap list 2>&1'
          show microk8s on nuc1 'command -v microk8s; ls /snap/bin /var/snap 2>/dev/null; microk8s status 2>&1'",
     );
-    assert_eq!((said.status("list"), said.text("list")), (0, "No snaps are installed yet. Try 'snap install hello-world'."));
+    assert_eq!(
+        (said.status("list"), said.text("list")),
+        (0, "No snaps are installed yet. Try 'snap install hello-world'.")
+    );
     assert_eq!(said.status("microk8s"), 127, "{said:?}");
 }
 
