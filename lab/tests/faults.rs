@@ -195,6 +195,14 @@ fn a_reinstalled_first_node_is_a_stranger_to_the_others() {
     world.until_ready("nuc1");
     assert_ne!(world.cluster_of("nuc1").unwrap().id, world.cluster_of("nuc2").unwrap().id);
     assert!(world.api_up("nuc2"), "the new node's own data store does not count for the old cluster");
+    let members = world.run("nuc2", &["dqlite", "-f", "json", "k8s", ".cluster"], b"").stdout;
+    assert_eq!(members.matches("\"ID\"").count(), 3, "{members}");
+    assert_eq!(world.run("nuc2", &["microk8s", "remove-node", "10.77.0.11", "--force"], b"").exit, 0);
+    let token = world.run("nuc2", &["microk8s", "add-node", "--format", "token"], b"").stdout;
+    let output = world.run("nuc1", &["microk8s", "join", &format!("10.77.0.12:25000/{}", token.trim())], b"");
+    assert_eq!(output.exit, 0, "{output:?}");
+    world.advance(world.now() + 30_000);
+    assert_eq!(roles(&world, "nuc1"), [Role::Voter; 3]);
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl<'a> Run<'a> {
 
     /// Reports what holds now, and the plan when it is another one.
     fn show(&mut self, plan: &Plan) {
-        for (id, place) in self.ledger.now_holding(&plan.pending) {
+        for (id, place) in self.ledger.now_holding(plan) {
             self.waiting_told.remove(&(id.clone(), place.clone()));
             if let Some(step) = self.step(&id) {
                 self.session.tell(Event::StepHolds { step: id, title: step.title.clone(), place });
@@ -165,7 +165,8 @@ impl<'a> Run<'a> {
                 }
                 Next::Wait(left) => {
                     self.tell_waiting(&key, pending, left);
-                    waits.insert(pending.place.clone());
+                    // A serial step looks at other nodes, too: the seed lists the members.
+                    waits.insert(if serial { Place::Cluster } else { pending.place.clone() });
                 }
                 Next::Fail(code, reason, output) => self.fail(step, key, code, &reason, output),
                 Next::Nothing => continue,
@@ -264,7 +265,8 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.observe(&BTreeSet::from([key.1])).await;
+        let place = if is_serial(step) { Place::Cluster } else { key.1 };
+        self.observe(&BTreeSet::from([place])).await;
     }
 
     /// Observes places: nodes alone where only nodes are meant, everything for the cluster. The API is read either way.

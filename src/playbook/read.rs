@@ -114,7 +114,7 @@ impl Parts {
                 self.nothing_else(report);
                 one_of("builtin", builtin, builtins, report).map(|name| Action::Builtin(name.to_owned()))
             }
-            (Field::Absent, Field::Given(check)) => self.script(check, place, id, report),
+            (Field::Absent, Field::Given(check)) => Some(self.script(check, place, id, report)),
             (Field::Given(builtin), Field::Given(check)) => {
                 let problem = Problem::error("a step has either a `check` or a `builtin`")
                     .at(check.span.clone(), "this is the one")
@@ -134,13 +134,7 @@ impl Parts {
         }
     }
 
-    fn script(
-        &self,
-        check: &At<String>,
-        place: Option<On>,
-        id: Option<&At<String>>,
-        report: &mut Report,
-    ) -> Option<Action> {
+    fn script(&self, check: &At<String>, place: Option<On>, id: Option<&At<String>>, report: &mut Report) -> Action {
         let detached = self.detached.given();
         if let (Some(detached), Field::Absent) = (detached, &self.apply) {
             let problem = Problem::error("`detached` is there without an `apply`")
@@ -159,11 +153,11 @@ impl Parts {
         if let Field::Given(apply) = &self.apply {
             trial::run(id, "apply", apply, report);
         }
-        Some(Action::Script {
+        Action::Script {
             check: check.value.clone(),
             apply: self.apply.given().map(|apply| apply.value.clone()),
             detached: detached.is_some_and(|detached| detached.value),
-        })
+        }
     }
 
     fn nothing_else(&self, report: &mut Report) {

@@ -53,15 +53,9 @@ pub(super) fn failure(log: &str, target: &Target) -> Failure {
         return Failure::CutOff(said);
     }
     if find("Unable to negotiate").is_some() || find("Bad packet length").is_some() {
-        return Failure::Other(TransportError::BadAnswer {
-            host: target.shown(),
-            detail: said,
-        });
+        return Failure::Other(TransportError::BadAnswer { host: target.shown(), detail: said });
     }
-    Failure::Other(TransportError::Local(format!(
-        "ssh to {} failed: {said}",
-        target.shown()
-    )))
+    Failure::Other(TransportError::Local(format!("ssh to {} failed: {said}", target.shown())))
 }
 
 fn changed_key(lines: &[&str]) -> Failure {
@@ -69,9 +63,8 @@ fn changed_key(lines: &[&str]) -> Failure {
     let offered = lines
         .windows(2)
         .find_map(|pair| {
-            let kind = pair[0]
-                .strip_prefix("The fingerprint for the ")?
-                .strip_suffix(" key sent by the remote host is")?;
+            let kind =
+                pair[0].strip_prefix("The fingerprint for the ")?.strip_suffix(" key sent by the remote host is")?;
             Some(format!("{kind} {}", pair[1].trim_end_matches('.')))
         })
         .unwrap_or_else(|| "another key".into());
@@ -93,27 +86,18 @@ fn refused_login(lines: &[&str], target: &Target) -> Option<TransportError> {
     let (who, said) = line.split_once(": ").unwrap_or(("", line));
     let (user, host) = who.split_once('@').unwrap_or(("", ""));
     let user = match (user, target.user()) {
-        ("", Some(user)) => user,
-        ("", None) => "the default user",
+        ("", known) => known.unwrap_or("the default user"),
         (user, _) => user,
     };
-    let host = if host.is_empty() || host.split(' ').next() == Some(&target.host) {
-        target.shown()
-    } else {
-        host.to_owned()
-    };
+    let host =
+        if host.is_empty() || host.split(' ').next() == Some(&target.host) { target.shown() } else { host.to_owned() };
     let mut detail = said.trim_end_matches('.').to_owned();
-    if let Some(why) = lines
-        .iter()
-        .find(|line| line.contains("UNPROTECTED PRIVATE KEY") || line.contains("bad permissions"))
+    if let Some(why) =
+        lines.iter().find(|line| line.contains("UNPROTECTED PRIVATE KEY") || line.contains("bad permissions"))
     {
         detail = format!("{detail}; {why}");
     }
-    Some(TransportError::KeyRefused {
-        host,
-        user: user.to_owned(),
-        detail,
-    })
+    Some(TransportError::KeyRefused { host, user: user.to_owned(), detail })
 }
 
 fn unreachable(lines: &[&str], target: &Target) -> Option<TransportError> {
@@ -125,20 +109,11 @@ fn unreachable(lines: &[&str], target: &Target) -> Option<TransportError> {
         // Through a jump host the last leg fails inside the jump's own connection.
         if let Some((_, why)) = text.split_once("open failed: ") {
             let why = why.strip_prefix("connect failed: ").unwrap_or(why);
-            return Some(reason(
-                target.shown(),
-                target.port().unwrap_or(22),
-                why,
-                "through the jump host: ",
-            ));
+            return Some(reason(target.shown(), target.port().unwrap_or(22), why, "through the jump host: "));
         }
         if text.starts_with("Could not resolve hostname") {
             let (_, why) = text.rsplit_once(": ").unwrap_or(("", text));
-            let name = text
-                .trim_start_matches("Could not resolve hostname ")
-                .split(':')
-                .next()
-                .unwrap_or(&target.host);
+            let name = text.trim_start_matches("Could not resolve hostname ").split(':').next().unwrap_or(&target.host);
             return Some(TransportError::HostDown {
                 host: target.shown(),
                 detail: format!("the name {name} is not found ({why})"),
@@ -146,10 +121,7 @@ fn unreachable(lines: &[&str], target: &Target) -> Option<TransportError> {
         }
         let quiet = text.contains("timed out") || text.contains("Timeout, server");
         if quiet && text.starts_with("Connection") || text.starts_with("Timeout, server") {
-            return Some(TransportError::HostDown {
-                host: target.shown(),
-                detail: (*line).to_owned(),
-            });
+            return Some(TransportError::HostDown { host: target.shown(), detail: (*line).to_owned() });
         }
     }
     None
@@ -160,11 +132,7 @@ fn connect_failure(rest: &str, target: &Target) -> TransportError {
     let (place, why) = rest.split_once(": ").unwrap_or((rest, "no reason given"));
     let (host, port) = place.split_once(" port ").unwrap_or((place, ""));
     let port = port.parse().ok().or(target.port()).unwrap_or(22);
-    let host = if host == target.host && target.port() == Some(port) {
-        target.shown()
-    } else {
-        host.to_owned()
-    };
+    let host = if host == target.host && target.port() == Some(port) { target.shown() } else { host.to_owned() };
     reason(host, port, why, "")
 }
 
@@ -174,10 +142,7 @@ fn reason(host: String, port: u16, why: &str, way: &str) -> TransportError {
         let host = host.trim_end_matches(&format!(":{port}")).to_owned();
         TransportError::PortClosed { host, port }
     } else {
-        TransportError::HostDown {
-            host,
-            detail: format!("{way}{why}"),
-        }
+        TransportError::HostDown { host, detail: format!("{way}{why}") }
     }
 }
 
@@ -189,19 +154,11 @@ pub(super) fn jump_key(log: &str, target: &Target) -> TransportError {
         let (_, rest) = line.split_once("host key is known for ")?;
         rest.split(' ').next()
     });
-    let jump = named
-        .or(target.jump.as_deref())
-        .unwrap_or("the jump host")
-        .to_owned();
+    let jump = named.or(target.jump.as_deref()).unwrap_or("the jump host").to_owned();
     match changed_key(&lines) {
-        Failure::ChangedKey {
-            offered,
-            place: Some(place),
-        } => TransportError::HostKeyChanged {
-            host: jump,
-            offered,
-            expected: format!("the known one ({place})"),
-        },
+        Failure::ChangedKey { offered, place: Some(place) } => {
+            TransportError::HostKeyChanged { host: jump, offered, expected: format!("the known one ({place})") }
+        }
         _ => TransportError::HostKeyUnknown {
             fingerprint: format!("it is a jump host; accept its key with `ssh {jump}`"),
             host: jump,

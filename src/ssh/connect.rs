@@ -87,10 +87,7 @@ async fn settle(
     match file {
         Some(file) if !settled && wanted(shared, &key).await => host_key::accept(&key, file)?,
         _ => {
-            return Err(TransportError::HostKeyUnknown {
-                host: key.host,
-                fingerprint: key.fingerprint,
-            });
+            return Err(TransportError::HostKeyUnknown { host: key.host, fingerprint: key.fingerprint });
         }
     }
     Ok(None)
@@ -104,9 +101,7 @@ async fn wanted(shared: &Shared, key: &UnknownHostKey) -> bool {
         HostKeyPolicy::AcceptNew => true,
         HostKeyPolicy::Ask(ask) => {
             let (ask, key) = (ask.clone(), key.clone());
-            tokio::task::spawn_blocking(move || ask(&key))
-                .await
-                .unwrap_or(false)
+            tokio::task::spawn_blocking(move || ask(&key)).await.unwrap_or(false)
         }
     }
 }

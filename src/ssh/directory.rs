@@ -12,8 +12,6 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use super::transport::TransportError;
 
 const PREFIX: &str = "homeprov-";
@@ -24,26 +22,20 @@ const LONGEST: usize = 60;
 /// A directory only this user may enter, removed when dropped.
 #[derive(Debug)]
 pub(super) struct Directory {
-    dir: TempDir,
+    path: PathBuf,
     _lock: File,
 }
 
 impl Directory {
     /// Makes a new one and clears away those of runs that were killed.
     pub(super) fn create() -> Result<Self, TransportError> {
-        let bases = std::env::var_os("XDG_RUNTIME_DIR")
-            .map(PathBuf::from)
-            .into_iter()
-            .chain([PathBuf::from("/tmp")]);
+        let bases = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).into_iter().chain([PathBuf::from("/tmp")]);
         let mut failure = String::from("no directory for the control sockets");
         for base in bases {
             match Self::create_in(&base) {
                 Ok(directory) => return Ok(directory),
                 Err(error) => {
-                    failure = format!(
-                        "cannot make a directory for the control sockets in {}: {error}",
-                        base.display()
-                    );
+                    failure = format!("cannot make a directory for the control sockets in {}: {error}", base.display());
                 }
             }
         }
@@ -51,10 +43,8 @@ impl Directory {
     }
 
     fn create_in(base: &Path) -> std::io::Result<Self> {
-        let dir = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(base)?;
+        let dir =
+            tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir_in(base)?;
         if dir.path().as_os_str().len() > LONGEST {
             return Err(std::io::Error::other("the path is too long for a socket"));
         }
@@ -65,11 +55,28 @@ impl Directory {
         fs::rename(&unlocked, dir.path().join(LOCK))?;
         let owner = dir.path().metadata()?.uid();
         clear_stale(base, owner);
-        Ok(Self { dir, _lock: lock })
+        Ok(Self { path: dir.keep(), _lock: lock })
     }
 
     pub(super) fn path(&self) -> &Path {
-        self.dir.path()
+        &self.path
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        remove(&self.path);
+    }
+}
+
+/// Removes a directory with all its files, though a master that ends just now removes its own at the same time, which
+/// the standard library takes for a failure.
+fn remove(path: &Path) {
+    for _ in 0..20 {
+        if fs::remove_dir_all(path).is_ok() || !path.exists() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -84,10 +91,10 @@ fn clear_stale(base: &Path, owner: u32) {
         }
         let path = entry.path();
         let ours = fs::symlink_metadata(&path)
-            .is_ok_and(|meta| meta.is_dir() && meta.uid() == owner && meta.mode() & 0o77 == 0);
+            .is_ok_and(|meta| meta.is_dir() && meta.uid() == owner && meta.mode() & 0o777 == 0o700);
         if ours && is_stale(&path) {
             end_masters(&path);
-            let _ = fs::remove_dir_all(&path);
+            remove(&path);
         }
     }
 }
@@ -115,11 +122,7 @@ pub(super) fn end_master(socket: &Path) -> std::io::Result<()> {
     const TERMINATE: [u32; 3] = [8, 0x1000_0005, 0];
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-    let request: Vec<u8> = HELLO
-        .into_iter()
-        .chain(TERMINATE)
-        .flat_map(u32::to_be_bytes)
-        .collect();
+    let request: Vec<u8> = HELLO.into_iter().chain(TERMINATE).flat_map(u32::to_be_bytes).collect();
     stream.write_all(&request)?;
     std::io::copy(&mut stream, &mut std::io::sink())?;
     Ok(())
@@ -143,9 +146,10 @@ mod tests {
     fn clears_what_a_killed_run_left_and_nothing_else() {
         let base = tempfile::tempdir_in("/tmp").unwrap();
         let living = Directory::create_in(base.path()).unwrap();
-        let killed = Directory::create_in(base.path()).unwrap();
-        let left = killed.dir.keep();
-        drop(killed._lock);
+        let left = base.path().join("homeprov-killed");
+        fs::create_dir(&left).unwrap();
+        fs::set_permissions(&left, Permissions::from_mode(0o700)).unwrap();
+        fs::write(left.join(LOCK), "").unwrap();
         let foreign = base.path().join("homeprov-notes");
         fs::create_dir(&foreign).unwrap();
 

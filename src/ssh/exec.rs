@@ -95,12 +95,7 @@ pub(super) async fn run(session: &Session, exec: &Exec<'_>) -> Result<Outcome, o
         // left running in the background may hold it open for long, and is not waited for.
         let _ = tokio::time::timeout(Duration::from_millis(250), child.wait()).await;
     }
-    Ok(Outcome {
-        stdout: talk.out.stream,
-        stderr: talk.err.stream,
-        sent,
-        end: talk.end.unwrap_or(End::Closed),
-    })
+    Ok(Outcome { stdout: talk.out.stream, stderr: talk.err.stream, sent, end: talk.end.unwrap_or(End::Closed) })
 }
 
 async fn write(stdin: Option<&mut openssh::ChildStdin>, bytes: &[u8]) -> std::io::Result<usize> {
@@ -220,10 +215,6 @@ impl Side {
     }
 
     fn count(&self, needle: &[u8]) -> usize {
-        self.stream
-            .bytes
-            .windows(needle.len())
-            .filter(|window| *window == needle)
-            .count()
+        self.stream.bytes.windows(needle.len()).filter(|window| *window == needle).count()
     }
 }

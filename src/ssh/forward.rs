@@ -41,19 +41,9 @@ pub(super) async fn configuration(kubeconfig: &SecretString) -> Result<kube::Con
 }
 
 /// Opens the forward: `socket` here to the API server's port there.
-pub(super) async fn open(
-    session: &Session,
-    socket: &Path,
-    config: &kube::Config,
-) -> Result<(), openssh::Error> {
+pub(super) async fn open(session: &Session, socket: &Path, config: &kube::Config) -> Result<(), openssh::Error> {
     let port = config.cluster_url.port_u16().unwrap_or(API_PORT);
-    session
-        .request_port_forward(
-            ForwardType::Local,
-            Socket::from(socket),
-            Socket::new("127.0.0.1", port),
-        )
-        .await
+    session.request_port_forward(ForwardType::Local, Socket::from(socket), Socket::new("127.0.0.1", port)).await
 }
 
 /// A client whose every connection goes through the forward's socket.

@@ -71,9 +71,7 @@ impl Stream {
     }
 
     fn arrived(&self, offset: usize) -> Option<Instant> {
-        let index = self
-            .arrivals
-            .partition_point(|(length, _)| *length < offset);
+        let index = self.arrivals.partition_point(|(length, _)| *length < offset);
         self.arrivals.get(index).map(|(_, time)| *time)
     }
 }
@@ -124,12 +122,8 @@ pub fn read(
             timed_out: status == 124 || (status == 137 && took >= section.limit),
         });
     }
-    out.next("done")
-        .ok_or_else(|| FrameError::Cut("its last line".into()))?;
-    Ok(RawAnswers {
-        sections,
-        clock_offset,
-    })
+    out.next("done").ok_or_else(|| FrameError::Cut("its last line".into()))?;
+    Ok(RawAnswers { sections, clock_offset })
 }
 
 /// One frame line, and what came before it.
@@ -148,11 +142,7 @@ struct Frames<'a> {
 
 impl<'a> Frames<'a> {
     fn new(stream: &'a Stream, marker: &str) -> Self {
-        Self {
-            stream,
-            needle: format!("\n{marker} ").into_bytes(),
-            at: 0,
-        }
+        Self { stream, needle: format!("\n{marker} ").into_bytes(), at: 0 }
     }
 
     /// The next frame line, if its word is the one expected.
@@ -161,25 +151,16 @@ impl<'a> Frames<'a> {
         let start = find(bytes, &self.needle, self.at)?;
         let text = start + self.needle.len();
         let length = bytes[text..].iter().position(|&byte| byte == b'\n')?;
-        let line = std::str::from_utf8(&bytes[text..text + length])
-            .ok()?
-            .trim_end_matches('\r');
+        let line = std::str::from_utf8(&bytes[text..text + length]).ok()?.trim_end_matches('\r');
         let rest = line.strip_prefix(word)?.trim_start();
         let before = &bytes[self.at..start];
         self.at = text + length + 1;
-        Some(Frame {
-            before,
-            rest,
-            arrived: self.stream.arrived(self.at),
-        })
+        Some(Frame { before, rest, arrived: self.stream.arrived(self.at) })
     }
 }
 
 /// The node read its clock about half way between sending the script and the arrival of the line.
-fn clock_offset(
-    hello: &Frame<'_>,
-    (sent, sent_at): (Instant, jiff::Timestamp),
-) -> Option<SignedDuration> {
+fn clock_offset(hello: &Frame<'_>, (sent, sent_at): (Instant, jiff::Timestamp)) -> Option<SignedDuration> {
     let there = parse_clock(hello.rest)?;
     let travel = hello.arrived?.saturating_duration_since(sent) / 2;
     let here = sent_at + SignedDuration::try_from(travel).ok()?;
@@ -197,11 +178,7 @@ fn parse_clock(text: &str) -> Option<jiff::Timestamp> {
 }
 
 fn find(haystack: &[u8], needle: &[u8], from: usize) -> Option<usize> {
-    haystack
-        .get(from..)?
-        .windows(needle.len())
-        .position(|window| window == needle)
-        .map(|position| from + position)
+    haystack.get(from..)?.windows(needle.len()).position(|window| window == needle).map(|position| from + position)
 }
 
 #[cfg(test)]
@@ -211,10 +188,7 @@ mod tests {
     #[test]
     fn a_clock_with_and_without_nanoseconds() {
         let at = |text| parse_clock(text).map(|time| time.to_string());
-        assert_eq!(
-            at("1700000000.250000000").as_deref(),
-            Some("2023-11-14T22:13:20.25Z")
-        );
+        assert_eq!(at("1700000000.250000000").as_deref(), Some("2023-11-14T22:13:20.25Z"));
         assert_eq!(at("1700000000.%N").as_deref(), Some("2023-11-14T22:13:20Z"));
         assert_eq!(at("1700000000.").as_deref(), Some("2023-11-14T22:13:20Z"));
         assert_eq!(at(""), None);
@@ -224,15 +198,8 @@ mod tests {
     fn the_clock_is_corrected_by_half_the_way() {
         let sent = Instant::now();
         let at = jiff::Timestamp::from_second(1_700_000_000).unwrap();
-        let hello = Frame {
-            before: b"",
-            rest: "1700000010.500000000",
-            arrived: Some(sent + Duration::from_secs(1)),
-        };
-        assert_eq!(
-            clock_offset(&hello, (sent, at)),
-            Some(SignedDuration::from_secs(10))
-        );
+        let hello = Frame { before: b"", rest: "1700000010.500000000", arrived: Some(sent + Duration::from_secs(1)) };
+        assert_eq!(clock_offset(&hello, (sent, at)), Some(SignedDuration::from_secs(10)));
     }
 
     #[test]

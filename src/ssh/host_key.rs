@@ -67,26 +67,16 @@ pub(super) fn write_keys_script(directory: &Path) -> std::io::Result<()> {
 fn keys_command(target: &Target, directory: &Path) -> OsString {
     let pin = fingerprint_pin(target).unwrap_or("-");
     let directory = directory.display();
-    format!(
-        "KnownHostsCommand=/bin/sh {directory}/keys.sh {directory}/{}.key {pin} %I %H %t %K %f",
-        target.index
-    )
-    .into()
+    format!("KnownHostsCommand=/bin/sh {directory}/keys.sh {directory}/{}.key {pin} %I %H %t %K %f", target.index)
+        .into()
 }
 
 fn fingerprint_pin(target: &Target) -> Option<&str> {
-    target
-        .pin
-        .as_deref()
-        .map(str::trim)
-        .filter(|pin| pin.starts_with("SHA256:"))
+    target.pin.as_deref().map(str::trim).filter(|pin| pin.starts_with("SHA256:"))
 }
 
 /// The arguments that make ssh accept the pinned key and no other; none for a node without a pin.
-pub(super) fn pin_arguments(
-    target: &Target,
-    directory: &Path,
-) -> Result<Vec<OsString>, TransportError> {
+pub(super) fn pin_arguments(target: &Target, directory: &Path) -> Result<Vec<OsString>, TransportError> {
     let Some(pin) = &target.pin else {
         return Ok(Vec::new());
     };
@@ -131,20 +121,13 @@ pub(super) async fn look(
         .args([OsString::from("-o"), keys_command(target, directory)])
         .args(pin_arguments(target, directory)?)
         .args(["-o", "ControlMaster=no", "-o", "ControlPath=none"])
-        .args([
-            "-o",
-            "ControlPersist=no",
-            "-o",
-            "PreferredAuthentications=none",
-        ])
+        .args(["-o", "ControlPersist=no", "-o", "PreferredAuthentications=none"])
         .args(["-n", "-N"])
         .args(extra)
         .args(target.arguments(config))
         .args(target.destination());
     let log = run(command, None, limit).await?.1;
-    let line = std::fs::read_to_string(&seen)
-        .ok()
-        .map(|text| text.trim().to_owned());
+    let line = std::fs::read_to_string(&seen).ok().map(|text| text.trim().to_owned());
     Ok(Look { line, log })
 }
 
@@ -164,19 +147,10 @@ pub(super) async fn refused(
     for file in known_files {
         if let Some((place, known)) = known_key(name, file).await {
             let expected = format!("{} ({place})", fingerprint(&known).await?);
-            return Err(TransportError::HostKeyChanged {
-                host,
-                offered,
-                expected,
-            });
+            return Err(TransportError::HostKeyChanged { host, offered, expected });
         }
     }
-    Ok(UnknownHostKey {
-        node: target.node.clone(),
-        host,
-        fingerprint: offered,
-        line: line.to_owned(),
-    })
+    Ok(UnknownHostKey { node: target.node.clone(), host, fingerprint: offered, line: line.to_owned() })
 }
 
 /// Whether the key in a line has the pinned fingerprint.
@@ -193,10 +167,7 @@ async fn pin_differs(target: &Target, pin: &str, offered: String) -> TransportEr
         None => match fingerprint(&format!("* {pin}")).await {
             Ok(known) => known,
             Err(_) => {
-                return TransportError::Local(format!(
-                    "host_key of {} is no public key: {pin}",
-                    target.node
-                ));
+                return TransportError::Local(format!("host_key of {} is no public key: {pin}", target.node));
             }
         },
     };
@@ -208,11 +179,7 @@ async fn pin_differs(target: &Target, pin: &str, offered: String) -> TransportEr
 }
 
 /// The error for a key that contradicts a known-hosts file, `place` being `FILE:LINE`.
-pub(super) async fn changed(
-    target: &Target,
-    offered: String,
-    place: Option<String>,
-) -> TransportError {
+pub(super) async fn changed(target: &Target, offered: String, place: Option<String>) -> TransportError {
     if let Some(pin) = &target.pin {
         return pin_differs(target, pin, offered).await;
     }
@@ -232,9 +199,7 @@ fn line_at(place: &str) -> Option<String> {
     let (file, number) = place.rsplit_once(':')?;
     let number: usize = number.parse().ok()?;
     let text = std::fs::read_to_string(file).ok()?;
-    text.lines()
-        .nth(number.checked_sub(1)?)
-        .map(ToOwned::to_owned)
+    text.lines().nth(number.checked_sub(1)?).map(ToOwned::to_owned)
 }
 
 /// The first key a known-hosts file has for a name, hashed or not: `FILE:LINE` and the line.
@@ -243,22 +208,15 @@ async fn known_key(name: &str, file: &Path) -> Option<(String, String)> {
     command.arg("-F").arg(name).arg("-f").arg(file);
     let (found, _) = run(command, None, Duration::from_secs(5)).await.ok()?;
     // "# Host 10.0.0.11 found: line 3", then the line itself.
-    let number = found
-        .lines()
-        .find_map(|line| line.rsplit_once("found: line "))
-        .and_then(|(_, rest)| rest.split(' ').next())?;
+    let number =
+        found.lines().find_map(|line| line.rsplit_once("found: line ")).and_then(|(_, rest)| rest.split(' ').next())?;
     let line = found.lines().find(|line| !line.starts_with('#'))?;
     Some((format!("{}:{number}", file.display()), line.to_owned()))
 }
 
 /// Kind and fingerprint of the key in a known-hosts line: `ED25519 SHA256:…`.
 async fn fingerprint(line: &str) -> Result<String, TransportError> {
-    let key: Vec<&str> = line
-        .split_whitespace()
-        .skip_while(|word| word.starts_with('@'))
-        .skip(1)
-        .take(2)
-        .collect();
+    let key: Vec<&str> = line.split_whitespace().skip_while(|word| word.starts_with('@')).skip(1).take(2).collect();
     let mut command = Command::new("ssh-keygen");
     command.args(["-l", "-f", "-"]);
     let (out, err) = run(command, Some(key.join(" ")), Duration::from_secs(5)).await?;
@@ -268,10 +226,7 @@ async fn fingerprint(line: &str) -> Result<String, TransportError> {
         (Some(hash), Some(kind)) if hash.starts_with("SHA256:") => {
             Ok(format!("{} {hash}", kind.trim_matches(['(', ')'])))
         }
-        _ => Err(TransportError::Local(format!(
-            "ssh-keygen cannot read the host key: {}",
-            err.trim()
-        ))),
+        _ => Err(TransportError::Local(format!("ssh-keygen cannot read the host key: {}", err.trim()))),
     }
 }
 
@@ -289,58 +244,33 @@ pub(super) async fn known_hosts_files(
         return Ok(vec![home(&file.to_string_lossy())]);
     }
     let mut command = Command::new("ssh");
-    command
-        .arg("-G")
-        .args(target.arguments(config))
-        .args(target.destination());
+    command.arg("-G").args(target.arguments(config)).args(target.destination());
     let (out, _) = run(command, None, Duration::from_secs(5)).await?;
-    let files = out
-        .lines()
-        .find_map(|line| line.strip_prefix("userknownhostsfile "))
-        .unwrap_or("~/.ssh/known_hosts");
+    let files = out.lines().find_map(|line| line.strip_prefix("userknownhostsfile ")).unwrap_or("~/.ssh/known_hosts");
     Ok(files.split_whitespace().map(home).collect())
 }
 
 /// Appends the key to the known-hosts file.
 pub(super) fn accept(key: &UnknownHostKey, file: &Path) -> Result<(), TransportError> {
     append(key, file).map_err(|error| {
-        TransportError::Local(format!(
-            "cannot write the host key of {} to {}: {error}",
-            key.node,
-            file.display()
-        ))
+        TransportError::Local(format!("cannot write the host key of {} to {}: {error}", key.node, file.display()))
     })
 }
 
 fn append(key: &UnknownHostKey, file: &Path) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
     let unfinished = std::fs::read(file).is_ok_and(|text| text.last().is_some_and(|&b| b != b'\n'));
-    let mut open = std::fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(file)?;
+    let mut open = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
     let gap = if unfinished { "\n" } else { "" };
     // One write, so that two runs cannot mix their lines.
     open.write_all(format!("{gap}{}\n", key.line).as_bytes())
 }
 
 /// Runs a program of OpenSSH's and gives its standard output and standard error.
-async fn run(
-    mut command: Command,
-    input: Option<String>,
-    limit: Duration,
-) -> Result<(String, String), TransportError> {
-    let program = command
-        .as_std()
-        .get_program()
-        .to_string_lossy()
-        .into_owned();
+async fn run(mut command: Command, input: Option<String>, limit: Duration) -> Result<(String, String), TransportError> {
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
     let missing = |error: std::io::Error| {
         TransportError::Local(if error.kind() == std::io::ErrorKind::NotFound {
             format!("the {program} program is missing")
@@ -348,11 +278,7 @@ async fn run(
             format!("{program} cannot be run: {error}")
         })
     };
-    let stdin = if input.is_some() {
-        Stdio::piped()
-    } else {
-        Stdio::null()
-    };
+    let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
     let mut child = command
         .stdin(stdin)
         .stdout(Stdio::piped())
@@ -366,12 +292,7 @@ async fn run(
     }
     let output = tokio::time::timeout(limit, child.wait_with_output())
         .await
-        .map_err(|_| {
-            TransportError::Local(format!(
-                "{program} did not end within {} s",
-                limit.as_secs()
-            ))
-        })?
+        .map_err(|_| TransportError::Local(format!("{program} did not end within {} s", limit.as_secs())))?
         .map_err(missing)?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ok((text(output.stdout), text(output.stderr)))
@@ -381,7 +302,8 @@ async fn run(
 mod tests {
     use super::*;
 
-    const LINE: &str = "[10.0.0.11]:2222 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFQ6uTp0Bg5uJ8q7q8YcJ0T3GkQbYkqJpC6oVRtIuVnz";
+    const LINE: &str =
+        "[10.0.0.11]:2222 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFQ6uTp0Bg5uJ8q7q8YcJ0T3GkQbYkqJpC6oVRtIuVnz";
 
     fn key(line: &str) -> UnknownHostKey {
         UnknownHostKey {
@@ -399,10 +321,7 @@ mod tests {
         accept(&key("a ssh-rsa AAAA"), &file).unwrap();
         std::fs::write(&file, "a ssh-rsa AAAA").unwrap();
         accept(&key("b ssh-rsa BBBB"), &file).unwrap();
-        assert_eq!(
-            std::fs::read_to_string(&file).unwrap(),
-            "a ssh-rsa AAAA\nb ssh-rsa BBBB\n"
-        );
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "a ssh-rsa AAAA\nb ssh-rsa BBBB\n");
     }
 
     #[tokio::test]
@@ -419,17 +338,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("known_hosts");
         std::fs::write(&file, format!("# mine\n{LINE}\n")).unwrap();
-        let target =
-            Target::for_tests("10.0.0.11", Some(2222), crate::inventory::model::Sudo::Auto);
-        let error = refused(&target, LINE, std::slice::from_ref(&file))
-            .await
-            .unwrap_err();
+        let target = Target::for_tests("10.0.0.11", Some(2222), crate::inventory::model::Sudo::Auto);
+        let error = refused(&target, LINE, std::slice::from_ref(&file)).await.unwrap_err();
         let TransportError::HostKeyChanged { expected, .. } = error else {
             panic!("{error}");
         };
-        assert!(
-            expected.ends_with(&format!("({}:2)", file.display())),
-            "{expected}"
-        );
+        assert!(expected.ends_with(&format!("({}:2)", file.display())), "{expected}");
     }
 }

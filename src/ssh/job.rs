@@ -22,20 +22,12 @@ const RUN: &str = include_str!("job-run.sh");
 pub(super) fn start(job: &Job) -> Result<Script, script::NulByte> {
     let text = script::standalone(&job.program)?;
     let limit = script::whole_seconds(job.limit).to_string();
-    Ok(tool(
-        ["start", &job.id, &limit, RUN],
-        Some(SecretString::from(format!("{}\n", *text))),
-        Duration::from_secs(30),
-    ))
+    Ok(tool(["start", &job.id, &limit, RUN], Some(SecretString::from(format!("{}\n", *text))), Duration::from_secs(30)))
 }
 
 /// The script that waits up to a second for news of a job.
 pub(super) fn poll(id: &str, offset: u64) -> Script {
-    tool(
-        ["poll", id, &offset.to_string(), ""],
-        None,
-        Duration::from_secs(15),
-    )
+    tool(["poll", id, &offset.to_string(), ""], None, Duration::from_secs(15))
 }
 
 /// The script that ends a job and forgets it.
@@ -44,11 +36,7 @@ pub(super) fn end(id: &str) -> Script {
 }
 
 fn tool(arguments: [&str; 4], input: Option<SecretString>, limit: Duration) -> Script {
-    let argv = ["sh", "-c", TOOL, "homeprov-job"]
-        .into_iter()
-        .chain(arguments)
-        .map(ToOwned::to_owned)
-        .collect();
+    let argv = ["sh", "-c", TOOL, "homeprov-job"].into_iter().chain(arguments).map(ToOwned::to_owned).collect();
     let program = Program::Command { argv, input };
     Script::single(Purpose::Job, "job", program, limit)
 }
@@ -78,21 +66,14 @@ pub(super) fn report(answer: &RawAnswer, offset: u64) -> Result<JobReport, Strin
         [size, "running"] => (size, JobState::Running),
         [size, "lost"] => (size, JobState::Lost),
         [size, "absent"] => (size, JobState::Absent),
-        [size, "finished", status] => (
-            size,
-            JobState::Finished(status.parse().map_err(|_| unreadable())?),
-        ),
+        [size, "finished", status] => (size, JobState::Finished(status.parse().map_err(|_| unreadable())?)),
         _ => return Err(unreadable()),
     };
     let size: u64 = size.parse().map_err(|_| unreadable())?;
     let running = state == JobState::Running;
     let all_here = offset + output.len() as u64 >= size;
     // A character may be cut in two by the end of the piece; its rest comes with the next one.
-    let whole = if running || !all_here {
-        output.len() - cut_character(output)
-    } else {
-        output.len()
-    };
+    let whole = if running || !all_here { output.len() - cut_character(output) } else { output.len() };
     // The end of a job is told with the last of its output, so that nobody stops reading too early.
     let state = match state {
         JobState::Finished(_) if !all_here => JobState::Running,
@@ -166,10 +147,7 @@ mod tests {
     #[test]
     fn what_is_no_report_says_why() {
         let why = report(&answer(b""), 0).unwrap_err();
-        assert_eq!(
-            why,
-            "a job cannot be kept there: mkdir: cannot create directory: Read-only file system"
-        );
+        assert_eq!(why, "a job cannot be kept there: mkdir: cannot create directory: Read-only file system");
     }
 
     #[test]

@@ -57,12 +57,7 @@ pub(super) struct Wire {
 impl Node {
     pub(super) fn new(target: Target) -> Self {
         let rise = Rise::from(target.sudo);
-        Self {
-            target,
-            channels: Semaphore::new(CHANNELS),
-            slot: Mutex::default(),
-            rise: std::sync::Mutex::new(rise),
-        }
+        Self { target, channels: Semaphore::new(CHANNELS), slot: Mutex::default(), rise: std::sync::Mutex::new(rise) }
     }
 
     /// The connection; callers that come while it is being made share the attempt and its failure.
@@ -82,15 +77,8 @@ impl Node {
         slot.wire = None;
         match super::connect::connect(shared, &self.target, &mut slot.made).await {
             Ok((link, took)) => {
-                shared.emit(Event::Connected {
-                    node: self.target.node.clone(),
-                    took,
-                });
-                let wire = Arc::new(Wire {
-                    link,
-                    forward: Mutex::default(),
-                    api: Mutex::default(),
-                });
+                shared.emit(Event::Connected { node: self.target.node.clone(), took });
+                let wire = Arc::new(Wire { link, forward: Mutex::default(), api: Mutex::default() });
                 Ok(Arc::clone(slot.wire.insert(wire)))
             }
             Err(error) => {
@@ -101,14 +89,9 @@ impl Node {
     }
 
     /// Runs a script: one exec, but for a sudo that has to be asked again with a password.
-    pub(super) async fn run(
-        &self,
-        shared: &Shared,
-        script: &Script,
-    ) -> Result<RawAnswers, TransportError> {
+    pub(super) async fn run(&self, shared: &Shared, script: &Script) -> Result<RawAnswers, TransportError> {
         let marker = token();
-        let text =
-            script::render(script, &marker).map_err(|why| unsendable(&first_id(script), why))?;
+        let text = script::render(script, &marker).map_err(|why| unsendable(&first_id(script), why))?;
         let limit = script::longest(script) + SLACK;
         let mut other_password = None;
         loop {
@@ -117,14 +100,7 @@ impl Node {
                 (Rise::Ask, None) => shared.passwords.get(&self.target.node).await,
                 (_, other) => other,
             };
-            let exec = Exec {
-                rise,
-                token: token(),
-                marker: &marker,
-                text: &text,
-                password: password.as_ref(),
-                limit,
-            };
+            let exec = Exec { rise, token: token(), marker: &marker, text: &text, password: password.as_ref(), limit };
             let began = Instant::now();
             let (wire, outcome) = self.exec(shared, &exec).await?;
             let verdict = self.judge(&wire, script, &exec, &outcome).await;
@@ -132,11 +108,7 @@ impl Node {
             shared.emit(Event::Executed {
                 node: self.target.node.clone(),
                 // Finding out what sudo wants is no observation yet.
-                purpose: if again {
-                    Purpose::Probe
-                } else {
-                    script.purpose
-                },
+                purpose: if again { Purpose::Probe } else { script.purpose },
                 took: began.elapsed(),
             });
             match verdict {
@@ -171,11 +143,7 @@ impl Node {
     }
 
     /// Opens a channel and talks; a connection found lost before anything was sent is made anew, once.
-    async fn exec(
-        &self,
-        shared: &Shared,
-        exec: &Exec<'_>,
-    ) -> Result<(Arc<Wire>, Outcome), TransportError> {
+    async fn exec(&self, shared: &Shared, exec: &Exec<'_>) -> Result<(Arc<Wire>, Outcome), TransportError> {
         let mut renewed = false;
         let mut tries = 0;
         loop {
@@ -204,22 +172,10 @@ impl Node {
         }
     }
 
-    async fn judge(
-        &self,
-        wire: &Wire,
-        script: &Script,
-        exec: &Exec<'_>,
-        outcome: &Outcome,
-    ) -> Verdict {
+    async fn judge(&self, wire: &Wire, script: &Script, exec: &Exec<'_>, outcome: &Outcome) -> Verdict {
         let host = self.target.shown();
         if outcome.end == End::Complete {
-            let read = frame::read(
-                script,
-                exec.marker,
-                outcome.sent,
-                &outcome.stdout,
-                &outcome.stderr,
-            );
+            let read = frame::read(script, exec.marker, outcome.sent, &outcome.stdout, &outcome.stderr);
             return match read {
                 Ok(answers) => Verdict::Answers(answers),
                 Err(why @ (FrameError::NoHello | FrameError::Cut(_) | FrameError::TooLarge(_))) => {
@@ -255,9 +211,7 @@ impl Node {
                 Ok(()) => {
                     *forward = Some(socket.clone());
                     drop(forward);
-                    shared.emit(Event::Forwarded {
-                        node: self.target.node.clone(),
-                    });
+                    shared.emit(Event::Forwarded { node: self.target.node.clone() });
                     return Ok((wire, socket));
                 }
                 Err(error) if renewed || wire.link.check().await => {
@@ -282,38 +236,23 @@ impl Node {
     }
 
     fn rise(&self) -> Rise {
-        *self
-            .rise
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        *self.rise.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn set_rise(&self, rise: Rise) {
-        *self
-            .rise
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = rise;
+        *self.rise.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = rise;
     }
 
-    pub(super) fn bad_answer(&self, detail: impl ToString) -> TransportError {
-        TransportError::BadAnswer {
-            host: self.target.shown(),
-            detail: detail.to_string(),
-        }
+    pub(super) fn bad_answer(&self, detail: impl std::fmt::Display) -> TransportError {
+        TransportError::BadAnswer { host: self.target.shown(), detail: format!("{detail}") }
     }
 
     fn lost(&self, detail: impl Into<String>) -> TransportError {
-        TransportError::Lost {
-            host: self.target.shown(),
-            detail: detail.into(),
-        }
+        TransportError::Lost { host: self.target.shown(), detail: detail.into() }
     }
 
     fn sudo_refused(&self, detail: impl Into<String>) -> TransportError {
-        TransportError::SudoRefused {
-            host: self.target.shown(),
-            detail: detail.into(),
-        }
+        TransportError::SudoRefused { host: self.target.shown(), detail: detail.into() }
     }
 }
 
@@ -324,10 +263,7 @@ fn token() -> String {
 }
 
 fn first_id(script: &Script) -> String {
-    script
-        .sections
-        .first()
-        .map_or_else(String::new, |section| section.id.clone())
+    script.sections.first().map_or_else(String::new, |section| section.id.clone())
 }
 
 /// An error with its causes, on one line.

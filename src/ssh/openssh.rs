@@ -38,11 +38,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            host_keys: HostKeyPolicy::Strict,
-            sudo_password: None,
-            connect_timeout: Duration::from_secs(10),
-        }
+        Self { host_keys: HostKeyPolicy::Strict, sudo_password: None, connect_timeout: Duration::from_secs(10) }
     }
 }
 
@@ -97,18 +93,10 @@ impl OpenSsh {
 
     async fn one(&self, node: &Node, script: &Script) -> Result<RawAnswer, TransportError> {
         let mut answers = node.run(&self.shared, script).await?;
-        answers
-            .sections
-            .pop()
-            .ok_or_else(|| node.bad_answer("a job's script has no section"))
+        answers.sections.pop().ok_or_else(|| node.bad_answer("a job's script has no section"))
     }
 
-    async fn job(
-        &self,
-        node: &Node,
-        script: &Script,
-        offset: u64,
-    ) -> Result<JobReport, TransportError> {
+    async fn job(&self, node: &Node, script: &Script, offset: u64) -> Result<JobReport, TransportError> {
         let answer = self.one(node, script).await?;
         job::report(&answer, offset).map_err(|why| node.bad_answer(why))
     }
@@ -128,9 +116,7 @@ impl Shared {
             let config = directory.path().join("config");
             std::fs::write(&config, text)
                 .and_then(|()| host_key::write_keys_script(directory.path()))
-                .map_err(|error| {
-                    TransportError::Local(format!("cannot write {}: {error}", config.display()))
-                })?;
+                .map_err(|error| TransportError::Local(format!("cannot write {}: {error}", config.display())))?;
             Ok(Arc::new(Ground::new(directory, config, limit)))
         })
         .await
@@ -158,12 +144,7 @@ impl Transport for OpenSsh {
         self.job(node, &script, 0).await
     }
 
-    async fn poll_job(
-        &self,
-        node: &str,
-        id: &str,
-        offset: u64,
-    ) -> Result<JobReport, TransportError> {
+    async fn poll_job(&self, node: &str, id: &str, offset: u64) -> Result<JobReport, TransportError> {
         let node = self.node(node)?;
         valid(id)?;
         self.job(node, &job::poll(id, offset), offset).await
@@ -181,15 +162,9 @@ impl Transport for OpenSsh {
         }
     }
 
-    async fn kubernetes(
-        &self,
-        node: &str,
-        kubeconfig: &SecretString,
-    ) -> Result<kube::Client, TransportError> {
+    async fn kubernetes(&self, node: &str, kubeconfig: &SecretString) -> Result<kube::Client, TransportError> {
         let node = self.node(node)?;
-        let config = forward::configuration(kubeconfig)
-            .await
-            .map_err(|why| node.bad_answer(why))?;
+        let config = forward::configuration(kubeconfig).await.map_err(|why| node.bad_answer(why))?;
         let (wire, socket) = node.forward(&self.shared, &config).await?;
         let mut kept = wire.api.lock().await;
         if let Some((text, client)) = &*kept
@@ -210,11 +185,7 @@ impl Transport for OpenSsh {
 }
 
 fn valid(id: &str) -> Result<(), TransportError> {
-    if job::is_valid(id) {
-        Ok(())
-    } else {
-        Err(TransportError::Local(format!("{id:?} is no id for a job")))
-    }
+    if job::is_valid(id) { Ok(()) } else { Err(TransportError::Local(format!("{id:?} is no id for a job"))) }
 }
 
 pub(super) fn unsendable(what: &str, why: script::NulByte) -> TransportError {
@@ -240,8 +211,5 @@ fn filed(script: &Script, answers: RawAnswers) -> Answer {
             (section.id.clone(), answer)
         })
         .collect();
-    Answer {
-        sections,
-        clock_offset: answers.clock_offset,
-    }
+    Answer { sections, clock_offset: answers.clock_offset }
 }

@@ -14,18 +14,21 @@ limited() {
   fi
   seconds=$1
   shift
-  "$@" <&0 &
-  child=$!
-  (
-    sleep "$seconds" &
-    nap=$!
-    trap 'kill "$nap"' TERM
-    wait "$nap" && kill "$child"
-  ) </dev/null >/dev/null 2>&1 &
-  guard=$!
-  wait "$child"
-  status=$?
-  kill "$guard" 2>/dev/null
+  # A command in the background gets no input unless it is given some by another number.
+  {
+    "$@" <&3 3<&- &
+    child=$!
+    (
+      sleep "$seconds" &
+      nap=$!
+      trap 'kill "$nap"' TERM
+      wait "$nap" && kill "$child"
+    ) </dev/null >/dev/null 2>&1 3<&- &
+    guard=$!
+    wait "$child"
+    status=$?
+    kill "$guard" 2>/dev/null
+  } 3<&0
   [ "$status" != 143 ] || status=124
   return "$status"
 }

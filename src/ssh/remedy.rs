@@ -83,17 +83,11 @@ fn name(host: &str) -> &str {
 }
 
 fn port_option(host: &str) -> String {
-    split(host)
-        .1
-        .map_or_else(String::new, |port| format!("-p {port} "))
+    split(host).1.map_or_else(String::new, |port| format!("-p {port} "))
 }
 
 fn destination(user: &str, host: &str) -> String {
-    if user.contains(' ') {
-        name(host).to_owned()
-    } else {
-        format!("{user}@{}", name(host))
-    }
+    if user.contains(' ') { name(host).to_owned() } else { format!("{user}@{}", name(host)) }
 }
 
 /// How a known-hosts file names it: `[10.0.0.11]:2222` for another port than 22.
@@ -120,23 +114,14 @@ mod tests {
     fn each_error_says_what_to_type() {
         let host = || "10.0.0.11:2222".to_owned();
         let errors = [
-            TransportError::HostDown {
-                host: host(),
-                detail: "No route to host".into(),
-            },
-            TransportError::PortClosed {
-                host: "10.0.0.11".into(),
-                port: 2222,
-            },
+            TransportError::HostDown { host: host(), detail: "No route to host".into() },
+            TransportError::PortClosed { host: "10.0.0.11".into(), port: 2222 },
             TransportError::KeyRefused {
                 host: host(),
                 user: "me".into(),
                 detail: "Permission denied (publickey)".into(),
             },
-            TransportError::HostKeyUnknown {
-                host: host(),
-                fingerprint: "ED25519 SHA256:abc".into(),
-            },
+            TransportError::HostKeyUnknown { host: host(), fingerprint: "ED25519 SHA256:abc".into() },
             TransportError::HostKeyChanged {
                 host: host(),
                 offered: "ED25519 SHA256:abc".into(),
@@ -147,32 +132,14 @@ mod tests {
                 offered: "ED25519 SHA256:abc".into(),
                 expected: "SHA256:def, pinned by host_key in the inventory".into(),
             },
-            TransportError::SudoRefused {
-                host: host(),
-                detail: "sudo: a password is required".into(),
-            },
-            TransportError::SudoRefused {
-                host: host(),
-                detail: "sudo is not installed".into(),
-            },
-            TransportError::NoShell {
-                host: host(),
-                detail: "This account is currently not available.".into(),
-            },
-            TransportError::Lost {
-                host: host(),
-                detail: "the connection ended".into(),
-            },
-            TransportError::BadAnswer {
-                host: host(),
-                detail: "more than 8 MiB".into(),
-            },
+            TransportError::SudoRefused { host: host(), detail: "sudo: a password is required".into() },
+            TransportError::SudoRefused { host: host(), detail: "sudo is not installed".into() },
+            TransportError::NoShell { host: host(), detail: "This account is currently not available.".into() },
+            TransportError::Lost { host: host(), detail: "the connection ended".into() },
+            TransportError::BadAnswer { host: host(), detail: "more than 8 MiB".into() },
             TransportError::Local("the ssh program is missing".into()),
         ];
-        let text: Vec<String> = errors
-            .iter()
-            .map(|error| format!("{error}\n  {}", error.remedy()))
-            .collect();
+        let text: Vec<String> = errors.iter().map(|error| format!("{error}\n  {}", error.remedy())).collect();
         insta::assert_snapshot!(text.join("\n\n"));
     }
 }

@@ -53,11 +53,7 @@ pub fn render(script: &Script, marker: &str) -> Result<Zeroizing<String>, NulByt
 
 /// The longest a script may take on the node.
 pub(super) fn longest(script: &Script) -> Duration {
-    script
-        .sections
-        .iter()
-        .map(|section| Duration::from_secs(whole_seconds(section.limit)) + GRACE)
-        .sum()
+    script.sections.iter().map(|section| Duration::from_secs(whole_seconds(section.limit)) + GRACE).sum()
 }
 
 /// Seconds for `timeout`, which takes 0 for "no limit".
@@ -68,16 +64,10 @@ pub(super) fn whole_seconds(limit: Duration) -> u64 {
 
 fn push_program(text: &mut String, program: &Program, seconds: u64) -> Result<(), NulByte> {
     let _ = match program {
-        Program::Shell(shell) if shell.len() > LONGEST_ARGUMENT => writeln!(
-            text,
-            "printf %s {} | limited {seconds} sh -c 'eval \"$(cat)\"'",
-            shlex::try_quote(shell)?
-        ),
-        Program::Shell(shell) => writeln!(
-            text,
-            "limited {seconds} sh -c {} </dev/null",
-            shlex::try_quote(shell)?
-        ),
+        Program::Shell(shell) if shell.len() > LONGEST_ARGUMENT => {
+            writeln!(text, "printf %s {} | limited {seconds} sh -c 'eval \"$(cat)\"'", shlex::try_quote(shell)?)
+        }
+        Program::Shell(shell) => writeln!(text, "limited {seconds} sh -c {} </dev/null", shlex::try_quote(shell)?),
         Program::Command { argv, input } => {
             let command = shlex::try_join(argv.iter().map(String::as_str))?;
             match input {
@@ -103,10 +93,7 @@ pub(super) fn standalone(program: &Program) -> Result<Zeroizing<String>, NulByte
             let command = shlex::try_join(argv.iter().map(String::as_str))?;
             match input {
                 None => command,
-                Some(input) => format!(
-                    "printf %s {} | {command}",
-                    shlex::try_quote(input.expose_secret())?
-                ),
+                Some(input) => format!("printf %s {} | {command}", shlex::try_quote(input.expose_secret())?),
             }
         }
     };
@@ -134,13 +121,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_no_argument() {
-        let program = Program::Command {
-            argv: vec!["tee".into(), "/tmp/a file".into()],
-            input: Some("s3cret".into()),
-        };
-        assert_eq!(
-            *standalone(&program).unwrap(),
-            "printf %s s3cret | tee '/tmp/a file'"
-        );
+        let program = Program::Command { argv: vec!["tee".into(), "/tmp/a file".into()], input: Some("s3cret".into()) };
+        assert_eq!(*standalone(&program).unwrap(), "printf %s s3cret | tee '/tmp/a file'");
     }
 }

@@ -27,11 +27,8 @@ use super::transport::TransportError;
 /// How long a master lives without a client.
 const PERSIST: &str = "ControlPersist=5s";
 /// Kinds of host keys, in ssh's order, tried one by one for a pinned fingerprint that says nothing of its kind.
-const KINDS: [&str; 3] = [
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521",
-    "rsa-sha2-512,rsa-sha2-256",
-];
+const KINDS: [&str; 3] =
+    ["ssh-ed25519", "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521", "rsa-sha2-512,rsa-sha2-256"];
 
 /// Where connections keep their files and what they have in common.
 #[derive(Debug)]
@@ -47,12 +44,7 @@ pub(super) struct Ground {
 
 impl Ground {
     pub(super) fn new(private: Directory, config: PathBuf, connect_timeout: Duration) -> Self {
-        Self {
-            directory: private.path().to_path_buf(),
-            config,
-            connect_timeout,
-            _private: private,
-        }
+        Self { directory: private.path().to_path_buf(), config, connect_timeout, _private: private }
     }
 }
 
@@ -93,12 +85,7 @@ impl Link {
         let alive = Arc::new(AtomicBool::new(true));
         let hold = tokio::spawn(hold(client, Arc::clone(&alive)));
         let session = Session::resume_mux(socket.clone().into_boxed_path(), None);
-        Ok(Self {
-            session,
-            socket,
-            alive,
-            hold,
-        })
+        Ok(Self { session, socket, alive, hold })
     }
 
     /// The path for another socket of this connection.
@@ -119,12 +106,13 @@ impl Link {
 
     /// Ends the master, and with it everything that goes over it.
     pub(super) async fn end(&self) {
-        if self.is_alive() {
+        self.hold.abort();
+        // From now on nobody is to take it for a connection, whether the master has ended yet or not.
+        if self.alive.swap(false, Ordering::AcqRel) {
             let socket = self.socket.clone();
             // A master that does not listen ends for want of clients.
             let _ = tokio::task::spawn_blocking(move || directory::end_master(&socket)).await;
         }
-        self.hold.abort();
     }
 }
 
@@ -146,15 +134,10 @@ fn local(text: String) -> Refusal {
 }
 
 /// Starts the master and waits until it has logged in and gone to the background.
-async fn start_master(
-    ground: &Ground,
-    target: &Target,
-    socket: &Path,
-    kinds: Option<&str>,
-) -> Result<(), Refusal> {
+async fn start_master(ground: &Ground, target: &Target, socket: &Path, kinds: Option<&str>) -> Result<(), Refusal> {
     let log = socket.with_extension("log");
-    let log_file = std::fs::File::create(&log)
-        .map_err(|error| local(format!("cannot write {}: {error}", log.display())))?;
+    let log_file =
+        std::fs::File::create(&log).map_err(|error| local(format!("cannot write {}: {error}", log.display())))?;
     let mut command = Command::new("ssh");
     command
         .arg("-E")
@@ -200,8 +183,7 @@ async fn understand(ground: &Ground, target: &Target, said: &str) -> Refusal {
         // A jump host's own words do not reach the log of a master.
         match look(ground, target, &[]).await {
             Ok(look) if look.line.is_none() => match classify::failure(&look.log, target) {
-                Failure::UnknownKey => Failure::KeyOfJump(look.log),
-                Failure::ChangedKey { .. } => Failure::KeyOfJump(look.log),
+                Failure::UnknownKey | Failure::ChangedKey { .. } => Failure::KeyOfJump(look.log),
                 other => other,
             },
             Ok(_) | Err(_) => first,

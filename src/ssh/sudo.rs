@@ -49,9 +49,9 @@ impl Rise {
         };
         let rise = match self {
             Self::Quiet => format!("echo {token}-sudo; exec sudo -n -H sh -s"),
-            Self::Ask => format!(
-                "echo {token}-sudo; exec sudo -S -H -p {token}-prompt sh -c \"echo {token}-root; exec sh -s\""
-            ),
+            Self::Ask => {
+                format!("echo {token}-sudo; exec sudo -S -H -p {token}-prompt sh -c \"echo {token}-root; exec sh -s\"")
+            }
             Self::Never => format!("echo {token}-user"),
         };
         format!("sh -c 'LC_ALL=C; export LC_ALL; if [ \"$(id -u)\" = 0 ]; then {root}; fi; {rise}'")
@@ -80,10 +80,7 @@ pub(super) struct Password {
 
 impl Passwords {
     pub(super) fn new(ask: Option<SudoPassword>) -> Self {
-        Self {
-            ask,
-            known: Mutex::default(),
-        }
+        Self { ask, known: Mutex::default() }
     }
 
     /// The password to try on a node; none where it was refused before.
@@ -120,10 +117,7 @@ impl Passwords {
     async fn question(&self, node: &str) -> Option<SecretString> {
         let ask = self.ask.clone()?;
         let node = node.to_owned();
-        tokio::task::spawn_blocking(move || ask(&node))
-            .await
-            .ok()
-            .flatten()
+        tokio::task::spawn_blocking(move || ask(&node)).await.ok().flatten()
     }
 }
 
@@ -143,10 +137,7 @@ mod tests {
             count.fetch_add(1, Ordering::Relaxed);
             Some(SecretString::from(format!("for {node}")))
         })));
-        assert_eq!(
-            passwords.get("nuc1").await.unwrap().secret.expose_secret(),
-            "for nuc1"
-        );
+        assert_eq!(passwords.get("nuc1").await.unwrap().secret.expose_secret(), "for nuc1");
         let second = passwords.get("nuc2").await.unwrap();
         assert_eq!(second.secret.expose_secret(), "for nuc1");
         assert!(!second.own);

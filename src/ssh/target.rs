@@ -134,11 +134,7 @@ impl Target {
 }
 
 /// The text of the generated configuration.
-pub(super) fn config(
-    ssh: &Ssh,
-    policy: &HostKeyPolicy,
-    connect_timeout: Duration,
-) -> Result<String, TransportError> {
+pub(super) fn config(ssh: &Ssh, policy: &HostKeyPolicy, connect_timeout: Duration) -> Result<String, TransportError> {
     let mut text = String::from("Host *\n");
     // The nodes' own keys are always checked strictly (see `arguments`); this is for a jump host on the way.
     let jump_keys = match policy {
@@ -156,10 +152,7 @@ pub(super) fn config(
     }
     match &ssh.config {
         Some(file) if !is_tilde(file) && !file.exists() => {
-            return Err(TransportError::Local(format!(
-                "the ssh configuration {} does not exist",
-                file.display()
-            )));
+            return Err(TransportError::Local(format!("the ssh configuration {} does not exist", file.display())));
         }
         Some(file) => {
             let _ = writeln!(text, "Include {}", quoted(file)?);
@@ -176,9 +169,8 @@ fn quoted(path: &Path) -> Result<String, TransportError> {
     let path = if is_tilde(path) {
         path.to_path_buf()
     } else {
-        std::path::absolute(path).map_err(|error| {
-            TransportError::Local(format!("the path {}: {error}", path.display()))
-        })?
+        std::path::absolute(path)
+            .map_err(|error| TransportError::Local(format!("the path {}: {error}", path.display())))?
     };
     let text = path.to_string_lossy();
     if text.contains(['"', '\n', '%']) {
@@ -199,12 +191,7 @@ mod tests {
 
     #[test]
     fn the_users_file_comes_after_ours() {
-        let text = config(
-            &Ssh::default(),
-            &HostKeyPolicy::Strict,
-            Duration::from_secs(10),
-        )
-        .unwrap();
+        let text = config(&Ssh::default(), &HostKeyPolicy::Strict, Duration::from_secs(10)).unwrap();
         let ours = text.find("StrictHostKeyChecking yes").unwrap();
         assert!(ours < text.find("Include ~/.ssh/config").unwrap());
         assert!(text.contains("ConnectTimeout 10\n"));
@@ -212,10 +199,7 @@ mod tests {
 
     #[test]
     fn a_known_hosts_path_with_a_space_is_quoted() {
-        let ssh = Ssh {
-            known_hosts: Some("/home/me/my keys".into()),
-            ..Ssh::default()
-        };
+        let ssh = Ssh { known_hosts: Some("/home/me/my keys".into()), ..Ssh::default() };
         let text = config(&ssh, &HostKeyPolicy::AcceptNew, Duration::ZERO).unwrap();
         assert!(text.contains("UserKnownHostsFile \"/home/me/my keys\"\n"));
         assert!(text.contains("ConnectTimeout 1\n"));
@@ -224,14 +208,8 @@ mod tests {
 
     #[test]
     fn a_missing_config_file_is_said() {
-        let ssh = Ssh {
-            config: Some("/nonexistent/ssh_config".into()),
-            ..Ssh::default()
-        };
+        let ssh = Ssh { config: Some("/nonexistent/ssh_config".into()), ..Ssh::default() };
         let error = config(&ssh, &HostKeyPolicy::Strict, Duration::ZERO).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the ssh configuration /nonexistent/ssh_config does not exist"
-        );
+        assert_eq!(error.to_string(), "the ssh configuration /nonexistent/ssh_config does not exist");
     }
 }

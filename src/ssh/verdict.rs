@@ -53,28 +53,19 @@ pub(super) fn incomplete(host: String, exec: &Exec<'_>, outcome: &Outcome) -> Ve
     }
     Verdict::Error(TransportError::NoShell {
         host,
-        detail: last_line(&stderr)
-            .or_else(|| last_line(&stdout))
-            .unwrap_or("it ended without a word")
-            .to_owned(),
+        detail: last_line(&stderr).or_else(|| last_line(&stdout)).unwrap_or("it ended without a word").to_owned(),
     })
 }
 
 fn sudo_said(host: String, rise: Rise, said: &str) -> Verdict {
     // "a password is required" (sudo), "interactive authentication is required" (sudo-rs)
-    if rise == Rise::Quiet
-        && (said.contains("password is required") || said.contains("authentication is required"))
-    {
+    if rise == Rise::Quiet && (said.contains("password is required") || said.contains("authentication is required")) {
         return Verdict::WantsPassword(said.to_owned());
     }
     if said.contains("incorrect password") || said.contains("incorrect authentication") {
         return Verdict::WrongPassword;
     }
-    let detail = if said.contains("not found") {
-        "sudo is not installed".into()
-    } else {
-        said.to_owned()
-    };
+    let detail = if said.contains("not found") { "sudo is not installed".into() } else { said.to_owned() };
     Verdict::Error(TransportError::SudoRefused { host, detail })
 }
 

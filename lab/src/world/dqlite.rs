@@ -125,11 +125,17 @@ impl World {
         true
     }
 
-    /// The machine that serves dqlite with a majority at `address`, seen from `from`.
+    /// The machine that serves dqlite with a majority at `address`, seen from `from`: it listens there, and both hold the
+    /// same dqlite certificate, without which TLS ends the connection.
     fn answering_at(&self, from: &str, address: &str) -> Option<String> {
         let host = address.rsplit_once(':')?.0;
         let peer = self.order.iter().find(|name| self.machines[*name].spec.address.to_string() == host)?;
-        (self.reach(from, peer) && self.dqlite_up(peer) && self.quorum(peer)).then(|| peer.clone())
+        let own = self.machines[peer].microk8s.as_ref()?.member;
+        let listens = self.cluster_of(peer)?.member(own?)?.address == address;
+        let certificate = |name: &str| self.machines.get(name)?.text(&format!("{BACKEND}/cluster.crt"));
+        let trusted = certificate(from) == certificate(peer);
+        (listens && trusted && self.reach(from, peer) && self.dqlite_up(peer) && self.quorum(peer))
+            .then(|| peer.clone())
     }
 
     fn follow_update(&mut self, name: &str) {

@@ -17,7 +17,8 @@ pub enum FaultKind {
     MetallbEndlessLoop,
     /// Some pod named `speaker…` is in the cluster, so that the addon counts as enabled though nothing is installed.
     MetallbStickyEnabled,
-    /// The first node is delivered anew, under its old name and address, while the others still hold the cluster.
+    /// The first node is delivered anew, under its old name and address, while the others still hold the cluster. It takes
+    /// effect when it is injected into a running world; in a configuration it does nothing.
     FirstNodeReinstalled,
     /// A machine already belongs to somebody's cluster.
     ForeignCluster,

@@ -114,7 +114,8 @@ impl World {
         let routes = self.clusters.values().flat_map(|cluster| cluster.kubernetes.routes());
         let mut found = Vec::new();
         for route in routes {
-            let ports: Vec<u16> = route.ports.iter().filter(|port| port.protocol == "TCP").map(|port| port.port).collect();
+            let ports: Vec<u16> =
+                route.ports.iter().filter(|port| port.protocol == "TCP").map(|port| port.port).collect();
             found.extend(route.addresses.iter().copied().filter(on_network).map(|address| (address, ports.clone())));
         }
         found
