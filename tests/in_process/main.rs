@@ -1,0 +1,13 @@
+//! homeprov's engine on the simulated homelab, in one process: no ssh, no namespaces, and tokio's paused clock, so that
+//! an hour of the homelab is a moment here.
+
+mod adapter;
+mod converge;
+mod homelab;
+mod jobs;
+mod kubernetes;
+mod playbook_steps;
+mod probe;
+mod rust_steps;
+mod session;
+mod shell;
