@@ -2,7 +2,9 @@
 //! an hour of the homelab is a moment here.
 
 mod adapter;
+mod changes;
 mod converge;
+mod faults;
 mod homelab;
 mod jobs;
 mod kubernetes;
@@ -11,3 +13,4 @@ mod probe;
 mod rust_steps;
 mod session;
 mod shell;
+mod verify;
