@@ -165,7 +165,8 @@ impl<'a> Run<'a> {
                 }
                 Next::Wait(left) => {
                     self.tell_waiting(&key, pending, left);
-                    waits.insert(pending.place.clone());
+                    // A serial step looks at other nodes, too: the seed lists the members.
+                    waits.insert(if serial { Place::Cluster } else { pending.place.clone() });
                 }
                 Next::Fail(code, reason, output) => self.fail(step, key, code, &reason, output),
                 Next::Nothing => continue,
@@ -265,7 +266,8 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.observe(&BTreeSet::from([key.1])).await;
+        let place = if is_serial(step) { Place::Cluster } else { key.1 };
+        self.observe(&BTreeSet::from([place])).await;
     }
 
     /// Observes places: nodes alone where only nodes are meant, everything for the cluster. The API is read either way.

@@ -17,7 +17,7 @@ use super::disk_files::DiskFiles;
 use super::homelab::{Homelab, programs};
 use super::node::Node;
 use super::wire::{self, Call, kind};
-use super::{BASE, INSIDE, control, inventory, network, relay};
+use super::{BASE, INSIDE, control, inventory, isolate, network, relay};
 use crate::world::{Config, Exec, Fault, FaultKind, Os, World};
 
 /// Runs the lab inside its namespaces; returns the command's exit code.
@@ -44,6 +44,7 @@ pub fn main(run: &Run) -> Result<u8> {
     }
     let mut nodes = Vec::new();
     for machine in world.machines() {
+        anyhow::ensure!(!isolate::interrupted(), "interrupted");
         let disk = Disk::new(machine.name());
         let key = disk.login(run.login, noisy.as_deref() == Some(machine.name()), &authorized)?;
         let mut node = Node::new(machine.name(), machine.spec.address, key);
@@ -131,7 +132,9 @@ async fn live(
 /// Runs the command with this process' own input and output.
 async fn command(run: &Run, inventory: &Path, socket: &Path) -> Result<u8> {
     let home = Path::new(BASE).join("controller/home");
+    let temporary = Path::new(BASE).join("tmp");
     fs::create_dir_all(&home)?;
+    fs::create_dir_all(&temporary)?;
     let mut command = tokio::process::Command::new(&run.command[0]);
     command
         .args(&run.command[1..])
@@ -140,10 +143,12 @@ async fn command(run: &Run, inventory: &Path, socket: &Path) -> Result<u8> {
         .env("HOME", &home)
         .env("XDG_STATE_HOME", home.join(".local/state"))
         .env("XDG_RUNTIME_DIR", &home)
-        .env("TMPDIR", "/tmp");
+        // What is forgotten there goes with the lab.
+        .env("TMPDIR", &temporary);
     if run.login == Login::SudoPassword {
         command.env("LAB_SUDO_PASSWORD_FILE", Path::new(BASE).join("controller/sudo-password"));
     }
+    anyhow::ensure!(!isolate::interrupted(), "interrupted");
     let status = command.spawn().with_context(|| format!("starting {}", run.command[0]))?.wait().await?;
     let signal = std::os::unix::process::ExitStatusExt::signal(&status);
     let code = status.code().or(signal.map(|signal| 128 + signal)).unwrap_or(1);

@@ -42,7 +42,7 @@ const HIDDEN: [&str; 20] = [
 /// The home directory's owner where one does not log in as root.
 pub const USER: &str = "lab";
 /// That user's password for sudo.
-pub const PASSWORD: &str = "lab";
+pub const PASSWORD: &str = "open-sesame";
 
 /// A node's disk.
 #[derive(Debug, Clone)]
@@ -222,9 +222,9 @@ fn remove(path: &Path) -> Result<()> {
 const SSHD: &str = "HostKey /etc/ssh/ssh_host_ed25519_key\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n\
 KbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nUseDNS no\nPrintMotd no\nPidFile none\nMaxStartups 100\n";
 
-/// `lab`, SHA-512.
+/// [`PASSWORD`], SHA-512.
 const PASSWORD_HASH: &str =
-    "$6$Sq9dWqMRqnON1Hv3$vXWyWc7B/Du3hryzvWUnedeS5WVTtVu3jf08iz7AsYxnfXPmraraC0t9gBWezbdEaUSanPjAAj6qJsX7czogu0";
+    "$6$40W48w7LO5Olv5np$hlYzAbantgA19fxYo5unsSrz8lKpo80RbbohJUR/RUcBbaVTNpbUg9puueH8eF9xJLQ3XVy0j6jVrTxyJZFUA.";
 
 const NOISY: &str = "#!/bin/bash\necho 'Welcome! 3 updates can be applied immediately.'\nprintf 'bell \\a and a line without an end'\n\
 echo 'and a complaint' >&2\n/bin/bash \"$@\"\nstatus=$?\necho 'Goodbye.'\nexit $status\n";

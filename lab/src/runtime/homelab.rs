@@ -16,6 +16,9 @@ use crate::world::{Notice, World};
 /// How often the world's time is let on.
 const BEAT: Duration = Duration::from_millis(10);
 
+/// The node's first process, and whether its cable is plugged in.
+type Cable = (i32, bool);
+
 /// The homelab.
 pub struct Homelab {
     world: Mutex<World>,
@@ -63,7 +66,7 @@ impl Homelab {
     pub async fn keep(self: Arc<Self>) {
         let mut open = listeners::Open::default();
         let mut announced = pool::Announced::default();
-        let mut cables: BTreeMap<String, bool> = BTreeMap::new();
+        let mut cables = BTreeMap::new();
         loop {
             if let Err(error) = self.look(&mut open, &mut announced, &mut cables) {
                 eprintln!("homeprov-lab: {error:#}");
@@ -77,7 +80,7 @@ impl Homelab {
         self: &Arc<Self>,
         open: &mut listeners::Open,
         announced: &mut pool::Announced,
-        cables: &mut BTreeMap<String, bool>,
+        cables: &mut BTreeMap<String, Cable>,
     ) -> Result<()> {
         let notices = self.world().take_notices();
         for notice in notices {
@@ -92,10 +95,12 @@ impl Homelab {
             if node.on() {
                 node.show(machine)?;
             }
-            let connected = machine.connected;
-            if cables.insert(name.clone(), connected).unwrap_or(true) != connected && node.on() {
-                network::carry(node.address, connected)?;
+            // Switching on plugs a new cable in.
+            let cable = (node.pid, machine.connected);
+            if node.on() && *cables.get(name).unwrap_or(&(node.pid, true)) != cable {
+                network::carry(node.address, machine.connected)?;
             }
+            cables.insert(name.clone(), cable);
         }
         listeners::keep(self, open)?;
         pool::keep(self, announced)

@@ -1,6 +1,7 @@
 //! The outer namespaces: mounts, network and processes of the lab end with its first process.
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 use nix::mount::{MsFlags, mount};
@@ -12,6 +13,20 @@ use nix::unistd::{ForkResult, fork};
 
 use super::BASE;
 
+/// Whether somebody pressed Ctrl-C.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// What a shell reports of a command that was interrupted.
+const INTERRUPT_CODE: u8 = 130;
+
+/// Whether the lab was interrupted: one that is still being built ends then, one that runs leaves it to its command.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+extern "C" fn note_interrupt(_: libc::c_int) {
+    INTERRUPTED.store(true, Ordering::Relaxed);
+}
+
 /// Runs `inside` as the first process of fresh mount, network and process namespaces and returns its exit code.
 /// When this process dies, however it dies, the kernel ends everything in there.
 pub fn isolated(inside: impl FnOnce() -> Result<u8>) -> Result<ExitCode> {
@@ -21,7 +36,12 @@ pub fn isolated(inside: impl FnOnce() -> Result<u8>) -> Result<ExitCode> {
     match unsafe { fork() }.context("forking")? {
         ForkResult::Child => {
             prctl::set_pdeathsig(Signal::SIGKILL)?;
+            // SAFETY: storing to an atomic is all the handler does.
+            unsafe { signal(Signal::SIGINT, SigHandler::Handler(note_interrupt)) }?;
             let code = prepare().and_then(|()| inside()).unwrap_or_else(|error| {
+                if interrupted() {
+                    return INTERRUPT_CODE;
+                }
                 eprintln!("homeprov-lab: {error:#}");
                 1
             });

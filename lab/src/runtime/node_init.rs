@@ -15,7 +15,8 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use serde::{Deserialize, Serialize};
 
 use super::INSIDE;
-use super::units::Units;
+use super::unit_commands;
+use super::units::{Units, locked};
 use super::wire::{self, Call, kind};
 
 /// What a node is told about itself.
@@ -34,6 +35,8 @@ pub struct NodeConfig {
 /// Boots the node and never returns but with an error.
 pub fn main(config: &str) -> Result<()> {
     let config: NodeConfig = serde_json::from_str(config)?;
+    // A node is no part of the terminal the lab was started on: Ctrl-C there is for the command only.
+    nix::unistd::setsid()?;
     let root = Path::new(&config.root);
     mounts(root, &config)?;
     enter(root)?;
@@ -51,12 +54,8 @@ pub fn main(config: &str) -> Result<()> {
     fs::write("/run/booted", b"")?;
     loop {
         match waitpid(None, None) {
-            Ok(WaitStatus::Exited(pid, status)) => {
-                units.lock().map(|mut units| units.ended(pid.as_raw(), status)).unwrap_or(())
-            }
-            Ok(WaitStatus::Signaled(pid, signal, _)) => {
-                units.lock().map(|mut units| units.ended(pid.as_raw(), 128 + signal as i32)).unwrap_or(())
-            }
+            Ok(WaitStatus::Exited(pid, status)) => locked(&units).ended(pid.as_raw(), status),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => locked(&units).ended(pid.as_raw(), 128 + signal as i32),
             Ok(_) => {}
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
@@ -140,13 +139,16 @@ fn serve(units: Arc<Mutex<Units>>) -> Result<()> {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666))?;
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let Ok((_, payload)) = wire::read(&mut stream) else { continue };
-            let Ok(call) = serde_json::from_slice::<Call>(&payload) else { continue };
-            let Ok(mut units) = units.lock() else { return };
-            let (out, err, status) = units.answer(&call.argv);
-            let _ = wire::write(&mut stream, kind::OUT, out.as_bytes());
-            let _ = wire::write(&mut stream, kind::ERR, err.as_bytes());
-            let _ = wire::write(&mut stream, kind::EXIT, status.to_string().as_bytes());
+            let units = Arc::clone(&units);
+            // Stopping a unit takes its time; nobody else waits for it.
+            std::thread::spawn(move || {
+                let Ok((_, payload)) = wire::read(&mut stream) else { return };
+                let Ok(call) = serde_json::from_slice::<Call>(&payload) else { return };
+                let (out, err, status) = unit_commands::answer(&units, &call.argv);
+                let _ = wire::write(&mut stream, kind::OUT, out.as_bytes());
+                let _ = wire::write(&mut stream, kind::ERR, err.as_bytes());
+                let _ = wire::write(&mut stream, kind::EXIT, status.to_string().as_bytes());
+            });
         }
     });
     Ok(())

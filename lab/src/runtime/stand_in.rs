@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::wire::{self, Call, kind};
-use super::{INSIDE, units};
+use super::{INSIDE, unit_commands};
 
 /// The programs that are stand-ins, by the path they have on a node.
 pub const PROGRAMS: [&str; 11] = [
@@ -44,7 +44,7 @@ pub fn main(name: &str) -> u8 {
 fn call(name: &str) -> std::io::Result<u8> {
     let argv: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let mut socket = "world.sock";
-    if name == "systemd-run" || (name == "systemctl" && units::concerns(&argv)) {
+    if name == "systemd-run" || (name == "systemctl" && unit_commands::concerns(&argv)) {
         socket = "init.sock";
     }
     let mut stdin = Vec::new();

@@ -148,7 +148,8 @@ fn operate(world: &mut World, call: &mut Call, verb: &str, units: &[String]) -> 
     let mut status = 0;
     for name in units {
         let Some(found) = unit(world.machine(&machine), name) else {
-            call.complain(format!("Failed to {verb} {name}: Unit {name} not found."));
+            let lacks = if verb == "stop" { "loaded" } else { "found" };
+            call.complain(format!("Failed to {verb} {name}: Unit {name} not {lacks}."));
             status = 5;
             continue;
         };
