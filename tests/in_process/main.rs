@@ -8,6 +8,7 @@ mod faults;
 mod homelab;
 mod jobs;
 mod kubernetes;
+mod plan;
 mod playbook_steps;
 mod probe;
 mod rust_steps;
