@@ -7,13 +7,16 @@ use homeprov::ssh::Purpose;
 use homeprov_lab::world::Os;
 
 use super::session::House;
-use super::verify::problems;
+use super::verify::{problems, tokens};
 
 /// Brings a house up, and again.
 async fn converges(house: &House) {
     let first = house.up().await;
     assert_eq!(first.outcome.code, ExitCode::Done, "{:?}\n{}", first.outcome, first.tail());
     assert_eq!(problems(house), Vec::<String>::new());
+    for node in &house.inventory.nodes {
+        assert_eq!(house.lab.with(|world| tokens(world, &node.name)), Vec::<String>::new(), "{}", node.name);
+    }
     assert!(first.took < Duration::from_secs(900), "it took {:?}", first.took);
 
     let second = house.up().await;

@@ -11,6 +11,7 @@ mod kubernetes;
 mod plan;
 mod playbook_steps;
 mod probe;
+mod property;
 mod rust_steps;
 mod session;
 mod shell;

@@ -31,14 +31,19 @@ fn get(world: &mut World, machine: &str, path: &str) -> Value {
 fn machine(world: &World, inventory: &Inventory, node: &Node) -> Vec<String> {
     let machine = world.machine(&node.name);
     let wrong = |what: &str| format!("{}: {what}", node.name);
-    let Some(microk8s) = machine.microk8s.as_ref().filter(|_| machine.powered && machine.connected) else {
+    if !machine.powered || !machine.connected || !machine.has_microk8s() {
         return vec![wrong("is off, cut off, or without MicroK8s")];
-    };
+    }
     let snap = &machine.snapd.snaps["microk8s"];
     let held = machine.snapd.holds.contains_key("microk8s") || machine.snapd.settings.contains_key("refresh.hold");
     let cluster = world.cluster_of(&node.name).map(|cluster| cluster.id);
     let first = world.cluster_of(&inventory.nodes[0].name).map(|cluster| cluster.id);
-    let tokens = machine.files().read(&format!("{DATA}/credentials/cluster-tokens.txt")).unwrap_or_default();
+    let now = world.machine_clock(&node.name).as_second();
+    // A run that was killed leaves a token behind; it must run out by itself.
+    let short = |token: &String| {
+        token.split_once('|').is_some_and(|(_, end)| end.parse::<i64>().is_ok_and(|end| end <= now + 600))
+    };
+    let tokens = tokens(world, &node.name);
     let alone = inventory.nodes.len() == 1;
     let checks = [
         (machine.hostname == node.name, "has another host name"),
@@ -46,13 +51,19 @@ fn machine(world: &World, inventory: &Inventory, node: &Node) -> Vec<String> {
         (held, "is refreshed at any time"),
         (cluster.is_some() && cluster == first, "is in another cluster than the first node"),
         (machine.is_worker() == (node.role == homeprov::inventory::Role::Worker), "has the wrong role"),
-        (microk8s.kubelet_ready, "has no kubelet that reports"),
         (!machine.locked("join-in-progress"), "is left in the middle of a join"),
         (alone || machine.locked("no-cert-reissue"), "would have its certificates made anew"),
-        (tokens.is_empty(), "accepts a join token"),
+        (tokens.iter().all(short), "accepts a join token for more than ten minutes"),
         (machine.files().exists("/var/lib/homeprov/identity"), "does not know its cluster"),
     ];
     checks.iter().filter(|(holds, _)| !holds).map(|(_, what)| wrong(what)).collect()
+}
+
+/// The join tokens a machine holds, with the moment each runs out.
+pub fn tokens(world: &World, machine: &str) -> Vec<String> {
+    let text =
+        world.machine(machine).files().read(&format!("{DATA}/credentials/cluster-tokens.txt")).unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
 }
 
 fn members(world: &World, inventory: &Inventory) -> Vec<String> {
