@@ -201,6 +201,7 @@ impl<'a> Run<'a> {
             step: step.clone(),
             place: pending.place.clone(),
             turn: Arc::clone(&self.turn),
+            state: self.session.state.clone(),
         }));
     }
 
@@ -295,10 +296,10 @@ impl<'a> Run<'a> {
     }
 
     async fn look(&mut self, names: &[String]) {
-        let Session { inventory, recipe, transport, .. } = self.session;
+        let Session { inventory, recipe, transport, state, .. } = self.session;
         let before = self.facts.clone();
         self.observations += names.len();
-        self.facts.recorded_here = here::read(&inventory.cluster.name);
+        self.facts.recorded_here = here::read(state, &inventory.cluster.name);
         gather::nodes(&**transport, inventory, recipe, names, &mut self.facts).await;
         gather::cluster(&**transport, inventory, &mut self.facts).await;
         for name in names {
