@@ -1,4 +1,5 @@
-PATH="${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
+# Not the login's: it may hold folders that are not root's alone.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin
 LC_ALL=C
 export PATH LC_ALL
 umask 022

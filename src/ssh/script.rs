@@ -12,7 +12,7 @@ use secrecy::zeroize::Zeroizing;
 
 use super::transport::{Program, Purpose, Script};
 
-/// Sets the surroundings every section runs in: PATH with `/snap/bin`, plain C texts, a sane umask.
+/// Sets the surroundings every section runs in: a PATH of its own with `/snap/bin`, plain C texts, a sane umask.
 const PREAMBLE: &str = include_str!("preamble.sh");
 /// Longer shell texts do not fit into one argument (`MAX_ARG_STRLEN` of Linux is 128 KiB).
 const LONGEST_ARGUMENT: usize = 100 * 1024;
