@@ -5,6 +5,7 @@
 
 mod classify;
 mod connect;
+mod connector;
 mod directory;
 mod exec;
 mod forward;

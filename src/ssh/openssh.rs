@@ -172,8 +172,10 @@ impl Transport for OpenSsh {
         {
             return Ok(client.clone());
         }
-        let client = forward::client(&config, socket).map_err(|error| node.bad_answer(error))?;
-        *kept = Some((kubeconfig.clone(), client.clone()));
+        // What is wrong may quote the credentials again.
+        let unusable = |_| node.bad_answer("its kubeconfig's credentials cannot be used");
+        let (client, answered) = forward::client(&config, socket).await.map_err(unusable)?;
+        *kept = answered.then(|| (kubeconfig.clone(), client.clone()));
         Ok(client)
     }
 
