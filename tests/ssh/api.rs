@@ -68,6 +68,7 @@ async fn serve(
     connections: Arc<AtomicUsize>,
     requests: UnboundedSender<String>,
 ) {
+    stream.set_nodelay(true).unwrap();
     let Ok(stream) = acceptor.accept(stream).await else { return };
     connections.fetch_add(1, Ordering::SeqCst);
     let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
