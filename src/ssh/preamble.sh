@@ -8,6 +8,11 @@ say() {
   printf '\n%s %s\n' "$homeprov_marker" "$1"
   printf '\n%s %s\n' "$homeprov_marker" "$1" >&2
 }
+# Seconds since the machine's boot, for the frames: whether a section took as long as its limit.
+clock() {
+  uptime=
+  read -r uptime rest </proc/uptime
+} 2>/dev/null
 limited() {
   if command -v timeout >/dev/null 2>&1; then
     timeout -k 2 "$@"

@@ -43,9 +43,9 @@ pub fn render(script: &Script, marker: &str) -> Result<Zeroizing<String>, NulByt
     });
     for section in &script.sections {
         let seconds = whole_seconds(section.limit);
-        text.push_str("say begin\n");
+        text.push_str("clock; say \"begin $uptime\"\n");
         push_program(&mut text, &section.program, seconds)?;
-        text.push_str("say \"end $?\"\n");
+        text.push_str("status=$?; clock; say \"end $status $uptime\"\n");
     }
     text.push_str("say done\n}\nhomeprov\n");
     Ok(text)
