@@ -1,9 +1,9 @@
 //! Reads the answers of an exec out of what came back on its two streams.
 //!
 //! Both streams carry the same frames: `MARKER hello`, then per section `MARKER begin UPTIME` and `MARKER end STATUS
-//! UPTIME`, then `MARKER done`, each on a line of its own. The marker is random and made for one exec, and no section is told it, so
-//! whatever a login shell prints around the frames, and whatever a section prints inside of them, is taken for
-//! what it is.
+//! UPTIME`, then `MARKER done`, each on a line of its own. The marker is random and made for one exec, and no section
+//! is told it, so whatever a login shell prints around the frames, and whatever a section prints inside of them, is
+//! taken for what it is.
 
 use std::time::{Duration, Instant};
 

@@ -42,7 +42,7 @@ impl std::fmt::Debug for HostKeyPolicy {
 /// A host key that is in no known-hosts file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownHostKey {
-    /// The node's name in the inventory.
+    /// The node's name in the inventory, or `the jump host to NAME`.
     pub node: String,
     /// Host and port it was offered at.
     pub host: String,
@@ -53,9 +53,9 @@ pub struct UnknownHostKey {
 }
 
 /// The script ssh asks for known keys. `$1` is where the key is written down, `$2` the pinned fingerprint or `-`; the
-/// rest are ssh's tokens `%I %H %t %K %f`. A key of that fingerprint is known, whatever the host is called.
+/// rest are ssh's tokens `%I %H %t %K %f %n %p %r`. A key of that fingerprint is known, whatever the host is called.
 const KEYS_SCRIPT: &str = r#"[ "$3" = HOSTNAME ] || exit 0
-printf '%s %s %s\n' "$4" "$5" "$6" >"$1"
+printf '%s %s %s\n%s\n%s\n%s\n' "$4" "$5" "$6" "$8" "$9" "${10}" >"$1"
 [ "$7" != "$2" ] || printf '* %s %s\n' "$5" "$6"
 "#;
 
@@ -64,11 +64,15 @@ pub(super) fn write_keys_script(directory: &Path) -> std::io::Result<()> {
     std::fs::write(directory.join("keys.sh"), KEYS_SCRIPT)
 }
 
-fn keys_command(target: &Target, directory: &Path) -> OsString {
+/// The value of `KnownHostsCommand` that has the key written to `INDEX.EXTENSION`.
+fn keys_command(target: &Target, directory: &Path, pin: &str, extension: &str) -> String {
+    let (directory, index) = (directory.display(), target.index);
+    format!("/bin/sh {directory}/keys.sh {directory}/{index}.{extension} {pin} %I %H %t %K %f %n %p %r")
+}
+
+fn keys_argument(target: &Target, directory: &Path) -> OsString {
     let pin = fingerprint_pin(target).unwrap_or("-");
-    let directory = directory.display();
-    format!("KnownHostsCommand=/bin/sh {directory}/keys.sh {directory}/{}.key {pin} %I %H %t %K %f", target.index)
-        .into()
+    format!("KnownHostsCommand={}", keys_command(target, directory, pin, "key")).into()
 }
 
 fn fingerprint_pin(target: &Target) -> Option<&str> {
@@ -83,7 +87,7 @@ pub(super) fn pin_arguments(target: &Target, directory: &Path) -> Result<Vec<OsS
     let mut arguments: Vec<OsString> = vec!["-o".into(), "GlobalKnownHostsFile=/dev/null".into()];
     if fingerprint_pin(target).is_some() {
         arguments.extend(["-o".into(), "UserKnownHostsFile=/dev/null".into()]);
-        arguments.extend(["-o".into(), keys_command(target, directory)]);
+        arguments.extend(["-o".into(), keys_argument(target, directory)]);
         return Ok(arguments);
     }
     let file = directory.join(format!("{}.pin", target.index));
@@ -101,11 +105,13 @@ pub(super) fn pin_arguments(target: &Target, directory: &Path) -> Result<Vec<OsS
 pub(super) struct Look {
     /// The key offered, as a line of a known-hosts file; none when it did not come that far.
     pub line: Option<String>,
+    /// The last jump host that offered a key, and that key, as such a line.
+    pub hop: Option<(Target, String)>,
     /// What ssh and the jump hosts wrote.
     pub log: String,
 }
 
-/// Tries once more, without a login, to see the key offered and what the jump hosts say.
+/// Tries once more, without a login, to see the key offered and what the jump hosts say and offer.
 pub(super) async fn look(
     target: &Target,
     config: &Path,
@@ -113,22 +119,44 @@ pub(super) async fn look(
     extra: &[OsString],
     limit: Duration,
 ) -> Result<Look, TransportError> {
-    let seen = directory.join(format!("{}.key", target.index));
-    let _ = std::fs::remove_file(&seen);
+    let beside = |extension: &str| directory.join(format!("{}.{extension}", target.index));
+    let (seen, seen_hop, look_config) = (beside("key"), beside("hop"), beside("look"));
+    for file in [&seen, &seen_hop] {
+        let _ = std::fs::remove_file(file);
+    }
+    // A jump host is reached with the same file, and so its key is written down as well.
+    let text = format!(
+        "Host *\n  KnownHostsCommand {}\nInclude {}\n",
+        keys_command(target, directory, "-", "hop"),
+        config.display()
+    );
+    std::fs::write(&look_config, text)
+        .map_err(|error| TransportError::Local(format!("cannot write {}: {error}", look_config.display())))?;
     let mut command = Command::new("ssh");
     // The first value given is the one that counts: the keys command comes before a pin's own.
     command
-        .args([OsString::from("-o"), keys_command(target, directory)])
+        .args([OsString::from("-o"), keys_argument(target, directory)])
         .args(pin_arguments(target, directory)?)
         .args(["-o", "ControlMaster=no", "-o", "ControlPath=none"])
         .args(["-o", "ControlPersist=no", "-o", "PreferredAuthentications=none"])
         .args(["-n", "-N"])
         .args(extra)
-        .args(target.arguments(config))
+        .args(target.arguments(&look_config))
         .args(target.destination());
     let log = run(command, None, limit).await?.1;
-    let line = std::fs::read_to_string(&seen).ok().map(|text| text.trim().to_owned());
-    Ok(Look { line, log })
+    let line = read_seen(&seen).map(|(line, _)| line);
+    let hop = read_seen(&seen_hop).and_then(|(line, rest)| {
+        let [name, port, user] = rest.try_into().ok()?;
+        Some((target.hop(name, port.parse().ok()?, user), line))
+    });
+    Ok(Look { line, hop, log })
+}
+
+/// What the keys script has written down: a line of a known-hosts file; name, port and login.
+fn read_seen(file: &Path) -> Option<(String, Vec<String>)> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let mut lines = text.lines().map(ToOwned::to_owned);
+    Some((lines.next()?, lines.collect()))
 }
 
 /// Makes the error (or the unknown key) out of a key that ssh refused.
@@ -151,6 +179,22 @@ pub(super) async fn refused(
         }
     }
     Ok(UnknownHostKey { node: target.node.clone(), host, fingerprint: offered, line: line.to_owned() })
+}
+
+/// Whether a known-hosts file has the very key of a line for its name.
+pub(super) async fn is_known(line: &str, files: &[PathBuf]) -> bool {
+    let words = |line: &str| line.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>();
+    let offered = words(line);
+    for file in files {
+        let mut command = Command::new("ssh-keygen");
+        command.arg("-F").arg(&offered[0]).arg("-f").arg(file);
+        let found = run(command, None, Duration::from_secs(5)).await.map(|(found, _)| found).unwrap_or_default();
+        // A marked line (`@revoked`) has a word more in front.
+        if found.lines().any(|known| words(known).get(1..3).is_some_and(|key| Some(key) == offered.get(1..3))) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether the key in a line has the pinned fingerprint.

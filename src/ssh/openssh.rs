@@ -54,8 +54,8 @@ pub(super) struct Shared {
     pub options: Options,
     pub events: Sink,
     pub passwords: Passwords,
-    /// Held while a question is asked, and while a known-hosts file is written.
-    pub questions: Mutex<()>,
+    /// The keys the user does not want; held while a question is asked, and while a known-hosts file is written.
+    pub declined: Mutex<Vec<String>>,
     pub through_jump: Semaphore,
     ground: Mutex<Option<Arc<Ground>>>,
 }
@@ -77,7 +77,7 @@ impl OpenSsh {
                 options,
                 events,
                 passwords,
-                questions: Mutex::new(()),
+                declined: Mutex::default(),
                 through_jump: Semaphore::new(THROUGH_JUMP),
                 ground: Mutex::new(None),
             },
@@ -110,7 +110,7 @@ impl Shared {
             return Ok(Arc::clone(ground));
         }
         let limit = self.options.connect_timeout;
-        let text = target::config(&self.inventory.ssh, &self.options.host_keys, limit)?;
+        let text = target::config(&self.inventory.ssh, limit)?;
         let made = tokio::task::spawn_blocking(move || {
             let directory = Directory::create()?;
             let config = directory.path().join("config");
