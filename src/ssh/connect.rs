@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::classify::{self, Failure};
-use super::host_key::{self, HostKeyPolicy, Look, UnknownHostKey};
+use super::host_key::{self, HostKeyPolicy, UnknownHostKey};
+use super::look::Look;
 use super::openssh::Shared;
 use super::session::{self, Ground, Link, Refusal};
 use super::target::Target;

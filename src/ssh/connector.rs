@@ -20,6 +20,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const FRESH: Duration = Duration::from_secs(5);
 
 type Stream = MaybeHttpsStream<TokioIo<UnixStream>>;
+/// When it was made, and how it went.
+type Attempt = (Instant, Result<Stream, BoxError>);
 type Connecting<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
 /// Connects to a unix socket, whatever the address.
@@ -33,8 +35,8 @@ struct Dial {
 #[derive(Clone)]
 pub(super) struct Connector {
     https: HttpsConnector<Dial>,
-    /// How that went, for the first request to find.
-    first: Arc<Mutex<Option<(Instant, Result<Stream, BoxError>)>>>,
+    /// That attempt, for the first request to find.
+    first: Arc<Mutex<Option<Attempt>>>,
     /// Whether the server answered.
     pub answered: bool,
     /// Whether it speaks HTTP/2, as it said by ALPN.

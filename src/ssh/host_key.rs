@@ -1,8 +1,7 @@
 //! Host keys: strict checks, pins, and accepting a key that is not known yet.
 //!
-//! ssh itself checks the key of every connection strictly. Only when it refuses is a second, short attempt made
-//! that cannot log in (`PreferredAuthentications=none`); its `KnownHostsCommand` writes down which key the host
-//! offers. That works through any jump host, where `ssh-keyscan` does not reach.
+//! ssh itself checks the key of every connection strictly. Only when it refuses is a second look taken (`look`), to see
+//! which key it was.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -15,6 +14,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use super::look::keys_argument;
 use super::target::Target;
 use super::transport::TransportError;
 
@@ -52,30 +52,7 @@ pub struct UnknownHostKey {
     pub line: String,
 }
 
-/// The script ssh asks for known keys. `$1` is where the key is written down, `$2` the pinned fingerprint or `-`; the
-/// rest are ssh's tokens `%I %H %t %K %f %n %p %r`. A key of that fingerprint is known, whatever the host is called.
-const KEYS_SCRIPT: &str = r#"[ "$3" = HOSTNAME ] || exit 0
-printf '%s %s %s\n%s\n%s\n%s\n' "$4" "$5" "$6" "$8" "$9" "${10}" >"$1"
-[ "$7" != "$2" ] || printf '* %s %s\n' "$5" "$6"
-"#;
-
-/// Writes the script of `KnownHostsCommand` to the private directory.
-pub(super) fn write_keys_script(directory: &Path) -> std::io::Result<()> {
-    std::fs::write(directory.join("keys.sh"), KEYS_SCRIPT)
-}
-
-/// The value of `KnownHostsCommand` that has the key written to `INDEX.EXTENSION`.
-fn keys_command(target: &Target, directory: &Path, pin: &str, extension: &str) -> String {
-    let (directory, index) = (directory.display(), target.index);
-    format!("/bin/sh {directory}/keys.sh {directory}/{index}.{extension} {pin} %I %H %t %K %f %n %p %r")
-}
-
-fn keys_argument(target: &Target, directory: &Path) -> OsString {
-    let pin = fingerprint_pin(target).unwrap_or("-");
-    format!("KnownHostsCommand={}", keys_command(target, directory, pin, "key")).into()
-}
-
-fn fingerprint_pin(target: &Target) -> Option<&str> {
+pub(super) fn fingerprint_pin(target: &Target) -> Option<&str> {
     target.pin.as_deref().map(str::trim).filter(|pin| pin.starts_with("SHA256:"))
 }
 
@@ -98,65 +75,6 @@ pub(super) fn pin_arguments(target: &Target, directory: &Path) -> Result<Vec<OsS
     arguments.extend(["-o".into(), option]);
     arguments.extend(["-o".into(), "KnownHostsCommand=none".into()]);
     Ok(arguments)
-}
-
-/// What the second attempt found out.
-#[derive(Debug)]
-pub(super) struct Look {
-    /// The key offered, as a line of a known-hosts file; none when it did not come that far.
-    pub line: Option<String>,
-    /// The last jump host that offered a key, and that key, as such a line.
-    pub hop: Option<(Target, String)>,
-    /// What ssh and the jump hosts wrote.
-    pub log: String,
-}
-
-/// Tries once more, without a login, to see the key offered and what the jump hosts say and offer.
-pub(super) async fn look(
-    target: &Target,
-    config: &Path,
-    directory: &Path,
-    extra: &[OsString],
-    limit: Duration,
-) -> Result<Look, TransportError> {
-    let beside = |extension: &str| directory.join(format!("{}.{extension}", target.index));
-    let (seen, seen_hop, look_config) = (beside("key"), beside("hop"), beside("look"));
-    for file in [&seen, &seen_hop] {
-        let _ = std::fs::remove_file(file);
-    }
-    // A jump host is reached with the same file, and so its key is written down as well.
-    let text = format!(
-        "Host *\n  KnownHostsCommand {}\nInclude {}\n",
-        keys_command(target, directory, "-", "hop"),
-        config.display()
-    );
-    std::fs::write(&look_config, text)
-        .map_err(|error| TransportError::Local(format!("cannot write {}: {error}", look_config.display())))?;
-    let mut command = Command::new("ssh");
-    // The first value given is the one that counts: the keys command comes before a pin's own.
-    command
-        .args([OsString::from("-o"), keys_argument(target, directory)])
-        .args(pin_arguments(target, directory)?)
-        .args(["-o", "ControlMaster=no", "-o", "ControlPath=none"])
-        .args(["-o", "ControlPersist=no", "-o", "PreferredAuthentications=none"])
-        .args(["-n", "-N"])
-        .args(extra)
-        .args(target.arguments(&look_config))
-        .args(target.destination());
-    let log = run(command, None, limit).await?.1;
-    let line = read_seen(&seen).map(|(line, _)| line);
-    let hop = read_seen(&seen_hop).and_then(|(line, rest)| {
-        let [name, port, user] = rest.try_into().ok()?;
-        Some((target.hop(name, port.parse().ok()?, user), line))
-    });
-    Ok(Look { line, hop, log })
-}
-
-/// What the keys script has written down: a line of a known-hosts file; name, port and login.
-fn read_seen(file: &Path) -> Option<(String, Vec<String>)> {
-    let text = std::fs::read_to_string(file).ok()?;
-    let mut lines = text.lines().map(ToOwned::to_owned);
-    Some((lines.next()?, lines.collect()))
 }
 
 /// Makes the error (or the unknown key) out of a key that ssh refused.
@@ -313,7 +231,11 @@ fn append(key: &UnknownHostKey, file: &Path) -> std::io::Result<()> {
 }
 
 /// Runs a program of OpenSSH's and gives its standard output and standard error.
-async fn run(mut command: Command, input: Option<String>, limit: Duration) -> Result<(String, String), TransportError> {
+pub(super) async fn run(
+    mut command: Command,
+    input: Option<String>,
+    limit: Duration,
+) -> Result<(String, String), TransportError> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     let missing = |error: std::io::Error| {
         TransportError::Local(if error.kind() == std::io::ErrorKind::NotFound {

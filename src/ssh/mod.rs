@@ -12,6 +12,7 @@ mod forward;
 pub mod frame;
 pub mod host_key;
 mod job;
+mod look;
 mod node;
 mod openssh;
 mod remedy;

@@ -12,14 +12,14 @@ use crate::inventory::model::Inventory;
 
 use super::directory::Directory;
 use super::frame::{RawAnswer, RawAnswers};
-use super::host_key::{self, HostKeyPolicy};
+use super::host_key::HostKeyPolicy;
 use super::job;
 use super::node::Node;
 use super::session::Ground;
 use super::sudo::{Passwords, SudoPassword};
 use super::target;
 use super::transport::{Answer, Job, JobReport, Script, SectionAnswer, Transport, TransportError};
-use super::{forward, script};
+use super::{forward, look, script};
 
 /// Connections through jump hosts being made at a time: a server drops logins when more than ten are in progress
 /// (`MaxStartups` of `sshd_config(5)`).
@@ -115,7 +115,7 @@ impl Shared {
             let directory = Directory::create()?;
             let config = directory.path().join("config");
             std::fs::write(&config, text)
-                .and_then(|()| host_key::write_keys_script(directory.path()))
+                .and_then(|()| look::write_keys_script(directory.path()))
                 .map_err(|error| TransportError::Local(format!("cannot write {}: {error}", config.display())))?;
             Ok(Arc::new(Ground::new(directory, config, limit)))
         })

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use super::classify::{self, Failure};
 use super::directory::{self, Directory};
 use super::host_key;
+use super::look;
 use super::target::Target;
 use super::transport::TransportError;
 
@@ -54,7 +55,7 @@ pub(super) enum Refusal {
     /// The host key was refused; this is the one offered.
     Key(Failure),
     /// A jump host's key was refused.
-    JumpKey(host_key::Look),
+    JumpKey(look::Look),
     /// It was cut off before the login; worth another try.
     CutOff(TransportError),
     /// The rest.
@@ -204,13 +205,9 @@ async fn understand(ground: &Ground, target: &Target, said: &str) -> Refusal {
 }
 
 /// A second look, with room for a slow jump host.
-pub(super) async fn look(
-    ground: &Ground,
-    target: &Target,
-    extra: &[OsString],
-) -> Result<host_key::Look, TransportError> {
+pub(super) async fn look(ground: &Ground, target: &Target, extra: &[OsString]) -> Result<look::Look, TransportError> {
     let limit = ground.connect_timeout * 2 + Duration::from_secs(5);
-    host_key::look(target, &ground.config, &ground.directory, extra, limit).await
+    look::look(target, &ground.config, &ground.directory, extra, limit).await
 }
 
 /// The kinds of keys to ask for so that the host offers the one whose fingerprint is pinned, if it has it at all.
