@@ -15,7 +15,9 @@ fn main() -> ExitCode {
         Command::Run(run) => requirements::check(&run).and_then(|()| isolate::isolated(|| daemon::main(&run))),
         Command::NodeInit { config } => node_init::main(&config).map(|()| ExitCode::SUCCESS),
         Command::Faults => {
-            FaultKind::all().iter().for_each(|(name, _)| println!("{name}"));
+            for (name, _) in FaultKind::all() {
+                println!("{name}");
+            }
             Ok(ExitCode::SUCCESS)
         }
         command => control::ask(&command).map(|()| ExitCode::SUCCESS),

@@ -68,7 +68,7 @@ fn a_first_node_that_was_reinstalled_is_not_joined_the_wrong_way_round() {
 
 #[test]
 fn a_machine_of_somebody_elses_cluster() {
-    tells("--nodes 3 --fault foreign-cluster", "", 5, &["nuc3", "microk8s leave"]);
+    tells("--nodes 3 --fault foreign-cluster", "", 5, &["nuc2", "microk8s leave"]);
 }
 
 #[test]

@@ -35,9 +35,9 @@ pub fn serve(lab: &Arc<Homelab>, socket: &Path) -> Result<()> {
 }
 
 fn obey(lab: &Arc<Homelab>, words: &[&str]) -> Result<String> {
-    let known = |name: &str| match lab.nodes().iter().any(|node| node.name == name) {
-        true => Ok(()),
-        false => bail!("there is no node {name}"),
+    let known = |name: &str| {
+        anyhow::ensure!(lab.nodes().iter().any(|node| node.name == name), "there is no node {name}");
+        Ok(())
     };
     match words {
         ["power-off", node] => {

@@ -1,5 +1,6 @@
 //! One node as the lab holds it: its disk, its processes, its sockets.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt as _;
@@ -30,12 +31,25 @@ pub struct Node {
     process: Option<Child>,
     /// Its first process, in the lab's own count; 0 while it is off.
     pub pid: i32,
+    /// The boot the node's files under /proc tell of.
+    shown_boot: String,
+    /// The modules under /sys.
+    shown_modules: BTreeSet<String>,
 }
 
 impl Node {
     /// A node that is off, with a disk that was made.
     pub fn new(name: &str, address: Ipv4Addr, host_key: String) -> Self {
-        Self { name: name.to_owned(), address, disk: Disk::new(name), host_key, process: None, pid: 0 }
+        Self {
+            name: name.to_owned(),
+            address,
+            disk: Disk::new(name),
+            host_key,
+            process: None,
+            pid: 0,
+            shown_boot: String::new(),
+            shown_modules: BTreeSet::new(),
+        }
     }
 
     /// Whether it is on.
@@ -106,20 +120,28 @@ impl Node {
         }
     }
 
-    /// Writes what the node sees under /proc and /sys: bound files, so their content is replaced in place. Modules show
-    /// as /sys/module/NAME; not every kernel the lab runs on has a /proc/modules to bind over.
-    pub fn show(&self, machine: &Machine) -> Result<()> {
-        let meminfo = fs::read_to_string("/proc/meminfo")?;
-        let rest: String = meminfo.lines().skip(1).map(|line| format!("{line}\n")).collect();
-        let total = format!("MemTotal:       {:>8} kB\n{rest}", machine.spec.memory_kib);
-        for module in &machine.modules {
+    /// Writes what the node sees under /proc and /sys where that has changed: bound files, so their content is replaced
+    /// in place. Modules show as /sys/module/NAME; not every kernel the lab runs on has a /proc/modules to bind over.
+    pub fn show(&mut self, machine: &Machine) -> Result<()> {
+        if self.shown_boot != machine.boot_id {
+            // Asked once a boot: nobody needs the free memory of the moment.
+            let meminfo = fs::read_to_string("/proc/meminfo")?;
+            let rest = meminfo.split_once('\n').map_or("", |(_, rest)| rest);
+            fs::write(
+                self.disk.beside("meminfo"),
+                format!("MemTotal:       {:>8} kB\n{rest}", machine.spec.memory_kib),
+            )?;
+            fs::write(self.disk.beside("boot_id"), format!("{}\n", machine.boot_id))?;
+            self.shown_boot = machine.boot_id.clone();
+        }
+        for module in machine.modules.difference(&self.shown_modules) {
             fs::create_dir_all(self.disk.beside("sys/module").join(module))?;
         }
-        for (file, text) in [("boot_id", format!("{}\n", machine.boot_id)), ("meminfo", total)] {
-            let path = self.disk.beside(file);
-            if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
-                fs::write(path, text)?;
-            }
+        for module in self.shown_modules.difference(&machine.modules) {
+            fs::remove_dir(self.disk.beside("sys/module").join(module))?;
+        }
+        if self.shown_modules != machine.modules {
+            self.shown_modules.clone_from(&machine.modules);
         }
         Ok(())
     }

@@ -13,9 +13,11 @@ pub type Said = (String, String, i32);
 
 /// Whether a call of systemctl is about a transient unit this node knows.
 pub fn concerns(argv: &[String]) -> bool {
-    let words = words(argv.get(1..).unwrap_or_default());
-    matches!(words.as_slice(), [verb, unit]
-        if ["is-active", "is-failed", "show", "stop", "kill", "reset-failed", "status"].contains(verb) && Path::new(&marker(name(unit))).exists())
+    const ABOUT_UNITS: [&str; 7] = ["is-active", "is-failed", "show", "stop", "kill", "reset-failed", "status"];
+    match words(argv.get(1..).unwrap_or_default()).as_slice() {
+        [verb, unit] => ABOUT_UNITS.contains(verb) && Path::new(&marker(name(unit))).exists(),
+        _ => false,
+    }
 }
 
 /// Answers `systemd-run …` and `systemctl …`.

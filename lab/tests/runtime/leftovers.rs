@@ -38,6 +38,11 @@ impl Machine {
 fn alive(namespaces: &BTreeSet<String>) -> BTreeSet<String> {
     let mut alive = BTreeSet::new();
     for process in fs::read_dir("/proc").unwrap().flatten() {
+        // What has ended and was not yet waited for by this machine's first process is no more.
+        let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        if stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X'])) {
+            continue;
+        }
         for kind in ["net", "mnt", "pid", "uts"] {
             let link = fs::read_link(process.path().join("ns").join(kind)).unwrap_or_default();
             alive.extend(namespaces.get(&link.to_string_lossy().into_owned()).cloned());
@@ -51,8 +56,14 @@ fn own_namespaces() -> BTreeSet<String> {
     links.map(|link| link.to_string_lossy().into_owned()).collect()
 }
 
-/// Starts a lab in a process group of its own, with things going on in it.
+/// Starts a lab in a process group of its own, with things going on in it. Its standard input ends when its end is
+/// waited for.
 fn start(script: &str) -> Running {
+    start_prepared("", script)
+}
+
+/// Like [`start`]; `prepare` is done before the lab counts as started.
+fn start_prepared(prepare: &str, script: &str) -> Running {
     let before = Machine::now();
     let script = format!(
         r#"on nuc1 'systemd-run --quiet --unit=homeprov-job sh -c "setsid sleep 3001; :"'
@@ -63,11 +74,13 @@ fn start(script: &str) -> Running {
            for process in /proc/[0-9]*; do
              for kind in net mnt pid uts; do readlink $process/ns/$kind; done
            done | sort -u
+           {prepare}
            echo complete
            {script}"#
     );
     let mut command = Lab::of(2).command(&script);
-    let mut child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut said: BTreeSet<String> = lines.take_while(|line| line != "complete").collect();
     let own = own_namespaces();
@@ -113,13 +126,13 @@ impl Drop for Running {
 
 #[test]
 fn after_its_command_has_ended() {
-    assert_eq!(start("exit 5").leaves_nothing().code(), Some(5));
+    assert_eq!(start("read -r; exit 5").leaves_nothing().code(), Some(5));
 }
 
 #[test]
 fn after_a_node_lost_its_power() {
     let lab = start(
-        "\"$LAB\" power-off nuc1; until_not pgrep -f '^sleep 3001$'; \"$LAB\" power-on nuc1; until_so on nuc1 true",
+        "read -r; \"$LAB\" power-off nuc1; until_not pgrep -f '^sleep 3001$'; \"$LAB\" power-on nuc1; until_so on nuc1 true",
     );
     assert_eq!(lab.leaves_nothing().code(), Some(0));
 }
@@ -133,7 +146,8 @@ fn after_an_interrupt_of_all_of_it() {
 
 #[test]
 fn an_interrupt_leaves_the_nodes_to_a_command_that_tidies_up() {
-    let lab = start("trap 'on nuc1 true && on nuc2 true && exit 7; exit 8' INT; while :; do sleep 0.05; done");
+    let lab =
+        start_prepared("trap 'on nuc1 true && on nuc2 true && exit 7; exit 8' INT", "while :; do sleep 0.05; done");
     killpg(lab.pid(), Signal::SIGINT).unwrap();
     assert_eq!(lab.leaves_nothing().code(), Some(7));
 }
