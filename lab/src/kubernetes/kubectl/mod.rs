@@ -98,7 +98,7 @@ impl Kubernetes {
     }
 
     fn kubectl_version(&self) -> Printed {
-        Printed::ok(format!("Client Version: {0}\nKustomize Version: v5.7.1\nServer Version: {0}\n", self.version))
+        Printed::ok(format!("Client Version: {0}\nKustomize Version: v5.8.1\nServer Version: {0}\n", self.version))
     }
 
     /// A request of `kubectl`'s own.
