@@ -6,4 +6,5 @@
 //! front around them.
 
 pub mod kubernetes;
+pub mod server;
 pub mod world;

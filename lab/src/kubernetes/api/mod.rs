@@ -94,6 +94,9 @@ impl Kubernetes {
         if let Some(answer) = self.discovery(path, &request.query) {
             return answer;
         }
+        if request.content_type.as_deref().is_some_and(|sent| sent.contains("protobuf")) {
+            return Err(Failure::unsupported_media_type("application/json, application/yaml"));
+        }
         if let Some(answer) = self.review(request) {
             return answer;
         }
