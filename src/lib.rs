@@ -13,6 +13,8 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod diagnostic;
+mod document;
 pub mod engine;
 pub mod error;
 pub mod facts;

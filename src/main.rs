@@ -1,2 +1,8 @@
 //! The program: parse, run, map the outcome to an exit code.
-fn main() {}
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    homeprov::cli::main()
+}

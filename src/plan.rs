@@ -1,6 +1,6 @@
 //! What does not hold yet, and why: a pure function of inventory, recipe and facts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -145,12 +145,17 @@ pub fn plan(inventory: &Inventory, recipe: &Recipe, facts: &Facts) -> Plan {
     let mut pending = Vec::new();
     for step in &recipe.steps {
         for place in places(inventory, facts, step) {
-            let verdict = verdict(inventory, facts, step, &place);
+            let mut verdict = verdict(inventory, facts, step, &place);
             if verdict == Verdict::Holds {
                 continue;
             }
-            let runnable = matches!(verdict, Verdict::Differs { .. }) && gates.open(&place);
-            gates.close(&place, &verdict);
+            let closed_by = gates.closed_by(&place).cloned();
+            // It cannot be on its way before what comes first is there: its time has not begun.
+            if let (Verdict::Settling { .. }, Some(after)) = (&verdict, &closed_by) {
+                verdict = Verdict::unknown(after);
+            }
+            let runnable = matches!(verdict, Verdict::Differs { .. }) && closed_by.is_none();
+            gates.close(&place, &verdict, &step.id);
             pending.push(Pending {
                 step: step.id.clone(),
                 title: step.title.clone(),
@@ -170,28 +175,29 @@ pub fn plan(inventory: &Inventory, recipe: &Recipe, facts: &Facts) -> Plan {
     plan
 }
 
-/// What stands in the way of later steps.
+/// What stands in the way of later steps: the step that closed the way, by node and for the cluster.
 #[derive(Default)]
 struct Gates {
-    nodes: BTreeSet<String>,
-    cluster: bool,
+    nodes: BTreeMap<String, String>,
+    cluster: Option<String>,
 }
 
 impl Gates {
-    fn open(&self, place: &Place) -> bool {
-        match place {
-            Place::Node(node) => !self.cluster && !self.nodes.contains(node),
-            Place::Cluster => !self.cluster && self.nodes.is_empty(),
-        }
+    /// The step that must hold first, if any.
+    fn closed_by(&self, place: &Place) -> Option<&String> {
+        self.cluster.as_ref().or_else(|| match place {
+            Place::Node(node) => self.nodes.get(node),
+            Place::Cluster => self.nodes.values().next(),
+        })
     }
 
-    fn close(&mut self, place: &Place, verdict: &Verdict) {
+    fn close(&mut self, place: &Place, verdict: &Verdict, step: &str) {
         if matches!(verdict, Verdict::Waits { .. }) {
             return;
         }
         match place {
-            Place::Node(node) => drop(self.nodes.insert(node.clone())),
-            Place::Cluster => self.cluster = true,
+            Place::Node(node) => drop(self.nodes.entry(node.clone()).or_insert_with(|| step.to_owned())),
+            Place::Cluster => drop(self.cluster.get_or_insert_with(|| step.to_owned())),
         }
     }
 }

@@ -6,5 +6,6 @@
 //! front around them.
 
 pub mod kubernetes;
+pub mod runtime;
 pub mod server;
 pub mod world;

@@ -1,1 +1,133 @@
-//! The commands.
+//! The commands: what can be typed, one file for each.
+
+mod completions;
+mod files;
+mod interrupt;
+mod output;
+mod plan;
+mod playbooks;
+mod prompt;
+mod reach;
+mod run;
+mod schema;
+mod status;
+mod up;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::error::{ExitCode, Failure};
+use crate::report::face::Verbosity;
+
+/// The order of a help text: what it is, examples, how it is called, what can be said.
+const HELP: &str = "\
+{about-with-newline}
+{before-help}{usage-heading} {usage}
+
+{all-args}{after-help}";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(about = "Turns a few machines at home into a highly available MicroK8s cluster", long_about = None)]
+#[command(name = "homeprov", version, help_template = HELP, disable_help_subcommand = true)]
+#[command(before_help = "\
+Examples:
+  homeprov plan home.toml      what would change; nothing is touched
+  homeprov up home.toml        make it so; again: nothing to do
+  homeprov status home.toml    nodes, data store, address pool")]
+#[command(after_help = "\
+Exit status:
+  0  done, or nothing to do          6  a step failed
+  1  a fault of homeprov itself      7  the pool failed its verification
+  2  wrong usage                     8  another run holds the lock
+  3  invalid inventory or playbook   9  a node is unreachable
+  4  changes pending (--exit-code)   130  interrupted
+  5  refused by a pre-flight check")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    volume: Volume,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(help_template = HELP)]
+enum Command {
+    Up(up::Arguments),
+    Plan(plan::Arguments),
+    Status(status::Arguments),
+    Playbooks(playbooks::Arguments),
+    Schema(schema::Arguments),
+    Completions(completions::Arguments),
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+struct Volume {
+    /// Show what steps print, too
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Show failures and the end only
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+impl Volume {
+    fn verbosity(self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        }
+    }
+}
+
+impl Cli {
+    /// The command line as data, for help texts and completions.
+    pub fn definition() -> clap::Command {
+        Self::command()
+    }
+}
+
+/// Runs the program with the arguments it was started with.
+pub fn main() -> std::process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that nobody reads any more is no error.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done }.into();
+        }
+    };
+    match cli.run() {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            output::failure(&failure);
+            failure.code.into()
+        }
+    }
+}
+
+impl Cli {
+    fn run(&self) -> Result<ExitCode, Failure> {
+        let verbosity = self.volume.verbosity();
+        match &self.command {
+            Command::Up(arguments) => wait(arguments.run(verbosity)),
+            Command::Plan(arguments) => wait(arguments.run(verbosity)),
+            Command::Status(arguments) => wait(arguments.run(verbosity)),
+            Command::Playbooks(arguments) => arguments.run(),
+            Command::Schema(arguments) => arguments.run(),
+            Command::Completions(arguments) => arguments.run(),
+        }
+    }
+}
+
+/// Runs a command that talks to machines.
+fn wait(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::io("cannot start", &error))?;
+    let result = runtime.block_on(command);
+    // A question nobody answered must not keep the program from ending.
+    runtime.shutdown_background();
+    result
+}

@@ -158,7 +158,7 @@ pub enum Event {
         /// How long the run took.
         #[serde(serialize_with = "seconds")]
         took: Duration,
-        /// Number of SSH connections made.
+        /// Number of SSH connections made; counted from events on the way to the reporters.
         connections: u32,
         /// Number of observations.
         observations: u32,

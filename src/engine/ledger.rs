@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::ExitCode;
-use crate::plan::{Pending, Place, Verdict};
+use crate::plan::{Pending, Place, Plan, Verdict};
 use crate::playbook::model::Step;
 use crate::steps::Failure;
 
@@ -145,8 +145,11 @@ impl Ledger {
     }
 
     /// The steps applied in this run that are no longer pending; each is named once.
-    pub fn now_holding(&mut self, pending: &[Pending]) -> Vec<Key> {
-        let holds = |key: &Key| !pending.iter().any(|other| other.step == key.0 && other.place == key.1);
+    pub fn now_holding(&mut self, plan: &Plan) -> Vec<Key> {
+        let holds = |key: &Key| {
+            let seen = !matches!(&key.1, Place::Node(node) if plan.unreachable.contains_key(node));
+            seen && !plan.pending.iter().any(|other| other.step == key.0 && other.place == key.1)
+        };
         let keys: Vec<Key> = self
             .entries
             .iter()

@@ -15,7 +15,7 @@ pub async fn observe(transport: &dyn Transport, inventory: &Inventory, recipe: &
     };
     let mut answer = match transport.run(&node.name, &script).await {
         Ok(answer) => answer,
-        Err(error) => return Observation::Unreachable { reason: error.to_string() },
+        Err(error) => return Observation::Unreachable { reason: format!("{error}\n{}", error.remedy()) },
     };
     let Some(text) = answer.sections.remove(FACTS).filter(crate::ssh::SectionAnswer::succeeded) else {
         let reason = format!("{}: the fact probe did not finish; see what `sh` says on the node", node.name);

@@ -17,7 +17,7 @@
 use std::sync::{LazyLock, PoisonError, RwLock};
 
 use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement};
-use handlebars::{Context, Handlebars, RenderErrorReason, TemplateError};
+use handlebars::{Context, Handlebars, RenderErrorReason, TemplateError, TemplateErrorReason};
 use serde::Serialize;
 
 use super::unquoted;
@@ -173,8 +173,12 @@ fn unknown_name(name: &str) -> String {
 
 fn syntax(error: &TemplateError) -> RenderError {
     let (line, column) = error.pos().unwrap_or((1, 1));
-    let message = error.reason().to_string();
-    let message = message.lines().next().unwrap_or("not a template").trim_end();
+    let message = match error.reason() {
+        TemplateErrorReason::InvalidSyntax(_) => {
+            "here a tag is not closed: `{{` needs its `}}`, `{{#each …}}` its `{{/each}}`".to_owned()
+        }
+        other => other.to_string(),
+    };
     RenderError::new(line, column, message)
 }
 
@@ -258,7 +262,19 @@ mod tests {
             ]
             .map(refused)
             .join("\n"),
-            @""
+            @r"
+        1:6 `node.nam` is not known here; did you mean `node.name`?
+        2:6 `nonsense` is not known here; there are node.name, node.address, node.failure_domain, cluster.name, cluster.channel, ssh.user, peers
+        1:6 {{{…}}} would put a value into the script unquoted; use {{…}}
+        1:6 {{{…}}} would put a value into the script unquoted; use {{…}}
+        1:1 only {{name}} and {{#each peers}}…{{/each}} are there; whoever needs more writes a Rust step
+        1:6 only {{name}} and {{#each peers}}…{{/each}} are there; whoever needs more writes a Rust step
+        1:6 only {{name}} and {{#each peers}}…{{/each}} are there; whoever needs more writes a Rust step
+        1:17 here a tag is not closed: `{{` needs its `}}`, `{{#each …}}` its `{{/each}}`
+        1:16 `nam` is not known here; there are node.name, node.address, node.failure_domain, cluster.name, cluster.channel, ssh.user, peers
+        1:1 `pears` is not known here; did you mean `peers`?
+        1:17 here a tag is not closed: `{{` needs its `}}`, `{{#each …}}` its `{{/each}}`
+        "
         );
     }
 

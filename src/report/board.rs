@@ -24,6 +24,7 @@ pub struct Board {
     current: BTreeMap<Place, Current>,
     unreachable: HashSet<String>,
     left: BTreeMap<Place, usize>,
+    titles: BTreeMap<String, String>,
     planned: bool,
     done: usize,
 }
@@ -68,8 +69,13 @@ impl Board {
             Event::StepRetry { step, place, reason, .. } => self.note(place, step, reason),
             Event::Waiting { step, place, why, .. } => {
                 if self.current.get(place).is_none_or(|current| current.step != *step) {
-                    let current =
-                        Current { step: step.clone(), title: step.clone(), attempt: 1, since: at, note: String::new() };
+                    let current = Current {
+                        step: step.clone(),
+                        title: self.titles.get(step).unwrap_or(step).clone(),
+                        attempt: 1,
+                        since: at,
+                        note: String::new(),
+                    };
                     self.current.insert(place.clone(), current);
                 }
                 self.note(place, step, why);
@@ -149,11 +155,7 @@ impl Board {
         self.left.clear();
         for pending in &plan.pending {
             *self.left.entry(pending.place.clone()).or_default() += 1;
-            if let Some(current) = self.current.get_mut(&pending.place)
-                && current.step == pending.step
-            {
-                current.title.clone_from(&pending.title);
-            }
+            self.titles.insert(pending.step.clone(), pending.title.clone());
         }
     }
 

@@ -15,6 +15,7 @@ use crate::engine::event::{Event, SCHEMA};
 struct Line {
     schema: u32,
     time: Timestamp,
+    event: Value,
     #[serde(flatten)]
     fields: serde_json::Map<String, Value>,
 }
@@ -28,7 +29,8 @@ pub fn line(at: Timestamp, event: &Event, redactor: &Redactor) -> serde_json::Re
         other => serde_json::Map::from_iter([("event".to_owned(), other)]),
     };
     fields.remove("schema");
-    serde_json::to_string(&Line { schema: SCHEMA, time: at, fields })
+    let event = fields.remove("event").unwrap_or_default();
+    serde_json::to_string(&Line { schema: SCHEMA, time: at, event, fields })
 }
 
 /// Writes events as JSON lines.

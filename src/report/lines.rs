@@ -45,6 +45,7 @@ pub struct Lines {
     paint: Paint,
     redactor: Redactor,
     width: usize,
+    result: bool,
     steps: HashMap<(Place, String), Seen>,
 }
 
@@ -56,10 +57,23 @@ struct Seen {
     waiting: String,
 }
 
+/// A text of several lines as several, all but the first one indented.
+fn apart(line: Line) -> Vec<Line> {
+    let Line { weight, text } = line;
+    let mut indent = "";
+    text.lines()
+        .map(|part| {
+            let text = format!("{indent}{part}");
+            indent = "    ";
+            Line { weight, text }
+        })
+        .collect()
+}
+
 impl Lines {
     /// Lines as detailed as `verbosity` asks for.
     pub fn new(verbosity: Verbosity, paint: Paint, redactor: Redactor) -> Self {
-        Self { verbosity, paint, redactor, width: 0, steps: HashMap::new() }
+        Self { verbosity, paint, redactor, width: 0, result: false, steps: HashMap::new() }
     }
 
     /// The lines an event is worth.
@@ -68,6 +82,7 @@ impl Lines {
         let verbosity = self.verbosity;
         lines
             .into_iter()
+            .flat_map(apart)
             .filter(|line| match line.weight {
                 Weight::Trouble => true,
                 Weight::Change | Weight::Progress => verbosity >= Verbosity::Normal,
@@ -84,7 +99,8 @@ impl Lines {
     fn all(&mut self, at: Timestamp, event: &Event) -> Vec<Line> {
         let paint = self.paint;
         match event {
-            Event::RunStarted { nodes, .. } => {
+            Event::RunStarted { nodes, command, .. } => {
+                self.result = command != "up";
                 let cluster = "cluster".len();
                 self.width = nodes.iter().map(String::len).chain([cluster]).max().unwrap_or(0);
                 vec![]
@@ -99,7 +115,9 @@ impl Lines {
             }
             Event::Unreachable { node, reason } => {
                 let text = format!("unreachable: {}", self.fit(reason));
-                vec![self.line(Weight::Trouble, &paint.bad("✘"), node, &text)]
+                // A command that prints a result says it there.
+                let weight = if self.result { Weight::Detail } else { Weight::Trouble };
+                vec![self.line(weight, &paint.bad("✘"), node, &text)]
             }
             Event::Planned { turn: 1, plan } => vec![self.planned(plan)],
             Event::StepStarted { step, title, place, attempt, why } => {

@@ -12,7 +12,7 @@ pub mod paint;
 pub mod plain;
 pub mod plan;
 pub mod redact;
-mod relay;
+pub mod relay;
 pub mod status;
 pub mod summary;
 pub mod terminal;
@@ -22,7 +22,7 @@ use jiff::Timestamp;
 
 use crate::engine::event::Event;
 
-pub use relay::{Relay, spawn};
+pub use relay::Relay;
 
 /// Consumes the events of one run.
 pub trait Reporter: Send {

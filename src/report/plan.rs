@@ -1,5 +1,7 @@
 //! A plan, shown: for people by place, for programs as JSON.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::clean::clean;
@@ -20,6 +22,7 @@ pub fn json(plan: &Plan, inventory: &Inventory) -> serde_json::Result<String> {
         steps: usize,
         blocked: usize,
         pending: &'a [Pending],
+        unreachable: &'a BTreeMap<String, String>,
     }
     serde_json::to_string_pretty(&Document {
         schema: SCHEMA,
@@ -27,6 +30,7 @@ pub fn json(plan: &Plan, inventory: &Inventory) -> serde_json::Result<String> {
         steps: plan.pending.len(),
         blocked: blocked(plan),
         pending: &plan.pending,
+        unreachable: &plan.unreachable,
     })
 }
 
@@ -44,12 +48,28 @@ pub fn text(plan: &Plan, inventory: &Inventory, apply: &str, paint: Paint, width
         }
         lines.push(String::new());
     }
-    lines.push(total(plan));
-    if plan.pending.len() > blocked(plan) {
+    for (node, reason) in &plan.unreachable {
+        lines.push(format!("{} {}", paint.bad("✘"), paint.bold(&format!("{node} is unreachable"))));
+        lines.extend(indented(reason, width));
+        lines.push(String::new());
+    }
+    lines.extend(conclusion(plan, apply, paint));
+    lines.join("\n") + "\n"
+}
+
+/// How much it is, what to type, what the marks mean.
+fn conclusion(plan: &Plan, apply: &str, paint: Paint) -> Vec<String> {
+    if plan.pending.is_empty() {
+        return vec!["Everything holds on the nodes that answer.".to_owned()];
+    }
+    let mut lines = vec![total(plan)];
+    if plan.refusals().next().is_some() {
+        lines.push("Nothing is changed while a pre-flight check refuses.".to_owned());
+    } else if plan.runnable().next().is_some() {
         lines.push(format!("Apply them with  {}", paint.bold(apply)));
     }
     lines.push(paint.dim(&legend(plan)));
-    lines.join("\n") + "\n"
+    lines
 }
 
 /// Places with the same steps before them.
@@ -107,20 +127,28 @@ fn step(pending: &Pending, paint: Paint, width: usize) -> Vec<String> {
         Verdict::Unknown { after } => (paint.dim("?"), format!("known after {after}")),
         Verdict::Blocked { reason } => (paint.bad("!"), reason.clone()),
         Verdict::Settling { why } => (paint.busy("~"), why.clone()),
-        Verdict::Waits { nodes, why } => (paint.care("~"), format!("waits for {}: {why}", nodes.join(", "))),
+        Verdict::Waits { nodes, why } => (paint.care("~"), format!("waits for {}: {why}", words::list(nodes))),
     };
+    let mut titles = words::wrap(&pending.title, width.saturating_sub(4)).into_iter();
+    let title = titles.next().unwrap_or_default();
     let id = format!("{}/{}", pending.playbook, pending.step);
-    let room = width.saturating_sub(4 + console::measure_text_width(&pending.title));
+    let room = width.saturating_sub(4 + console::measure_text_width(&title));
     let id = if room > id.len() { format!("{id:>room$}") } else { String::new() };
-    let first = format!("  {mark} {}{}", pending.title, paint.dim(&id));
-    let detail: Vec<String> = detail.lines().map(clean).collect();
-    let detail = words::wrap(&detail.join("\n"), width.saturating_sub(6));
-    std::iter::once(first)
-        .chain(detail.iter().map(|line| {
-            let line = if matches!(pending.verdict, Verdict::Blocked { .. }) { line.clone() } else { paint.dim(line) };
-            format!("      {line}")
-        }))
-        .collect()
+    let mut lines = vec![format!("  {mark} {title}{}", paint.dim(&id))];
+    lines.extend(titles.map(|more| format!("    {more}")));
+    // A check that prints nothing has no more to say than the title.
+    if !detail.ends_with(&pending.title) {
+        let dim = !matches!(pending.verdict, Verdict::Blocked { .. });
+        let detail = indented(&detail, width).into_iter();
+        lines.extend(detail.map(|line| if dim { paint.dim(&line) } else { line }));
+    }
+    lines
+}
+
+fn indented(text: &str, width: usize) -> Vec<String> {
+    let text: Vec<String> = text.lines().map(clean).collect();
+    let lines = words::wrap(&text.join("\n"), width.saturating_sub(6));
+    lines.iter().map(|line| format!("      {line}")).collect()
 }
 
 fn total(plan: &Plan) -> String {
@@ -151,17 +179,14 @@ fn total(plan: &Plan) -> String {
 /// Explains the marks that are there.
 fn legend(plan: &Plan) -> String {
     let has = |mark: fn(&Verdict) -> bool| plan.pending.iter().any(|pending| mark(&pending.verdict));
-    let mut marks = vec![];
-    if has(|verdict| matches!(verdict, Verdict::Differs { .. })) {
-        marks.push("+ differs");
-    }
-    if has(|verdict| matches!(verdict, Verdict::Unknown { .. })) {
-        marks.push("? not known before another step is done");
-    }
-    if has(|verdict| matches!(verdict, Verdict::Blocked { .. })) {
-        marks.push("! blocked");
-    }
-    marks.join("   ")
+    let marks = [
+        (has(|verdict| matches!(verdict, Verdict::Differs { .. })), "+ differs"),
+        (has(|verdict| matches!(verdict, Verdict::Unknown { .. })), "? not known yet"),
+        (has(|verdict| matches!(verdict, Verdict::Settling { .. } | Verdict::Waits { .. })), "~ waits"),
+        (has(|verdict| matches!(verdict, Verdict::Blocked { .. })), "! blocked"),
+    ];
+    let there: Vec<&str> = marks.into_iter().filter(|(there, _)| *there).map(|(_, mark)| mark).collect();
+    there.join("   ")
 }
 
 fn blocked(plan: &Plan) -> usize {

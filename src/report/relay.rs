@@ -8,6 +8,7 @@ use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use super::Reporter;
+use super::counts::Counts;
 use crate::engine::event::Event;
 
 /// How often time passes for reporters.
@@ -18,64 +19,84 @@ const BACKLOG: usize = 10_000;
 
 /// The reporters at work.
 #[derive(Debug)]
-pub struct Relay(oneshot::Receiver<()>);
+pub struct Relay {
+    end: oneshot::Sender<()>,
+    done: oneshot::Receiver<()>,
+}
 
 impl Relay {
-    /// Waits until every event sent has been reported; it ends after the last sender is gone.
+    /// Waits until every event sent so far has been reported; later ones are not.
     pub async fn finished(self) {
+        let _ = self.end.send(());
         // An error means that a reporter panicked; its message is on standard error already.
-        let _ = self.0.await;
+        let _ = self.done.await;
     }
 }
 
 /// Starts to hand what comes from `events` to every reporter, in their order.
-pub fn spawn(mut reporters: Vec<Box<dyn Reporter>>, mut events: UnboundedReceiver<Event>) -> Relay {
+pub fn spawn(reporters: Vec<Box<dyn Reporter>>, mut events: UnboundedReceiver<Event>) -> Relay {
+    let (end, ended) = oneshot::channel();
     let (done, relay) = oneshot::channel();
     std::thread::spawn(move || {
+        let mut desk = Desk { reporters, counts: Counts::default() };
         // A clock is all this thread needs; without one it still reports, only that time stands still between events.
         match tokio::runtime::Builder::new_current_thread().enable_time().build() {
-            Ok(runtime) => runtime.block_on(relay_all(&mut reporters, &mut events)),
-            Err(_) => {
-                while let Some(event) = events.blocking_recv() {
-                    hand_over(&mut reporters, &event, events.len());
-                }
-            }
+            Ok(runtime) => runtime.block_on(desk.serve(&mut events, ended)),
+            Err(_) => drop(ended.blocking_recv()),
         }
-        for reporter in &mut reporters {
+        while let Ok(event) = events.try_recv() {
+            desk.hand_over(event, events.len());
+        }
+        for reporter in &mut desk.reporters {
             reporter.finish();
         }
         let _ = done.send(());
     });
-    Relay(relay)
+    Relay { end, done: relay }
 }
 
-async fn relay_all(reporters: &mut [Box<dyn Reporter>], events: &mut UnboundedReceiver<Event>) {
-    let mut clock = tokio::time::interval(TICK);
-    clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        tokio::select! {
-            biased;
-            event = events.recv() => match event {
-                Some(event) => hand_over(reporters, &event, events.len()),
-                None => return,
-            },
-            _ = clock.tick() => {
-                let now = Timestamp::now();
-                for reporter in reporters.iter_mut() {
-                    reporter.tick(now);
+/// Where events are handed over.
+struct Desk {
+    reporters: Vec<Box<dyn Reporter>>,
+    counts: Counts,
+}
+
+impl Desk {
+    /// Hands over what comes until the end is asked for or nothing can come any more.
+    async fn serve(&mut self, events: &mut UnboundedReceiver<Event>, mut ended: oneshot::Receiver<()>) {
+        let mut clock = tokio::time::interval(TICK);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                biased;
+                event = events.recv() => match event {
+                    Some(event) => self.hand_over(event, events.len()),
+                    None => return,
+                },
+                _ = &mut ended => return,
+                _ = clock.tick() => {
+                    let now = Timestamp::now();
+                    for reporter in &mut self.reporters {
+                        reporter.tick(now);
+                    }
                 }
             }
         }
     }
-}
 
-fn hand_over(reporters: &mut [Box<dyn Reporter>], event: &Event, backlog: usize) {
-    if backlog > BACKLOG && matches!(event, Event::StepOutput { .. }) {
-        return;
-    }
-    let now = Timestamp::now();
-    for reporter in reporters.iter_mut() {
-        reporter.event(now, event);
+    fn hand_over(&mut self, mut event: Event, backlog: usize) {
+        if backlog > BACKLOG && matches!(event, Event::StepOutput { .. }) {
+            return;
+        }
+        self.counts.count(&event);
+        if let Event::RunFinished { connections, .. } = &mut event {
+            // Connections are made below the engine, which cannot count them.
+            *connections = self.counts.connections;
+        }
+        let now = Timestamp::now();
+        for reporter in &mut self.reporters {
+            reporter.event(now, &event);
+        }
     }
 }
 
@@ -122,7 +143,6 @@ mod tests {
             sink.send(warning).expect("the relay listens");
         }
         assert!(begun.elapsed() < Duration::from_secs(5));
-        drop(sink);
         release.send(()).expect("the reporter waits");
         relay.finished().await;
         let reported = count.recv().expect("the reporter finished");

@@ -1,6 +1,6 @@
 //! How the cluster stands, shown: a table for people, JSON for programs.
 
-use comfy_table::{Cell, ContentArrangement, Table, presets};
+use comfy_table::{Cell, ColumnConstraint, ContentArrangement, Table, presets};
 
 use super::clean::clean;
 use super::paint::Paint;
@@ -16,7 +16,7 @@ pub fn json(status: &ClusterStatus) -> serde_json::Result<String> {
 /// The status for people. The table has `width` columns at the most; text after it is broken there.
 pub fn text(status: &ClusterStatus, paint: Paint, width: usize) -> String {
     let identity = match &status.identity {
-        Some(identity) => format!("identity {identity}"),
+        Some(identity) => format!("identity {}", crate::facts::identity::short(identity)),
         None => "no cluster yet".to_owned(),
     };
     let mut text = format!(
@@ -30,6 +30,10 @@ pub fn text(status: &ClusterStatus, paint: Paint, width: usize) -> String {
         let reason = node.unreachable_because.as_deref().unwrap_or("it does not answer");
         text += &entry(&paint.bad("✘"), &format!("{} is unreachable: {reason}", node.name), width);
     }
+    for node in nodes_not_held(status) {
+        let warning = format!("{node} may refresh MicroK8s by itself at any time: its refreshes are not held");
+        text += &entry(&paint.care("!"), &warning, width);
+    }
     text += &high_availability(status, paint, width);
     if let Some(pool) = &status.pool {
         text += &pool_lines(pool, paint, width);
@@ -40,6 +44,14 @@ pub fn text(status: &ClusterStatus, paint: Paint, width: usize) -> String {
     text
 }
 
+fn nodes_not_held(status: &ClusterStatus) -> impl Iterator<Item = &str> {
+    let nodes = status.nodes.iter().filter(|node| node.microk8s_version.is_some() && node.held == Some(false));
+    nodes.map(|node| node.name.as_str())
+}
+
+/// The column of the operating system.
+const SYSTEM: usize = 3;
+
 fn table(nodes: &[NodeStatus], width: usize) -> String {
     let mut table = Table::new();
     table
@@ -47,32 +59,30 @@ fn table(nodes: &[NodeStatus], width: usize) -> String {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(width).unwrap_or(u16::MAX))
         .set_header(["NODE", "ADDRESS", "ROLE", "SYSTEM", "MICROK8S", "READY", "DATA STORE"]);
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
     for node in nodes {
         table.add_row(row(node).map(Cell::new));
+    }
+    for (number, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        // Where it is too narrow, only the system's name takes more lines.
+        if number != SYSTEM {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     table.trim_fmt()
 }
 
 fn row(node: &NodeStatus) -> [String; 7] {
-    let or_dash = |text: &Option<String>| text.as_deref().map_or("-".to_owned(), clean);
-    let microk8s = match (&node.microk8s_version, node.held) {
-        (Some(version), Some(false)) => format!("{} not held", clean(version)),
-        (version, _) => or_dash(version),
-    };
     let ready = match node.kubernetes_ready {
-        _ if !node.reachable && node.kubernetes_ready.is_none() => "unreachable",
         Some(true) => "yes",
         Some(false) => "no",
-        None => "no member",
+        None => "-",
     };
     let data_store = match (node.dqlite_role, node.answers) {
         (DqliteRole::None, _) => "-",
-        (DqliteRole::Voter, Some(false)) => "voter, silent",
+        (DqliteRole::Voter, Some(false)) => "silent voter",
         (DqliteRole::Voter, _) => "voter",
-        (DqliteRole::StandBy, Some(false)) => "stand-by, silent",
+        (DqliteRole::StandBy, Some(false)) => "silent stand-by",
         (DqliteRole::StandBy, _) => "stand-by",
         (DqliteRole::Spare, _) => "spare",
     };
@@ -84,11 +94,28 @@ fn row(node: &NodeStatus) -> [String; 7] {
         node.name.clone(),
         node.address.to_string(),
         role.to_owned(),
-        or_dash(&node.os),
-        microk8s,
+        node.os.as_deref().map_or_else(dash, system),
+        node.microk8s_version.as_deref().map_or_else(dash, clean),
         ready.to_owned(),
         data_store.to_owned(),
     ]
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+/// The short name of a system: `Ubuntu 24.04` of `Ubuntu 24.04.1 LTS`, `Debian 12` of `Debian GNU/Linux 12 (bookworm)`.
+fn system(name: &str) -> String {
+    let words = name.split_whitespace().filter(|word| !["GNU/Linux", "LTS"].contains(word) && !word.starts_with('('));
+    let words: Vec<String> = words
+        .map(|word| {
+            let version = word.starts_with(|first: char| first.is_ascii_digit());
+            let numbers = if version { word.splitn(3, '.').take(2).collect() } else { vec![word] };
+            numbers.join(".")
+        })
+        .collect();
+    clean(&words.join(" "))
 }
 
 fn high_availability(status: &ClusterStatus, paint: Paint, width: usize) -> String {
@@ -98,13 +125,11 @@ fn high_availability(status: &ClusterStatus, paint: Paint, width: usize) -> Stri
         Conclusion::No => "not highly available",
         Conclusion::Unknown => "not known to be highly available",
     };
-    let agreed = if found.agreed { "" } else { "; its members disagree" };
-    let text = format!(
-        "{headline}: {} of {} answer{agreed}. {}",
-        found.voters_that_answer,
-        words::count(found.of as usize, "voter"),
-        found.reason,
-    );
+    let voters = match found.of {
+        0 => String::new(),
+        of => format!(" ({} of {} answer)", found.voters_that_answer, words::count(of as usize, "voter")),
+    };
+    let text = format!("{headline}{voters}: {}", found.reason);
     entry(&mark(found.verdict, paint), &text, width)
 }
 
@@ -141,10 +166,7 @@ fn mark(conclusion: Conclusion, paint: Paint) -> String {
 fn entry(mark: &str, text: &str, width: usize) -> String {
     let text: Vec<String> = text.lines().map(clean).collect();
     let lines = words::wrap(&text.join("\n"), width.saturating_sub(2));
-    let mut entry = String::new();
-    for (number, line) in lines.iter().enumerate() {
-        let lead = if number == 0 { mark } else { " " };
-        entry += &format!("{lead} {}\n", line.trim_end());
-    }
-    entry
+    let lead = |number| if number == 0 { mark } else { " " };
+    let lines = lines.iter().enumerate();
+    lines.map(|(number, line)| [lead(number), " ", line.trim_end(), "\n"].concat()).collect()
 }

@@ -1,6 +1,6 @@
 //! A run on a terminal: finished steps scroll by, below them one row for each node and one for the cluster.
 
-use std::io;
+use std::io::{self, Write};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
@@ -13,24 +13,39 @@ use crate::engine::event::Event;
 
 /// The part of the terminal the live view draws on. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Screen(MultiProgress);
+pub struct Screen {
+    progress: MultiProgress,
+    width: fn() -> usize,
+}
 
 impl Screen {
     /// Standard error, redrawn ten times a second at the most.
     pub fn stderr() -> Self {
-        Self(MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)))
+        let width = || usize::from(console::Term::stderr().size().1);
+        Self::on(ProgressDrawTarget::stderr_with_hz(10), width)
+    }
+
+    /// Whatever can be drawn on; `width` are its columns at that moment.
+    pub fn on(target: ProgressDrawTarget, width: fn() -> usize) -> Self {
+        Self { progress: MultiProgress::with_draw_target(target), width }
+    }
+
+    /// Prints a line above the live view, or just prints it where there is none.
+    pub fn say(&self, line: &str) {
+        // A terminal that is gone is no reason to end the run.
+        let _ = if self.progress.is_hidden() { writeln!(io::stderr(), "{line}") } else { self.progress.println(line) };
     }
 
     /// Clears the live view, does something that needs the terminal, such as a question, and draws it again.
     pub fn suspend<R>(&self, what: impl FnOnce() -> R) -> R {
-        self.0.suspend(what)
+        self.progress.suspend(what)
     }
 }
 
-/// The live view.
+/// The live view: one block of rows, so that it is always drawn as a whole.
 pub struct Terminal {
     screen: Screen,
-    rows: Vec<ProgressBar>,
+    rows: Option<ProgressBar>,
     board: Board,
     lines: Lines,
     paint: Paint,
@@ -39,36 +54,26 @@ pub struct Terminal {
 impl Terminal {
     /// A live view on `screen`; `lines` makes what scrolls by.
     pub fn new(screen: Screen, lines: Lines, paint: Paint) -> Self {
-        Self { screen, rows: vec![], board: Board::default(), lines, paint }
+        Self { screen, rows: None, board: Board::default(), lines, paint }
     }
 
     fn draw(&mut self, at: Timestamp) {
+        // A full line would wrap on some terminals.
+        let width = (self.screen.width)().saturating_sub(1);
         let rows = self.board.rows(at, self.paint);
-        let texts: Vec<String> = rows.iter().map(|row| self.lines.redact(row)).collect();
-        while self.rows.len() > texts.len() {
-            if let Some(row) = self.rows.pop() {
-                self.screen.0.remove(&row);
-            }
-        }
-        while self.rows.len() < texts.len() {
-            let row = ProgressBar::new_spinner().with_style(style());
-            self.rows.push(self.screen.0.add(row));
-        }
-        for (row, text) in self.rows.iter().zip(texts) {
-            if row.message() != text {
-                row.set_message(text);
-            }
-        }
-    }
-
-    fn print(&self, line: &str) -> io::Result<()> {
-        self.screen.0.println(line)
+        let rows: Vec<String> =
+            rows.iter().map(|row| console::truncate_str(&self.lines.redact(row), width, "…").into_owned()).collect();
+        let bar = self.rows.get_or_insert_with(|| {
+            let bar = ProgressBar::new_spinner().with_style(style());
+            self.screen.progress.add(bar)
+        });
+        bar.set_message(rows.join("\n"));
     }
 }
 
-/// A row is its text, cut to the terminal's width.
+/// Nothing but the rows.
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+    ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 impl Reporter for Terminal {
@@ -76,8 +81,7 @@ impl Reporter for Terminal {
         self.board.event(at, event);
         for line in self.lines.of(at, event) {
             if line.weight != Weight::Progress {
-                // A terminal that is gone is no reason to end the run.
-                let _ = self.print(&line.text);
+                self.screen.say(&line.text);
             }
         }
         if !matches!(event, Event::StepOutput { .. }) {
@@ -90,9 +94,8 @@ impl Reporter for Terminal {
     }
 
     fn finish(&mut self) {
-        for row in self.rows.drain(..) {
-            row.finish_and_clear();
+        if let Some(rows) = self.rows.take() {
+            rows.finish_and_clear();
         }
-        let _ = self.screen.0.clear();
     }
 }

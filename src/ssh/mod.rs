@@ -1,7 +1,29 @@
-//! How homeprov reaches the nodes: the [`Transport`] seam and its OpenSSH implementation.
+//! How homeprov reaches the nodes: the [`Transport`] seam and its OpenSSH implementation, [`OpenSsh`].
+//!
+//! One observation is one exec: [`script`] makes the text that travels on standard input, `exec` sends it over the
+//! node's one connection (`session`), and [`frame`] reads the answers out of whatever came back.
 
+mod classify;
+mod connect;
+mod directory;
+mod exec;
+mod forward;
+pub mod frame;
+pub mod host_key;
+mod job;
+mod node;
+mod openssh;
+mod remedy;
+pub mod script;
+mod session;
+mod sudo;
+mod target;
 pub mod transport;
+mod verdict;
 
+pub use host_key::{HostKeyPolicy, UnknownHostKey};
+pub use openssh::{OpenSsh, Options};
+pub use sudo::SudoPassword;
 pub use transport::{
     Answer, Job, JobReport, JobState, Program, Purpose, Script, Section, SectionAnswer, Transport, TransportError,
 };

@@ -1,0 +1,44 @@
+# Everything one does with this repository. The lab needs root: where this is not run by root, make asks sudo for it.
+
+SHELL := /bin/sh
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin:$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+# Cargo runs as the user; only what enters the lab runs as root.
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E) env PATH="$(TARGET)/debug:$$PATH"
+
+.PHONY: help demo test lint schema bench install
+
+help: ## Name the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
+
+demo: ## Three bare machines become a cluster, in a lab on this machine
+	scripts/install
+	cargo build --locked --workspace --bins
+	$(ROOT) homeprov-lab run --nodes 3 -- scripts/demo
+
+test: ## Run every test
+	scripts/install --tests
+	mkdir -p $(TARGET)/nextest
+	cargo metadata --locked --format-version 1 >$(TARGET)/nextest/packages.json
+	cargo nextest list --locked --workspace --list-type binaries-only --message-format json >$(TARGET)/nextest/binaries.json
+	$(ROOT) cargo-nextest nextest run --cargo-metadata $(TARGET)/nextest/packages.json --binaries-metadata $(TARGET)/nextest/binaries.json
+	cargo test --locked --workspace --doc
+
+lint: ## Check format, lints, documentation, dependencies and scripts
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
+	if command -v cargo-deny >/dev/null; then cargo deny check; fi
+	if command -v shellcheck >/dev/null; then shellcheck .ci/run scripts/*; fi
+
+schema: ## Write inventory/schema.json anew
+	cargo run --locked --quiet --package homeprov -- schema >inventory/schema.json.new
+	mv inventory/schema.json.new inventory/schema.json
+
+bench: ## Measure homeprov against plain OpenSSH
+	scripts/install
+	scripts/bench
+
+install: ## Install homeprov for this user
+	cargo install --locked --path .

@@ -1,0 +1,4 @@
+//! The playbooks are part of the program: a new one must be noticed.
+fn main() {
+    println!("cargo::rerun-if-changed=playbooks");
+}

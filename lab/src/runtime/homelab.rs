@@ -1,0 +1,152 @@
+//! The homelab while it runs: the world, the nodes, and what keeps the one looking like the other.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::arguments::{Login, Run};
+use super::node::Node;
+use super::{listeners, network, pool};
+use crate::world::{Notice, World};
+
+/// How often the world's time is let on.
+const BEAT: Duration = Duration::from_millis(10);
+
+/// The node's first process, and whether its cable is plugged in.
+type Cable = (i32, bool);
+
+/// The homelab.
+pub struct Homelab {
+    world: Mutex<World>,
+    nodes: Mutex<Vec<Node>>,
+    /// Told after each beat: commands look for their output then.
+    pub beat: Notify,
+    began: Instant,
+    virtual_start: u64,
+    speed: u64,
+    login: Login,
+    noisy: Option<String>,
+    authorized: String,
+}
+
+impl Homelab {
+    /// A homelab of a world and its nodes; time begins to pass.
+    pub fn new(world: World, nodes: Vec<Node>, run: &Run, noisy: Option<String>, authorized: String) -> Arc<Self> {
+        Arc::new(Self {
+            virtual_start: world.now(),
+            world: Mutex::new(world),
+            nodes: Mutex::new(nodes),
+            beat: Notify::new(),
+            began: Instant::now(),
+            speed: run.speed.max(1),
+            login: run.login,
+            noisy,
+            authorized,
+        })
+    }
+
+    /// The world, brought up to now.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        let mut world = self.world.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        world.advance(self.virtual_start + elapsed * self.speed);
+        world
+    }
+
+    /// The nodes.
+    pub fn nodes(&self) -> MutexGuard<'_, Vec<Node>> {
+        self.nodes.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Keeps time and the nodes' sockets, addresses and power as the world has them, until the lab ends.
+    pub async fn keep(self: Arc<Self>) {
+        let mut open = listeners::Open::default();
+        let mut announced = pool::Announced::default();
+        let mut cables = BTreeMap::new();
+        loop {
+            if let Err(error) = self.look(&mut open, &mut announced, &mut cables) {
+                eprintln!("homeprov-lab: {error:#}");
+            }
+            self.beat.notify_waiters();
+            tokio::time::sleep(BEAT).await;
+        }
+    }
+
+    fn look(
+        self: &Arc<Self>,
+        open: &mut listeners::Open,
+        announced: &mut pool::Announced,
+        cables: &mut BTreeMap<String, Cable>,
+    ) -> Result<()> {
+        let notices = self.world().take_notices();
+        for notice in notices {
+            self.act(&notice)?;
+        }
+        let names: Vec<String> = self.nodes().iter().map(|node| node.name.clone()).collect();
+        for name in &names {
+            let mut nodes = self.nodes();
+            let Some(node) = nodes.iter_mut().find(|node| node.name == *name) else { continue };
+            let world = self.world();
+            let machine = world.machine(name);
+            if node.on() {
+                node.show(machine)?;
+            }
+            // Switching on plugs a new cable in.
+            let cable = (node.pid, machine.connected);
+            if node.on() && *cables.get(name).unwrap_or(&(node.pid, true)) != cable {
+                network::carry(node.address, machine.connected)?;
+            }
+            cables.insert(name.clone(), cable);
+        }
+        listeners::keep(self, open)?;
+        pool::keep(self, announced)
+    }
+
+    /// Does to the nodes what has happened in the world.
+    fn act(self: &Arc<Self>, notice: &Notice) -> Result<()> {
+        let (Notice::PoweredOff(name)
+        | Notice::PoweredOn(name)
+        | Notice::Reinstalled(name)
+        | Notice::ProgramsChanged(name)) = notice;
+        let mut nodes = self.nodes();
+        let Some(node) = nodes.iter_mut().find(|node| node.name == *name) else { return Ok(()) };
+        match notice {
+            Notice::PoweredOff(_) => node.cut_power(),
+            Notice::PoweredOn(_) => {
+                let world = self.world();
+                if !node.on() {
+                    node.switch_on(world.machine(name))?;
+                }
+            }
+            Notice::Reinstalled(_) => {
+                node.cut_power();
+                node.host_key = node.disk.login(self.login, self.noisy.as_ref() == Some(name), &self.authorized)?;
+                let world = self.world();
+                programs(node, &world)?;
+                node.switch_on(world.machine(name))?;
+            }
+            Notice::ProgramsChanged(_) => programs(node, &self.world())?,
+        }
+        Ok(())
+    }
+}
+
+/// The programs that come and go with packages.
+const PASSING: [&str; 3] = ["/usr/bin/snap", "/snap/bin/microk8s", "/snap/microk8s/current/bin/dqlite"];
+
+/// Puts the stand-ins where the world has programs.
+pub fn programs(node: &Node, world: &World) -> Result<()> {
+    let there = world.programs(&node.name);
+    for program in PASSING {
+        if there.contains(program) {
+            node.disk.install(program)?;
+        } else {
+            node.disk.uninstall(program)?;
+        }
+    }
+    Ok(())
+}

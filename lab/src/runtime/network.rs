@@ -1,0 +1,80 @@
+//! The lab's network: a bridge, and a cable to each node.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::AsFd as _;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result};
+use nix::sched::{CloneFlags, setns};
+
+use super::CONTROLLER;
+
+const BRIDGE: &str = "lab0";
+
+/// Runs `ip` here.
+pub fn ip(arguments: &str) -> Result<()> {
+    let output = Command::new("ip").args(arguments.split_whitespace()).output().context("running ip")?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    anyhow::ensure!(output.status.success() || said.contains("File exists"), "ip {arguments}: {said}");
+    Ok(())
+}
+
+/// Makes the bridge, with the controller's address on it.
+pub fn bridge() -> Result<()> {
+    ip("link set lo up")?;
+    ip(&format!("link add {BRIDGE} type bridge"))?;
+    ip(&format!("addr add {CONTROLLER}/24 dev {BRIDGE}"))?;
+    ip(&format!("link set {BRIDGE} up"))
+}
+
+fn cable(address: Ipv4Addr) -> String {
+    format!("node{}", address.octets()[3])
+}
+
+/// Plugs a node's cable in: one end at the bridge, `eth0` in the node's namespace.
+pub fn plug(address: Ipv4Addr, pid: i32) -> Result<()> {
+    let cable = cable(address);
+    let octet = address.octets()[3];
+    ip(&format!("link add {cable} type veth peer name eth0 address 02:00:0a:4d:00:{octet:02x} netns {pid}"))?;
+    ip(&format!("link set {cable} master {BRIDGE} up"))
+}
+
+/// Takes a cable out, or puts it in again.
+pub fn carry(address: Ipv4Addr, on: bool) -> Result<()> {
+    ip(&format!("link set {} {}", cable(address), if on { "up" } else { "down" }))
+}
+
+/// Removes the lab's end of a cable whose node is gone.
+pub fn unplug(address: Ipv4Addr) {
+    let _ = ip(&format!("link del {}", cable(address)));
+}
+
+/// Does something in the network namespace of a process, on a thread of its own.
+pub fn within<T: Send>(pid: i32, action: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let namespace = File::open(format!("/proc/{pid}/ns/net"))?;
+            setns(namespace.as_fd(), CloneFlags::CLONE_NEWNET)?;
+            action()
+        });
+        thread.join().map_err(|_| anyhow::anyhow!("a thread broke off"))?
+    })
+}
+
+/// Listens in the network namespace of a process.
+pub fn listen(pid: i32, address: SocketAddr) -> Result<TcpListener> {
+    within(pid, || {
+        let listener = TcpListener::bind(address).with_context(|| format!("listening on {address}"))?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    })
+}
+
+/// Runs `ip` in the network namespace of a process; what is already so is fine.
+pub fn ip_within(pid: i32, arguments: &str) -> Result<()> {
+    within(pid, || {
+        Command::new("ip").args(arguments.split_whitespace()).stderr(Stdio::null()).status()?;
+        Ok(())
+    })
+}

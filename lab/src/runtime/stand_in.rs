@@ -1,0 +1,86 @@
+//! A stand-in: the program a node has in place of snap, microk8s, systemctl and the like. It passes its call on and
+//! shows what comes back.
+
+use std::io::{IsTerminal, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use super::wire::{self, Call, kind};
+use super::{INSIDE, unit_commands};
+
+/// The programs that are stand-ins, by the path they have on a node.
+pub const PROGRAMS: [&str; 11] = [
+    "/usr/bin/systemctl",
+    "/usr/bin/systemd-run",
+    "/usr/bin/timedatectl",
+    "/usr/bin/hostnamectl",
+    "/usr/bin/apt-get",
+    "/usr/bin/dpkg-query",
+    "/usr/sbin/sysctl",
+    "/usr/sbin/modprobe",
+    "/usr/sbin/lsmod",
+    "/usr/sbin/usermod",
+    "/usr/sbin/groupadd",
+];
+
+/// What this program was called as, when that is a stand-in on a node.
+pub fn called_as() -> Option<String> {
+    let name = std::env::args().next()?;
+    let name = Path::new(&name).file_name()?.to_str()?.to_owned();
+    (name != "homeprov-lab" && Path::new(INSIDE).join("world.sock").exists()).then_some(name)
+}
+
+/// Passes the call on; returns the exit status.
+pub fn main(name: &str) -> u8 {
+    match call(name) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            1
+        }
+    }
+}
+
+fn call(name: &str) -> std::io::Result<u8> {
+    let argv: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let mut socket = "world.sock";
+    if name == "systemd-run" || (name == "systemctl" && unit_commands::concerns(&argv)) {
+        socket = "init.sock";
+    }
+    let mut stdin = Vec::new();
+    // Only a program that is told to reads its standard input: it may be the script of the shell that calls it.
+    if argv.iter().any(|arg| arg == "-") {
+        std::io::stdin().read_to_end(&mut stdin)?;
+    }
+    let user =
+        nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map_or("root".to_owned(), |user| user.name);
+    let call = Call { argv: argv.clone(), stdin, user, tty: std::io::stdout().is_terminal() };
+    let mut stream = UnixStream::connect(Path::new(INSIDE).join(socket))?;
+    wire::write(&mut stream, kind::CALL, &serde_json::to_vec(&call)?)?;
+    let status = show(&mut stream)?;
+    if let ("hostnamectl", [_, verb, host], 0) = (name, argv.as_slice(), status)
+        && verb == "set-hostname"
+    {
+        nix::unistd::sethostname(host)?;
+    }
+    Ok(status)
+}
+
+fn show(stream: &mut UnixStream) -> std::io::Result<u8> {
+    loop {
+        let (kind, payload) = wire::read(stream)?;
+        match kind {
+            kind::OUT => {
+                let mut out = std::io::stdout();
+                out.write_all(&payload)?;
+                out.flush()?;
+            }
+            kind::ERR => std::io::stderr().write_all(&payload)?,
+            _ => {
+                return Ok(String::from_utf8_lossy(&payload)
+                    .parse::<i32>()
+                    .map_or(1, |status| u8::try_from(status & 0xff).unwrap_or(1)));
+            }
+        }
+    }
+}

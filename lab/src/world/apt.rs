@@ -1,0 +1,185 @@
+//! `apt-get` and `dpkg-query`.
+
+use super::process::{Call, Next, after};
+use super::system::{archive_version, install};
+use super::{Notice, World};
+
+/// `apt-get update|install|…`
+pub(super) fn get(world: &mut World, call: &mut Call) -> Next {
+    let args = call.args();
+    let patience = args.iter().find_map(|arg| arg.split_once("Lock::Timeout=")?.1.parse::<i64>().ok()).unwrap_or(0);
+    let mut words = Vec::new();
+    let mut rest = args.iter();
+    while let Some(arg) = rest.next() {
+        if arg == "-o" || arg == "-t" || arg == "-c" {
+            rest.next();
+        } else if !arg.starts_with('-') {
+            words.push(arg.clone());
+        }
+    }
+    let Some(command) = words.first().cloned() else {
+        return call.quit(0, "apt 2.6.1 (amd64)\nUsage: apt-get [options] command");
+    };
+    if call.exec.user != "root" {
+        call.complain("E: Could not open lock file /var/lib/dpkg/lock-frontend - open (13: Permission denied)");
+        return call
+            .fail(100, "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), are you root?");
+    }
+    if let Some(until) = world.fit_apt_lock() {
+        let wait = until - world.now;
+        if patience < 0 || i64::try_from(wait).is_ok_and(|wait| patience * 1_000 >= wait) {
+            return after(wait, move |world, call| work(world, call, &command, &words));
+        }
+        let limit = u64::try_from(patience * 1_000).unwrap_or(0);
+        return after(300 + limit, move |_, call| refuse_lock(call, &command));
+    }
+    work(world, call, &command, &words)
+}
+
+fn refuse_lock(call: &mut Call, command: &str) -> Next {
+    if command == "update" {
+        call.say("Reading package lists...");
+        call.complain("E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1482 (apt-get)");
+        call.complain("N: Be aware that removing the lock file is not a solution and may break your system.");
+        return call.fail(100, "E: Unable to lock directory /var/lib/apt/lists/");
+    }
+    call.complain("E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1482 (unattended-upgr)");
+    call.complain("N: Be aware that removing the lock file is not a solution and may break your system.");
+    call.fail(
+        100,
+        "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?",
+    )
+}
+
+fn work(world: &mut World, call: &mut Call, command: &str, words: &[String]) -> Next {
+    let connected = world.machine(&call.machine).connected;
+    match command {
+        "update" if !connected => after(12_000, |_, call| {
+            call.complain("W: Some index files failed to download. They have been ignored, or old ones used instead.");
+            Next::Exit(0)
+        }),
+        "update" => {
+            let took = world.around(2_500);
+            after(took, |_, call| call.quit(0, "Reading package lists..."))
+        }
+        "install" => {
+            let os = world.machine(&call.machine).spec.os;
+            call.say("Reading package lists...\nBuilding dependency tree...\nReading state information...");
+            let packages: Vec<String> = words[1..].to_vec();
+            let unknown: Vec<&String> = packages.iter().filter(|name| archive_version(os, name).is_none()).collect();
+            for name in &unknown {
+                call.complain(format!("E: Unable to locate package {name}"));
+            }
+            if !unknown.is_empty() {
+                return Next::Exit(100);
+            }
+            let there = &world.machine(&call.machine).packages;
+            let new: Vec<String> = packages.iter().filter(|name| !there.contains_key(*name)).cloned().collect();
+            for name in packages.iter().filter(|name| there.contains_key(*name)) {
+                call.say(format!("{name} is already the newest version ({}).", there[name]));
+            }
+            if new.is_empty() {
+                return after(600, |_, call| {
+                    call.quit(0, "0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.")
+                });
+            }
+            if !connected {
+                return after(12_000, |_, call| {
+                    call.fail(
+                        100,
+                        "E: Unable to fetch some archives, maybe run apt-get update or try with --fix-missing?",
+                    )
+                });
+            }
+            call.say("The following NEW packages will be installed:");
+            call.say(format!("  {}", new.join(" ")));
+            call.say(format!("0 upgraded, {} newly installed, 0 to remove and 0 not upgraded.", new.len()));
+            let took = world.around(2_000 + 1_500 * new.len() as u64);
+            after(took, move |world, call| set_up(world, call, &new))
+        }
+        "remove" | "purge" => {
+            for name in &words[1..] {
+                world.machine_mut(&call.machine).packages.remove(name);
+            }
+            after(2_000, |_, _| Next::Exit(0))
+        }
+        "upgrade" | "dist-upgrade" | "autoremove" | "clean" | "autoclean" => after(1_500, |_, _| Next::Exit(0)),
+        other => call.fail(100, format!("E: Invalid operation {other}")),
+    }
+}
+
+fn set_up(world: &mut World, call: &mut Call, new: &[String]) -> Next {
+    let now = world.now;
+    for name in new {
+        let machine = world.machine_mut(&call.machine);
+        install(machine, name);
+        if name == "snapd" {
+            machine.snapd.seeded = Some(now + super::snap::SEEDING);
+        }
+        let version = machine.packages.get(name).cloned().unwrap_or_default();
+        call.say(format!("Setting up {name} ({version}) ..."));
+    }
+    world.notices.push(Notice::ProgramsChanged(call.machine.clone()));
+    Next::Exit(0)
+}
+
+/// `dpkg-query -W [-f FORMAT] NAME…` and `dpkg -s NAME…`
+pub(super) fn query(world: &mut World, call: &mut Call) -> Next {
+    let args = call.args();
+    let mut format = "${Package}\\t${Version}\\n".into();
+    let mut names = Vec::new();
+    let mut rest = args.iter();
+    let mut status = false;
+    while let Some(arg) = rest.next() {
+        match arg.as_str() {
+            "-f" | "--showformat" => format = rest.next().cloned().unwrap_or_default(),
+            "-s" | "--status" => status = true,
+            "-W" | "--show" | "-l" => {}
+            text if text.starts_with("--showformat=") => {
+                format = String::from(&text["--showformat=".len()..]);
+            }
+            text if text.starts_with("-f=") => format = String::from(&text[3..]),
+            text if text.starts_with("-f") => format = String::from(&text[2..]),
+            text if text.starts_with('-') => {}
+            text => names.push(text.to_owned()),
+        }
+    }
+    if status {
+        format = "Package: ${Package}\\nStatus: ${Status}\\nArchitecture: amd64\\nVersion: ${Version}\\n".into();
+    }
+    let packages = world.machine(&call.machine).packages.clone();
+    if names.is_empty() {
+        names = packages.keys().cloned().collect();
+    }
+    let mut missing = false;
+    for name in &names {
+        let bare = name.split(':').next().unwrap_or(name);
+        match packages.get(bare) {
+            Some(version) => call.print(show(&format, bare, version)),
+            None if status => {
+                missing = true;
+                call.complain(format!("dpkg-query: package '{name}' is not installed and no information is available"));
+            }
+            None => {
+                missing = true;
+                call.complain(format!("dpkg-query: no packages found matching {name}"));
+            }
+        }
+    }
+    after(5, move |_, _| Next::Exit(i32::from(missing)))
+}
+
+fn show(format: &str, name: &str, version: &str) -> String {
+    let fields = [
+        ("${Package}", name),
+        ("${binary:Package}", name),
+        ("${Version}", version),
+        ("${Status}", "install ok installed"),
+        ("${db:Status-Status}", "installed"),
+        ("${db:Status-Abbrev}", "ii "),
+        ("${db:Status-Want}", "install"),
+        ("${Architecture}", "amd64"),
+    ];
+    let text = fields.iter().fold(format.to_owned(), |text, (field, value)| text.replace(field, value));
+    text.replace("\\n", "\n").replace("\\t", "\t")
+}

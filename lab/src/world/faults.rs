@@ -1,0 +1,129 @@
+//! What can go wrong, by name.
+
+use super::Millis;
+
+/// The kinds of fault, named on the command line in kebab-case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultKind {
+    /// The next join's member is added only after `join` gave up probing and claimed success.
+    JoinFalseSuccess,
+    /// The contacted agent consumes the token of the next join and then refuses it.
+    JoinConsumedToken,
+    /// A new dqlite member stays a spare for about two minutes.
+    DqliteSlowVote,
+    /// The restart of the first node's data store at the first join takes 45 s instead of 8.
+    FirstJoinApiRestart,
+    /// The `MetalLB` webhook refuses connections for two minutes; the enable hook retries all that time, holding the addon lock.
+    MetallbEndlessLoop,
+    /// Some pod named `speaker…` is in the cluster, so that the addon counts as enabled though nothing is installed.
+    MetallbStickyEnabled,
+    /// The first node is delivered anew, under its old name and address, while the others still hold the cluster. It takes
+    /// effect when it is injected into a running world; in a configuration it does nothing.
+    FirstNodeReinstalled,
+    /// A machine already belongs to somebody's cluster.
+    ForeignCluster,
+    /// Addresses of the pool are assigned but no speaker announces them.
+    PoolNotAnnounced,
+    /// snapd works on another change of the snap for a minute.
+    SnapBusy,
+    /// The store cannot be reached for 90 s.
+    SnapStoreDown,
+    /// Another process holds the lock of the package archive for 45 s.
+    AptLocked,
+    /// Two machines share one machine-id.
+    DuplicateMachineId,
+    /// A machine's clock is five minutes ahead and nothing sets it right.
+    ClockSkew,
+    /// A machine has 512 MiB of memory.
+    SmallMemory,
+    /// The login shell prints a banner (the runtime's part).
+    NoisyLoginShell,
+    /// The host key changes between two connections (the runtime's part).
+    HostKeyChanged,
+    /// snapd 2.57.6, without `refresh --hold`.
+    OldSnapd,
+    /// A voter loses power once the cluster has three, and stays off.
+    DeadVoter,
+    /// A machine loses power 13 s into its `join` and is switched on again 20 s later.
+    HalfJoined,
+}
+
+const NAMES: [(&str, FaultKind); 20] = [
+    ("join-false-success", FaultKind::JoinFalseSuccess),
+    ("join-consumed-token", FaultKind::JoinConsumedToken),
+    ("dqlite-slow-vote", FaultKind::DqliteSlowVote),
+    ("first-join-api-restart", FaultKind::FirstJoinApiRestart),
+    ("metallb-endless-loop", FaultKind::MetallbEndlessLoop),
+    ("metallb-sticky-enabled", FaultKind::MetallbStickyEnabled),
+    ("first-node-reinstalled", FaultKind::FirstNodeReinstalled),
+    ("foreign-cluster", FaultKind::ForeignCluster),
+    ("pool-not-announced", FaultKind::PoolNotAnnounced),
+    ("snap-busy", FaultKind::SnapBusy),
+    ("snap-store-down", FaultKind::SnapStoreDown),
+    ("apt-locked", FaultKind::AptLocked),
+    ("duplicate-machine-id", FaultKind::DuplicateMachineId),
+    ("clock-skew", FaultKind::ClockSkew),
+    ("small-memory", FaultKind::SmallMemory),
+    ("noisy-login-shell", FaultKind::NoisyLoginShell),
+    ("host-key-changed", FaultKind::HostKeyChanged),
+    ("old-snapd", FaultKind::OldSnapd),
+    ("dead-voter", FaultKind::DeadVoter),
+    ("half-joined", FaultKind::HalfJoined),
+];
+
+impl FaultKind {
+    /// Every kind with its name.
+    pub fn all() -> &'static [(&'static str, Self)] {
+        &NAMES
+    }
+
+    /// Its name, kebab-case.
+    pub fn name(self) -> &'static str {
+        NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// One fault of a world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// Where; `None` leaves the choice to the kind (usually the last machine, for the snap and the archive every one).
+    pub machine: Option<String>,
+    /// How long it lasts after it began; `None` leaves that to the kind.
+    pub lasts: Option<Millis>,
+}
+
+impl From<FaultKind> for Fault {
+    fn from(kind: FaultKind) -> Self {
+        Self { kind, machine: None, lasts: None }
+    }
+}
+
+impl std::str::FromStr for Fault {
+    type Err = String;
+
+    /// `NAME` or `NAME@MACHINE`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, machine) = text.split_once('@').map_or((text, None), |(name, at)| (name, Some(at.to_owned())));
+        let kind = NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
+        let kind = kind.ok_or_else(|| {
+            let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
+            format!("no fault is named \"{name}\"; there are: {}", names.join(", "))
+        })?;
+        Ok(Self { kind, machine, lasts: None })
+    }
+}
+
+/// What the shell around the world has to act upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The machine lost power: everything that ran on it is gone.
+    PoweredOff(String),
+    /// The machine has power again and a new boot id.
+    PoweredOn(String),
+    /// The machine was installed anew: its disk is empty, its host keys and machine-id are new.
+    Reinstalled(String),
+    /// The files `/snap/bin/microk8s`, `/usr/bin/snap` and the like appeared or went: ask `World::programs`.
+    ProgramsChanged(String),
+}

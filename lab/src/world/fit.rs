@@ -1,0 +1,237 @@
+//! The faults in effect, and where they bite.
+
+use super::cluster::ClusterId;
+use super::faults::{Fault, FaultKind};
+use super::{Millis, World};
+
+/// A stretch of time that begins when somebody first runs into it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Window {
+    #[default]
+    Never,
+    Armed(Millis),
+    Until(Millis),
+}
+
+impl Window {
+    /// The end of the window if it is open now; opens an armed one.
+    fn hit(&mut self, now: Millis) -> Option<Millis> {
+        if let Self::Armed(lasts) = *self {
+            *self = Self::Until(now + lasts);
+        }
+        match *self {
+            Self::Until(end) if now < end => Some(end),
+            _ => None,
+        }
+    }
+}
+
+/// The machine a fault is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Target {
+    /// Whichever fits.
+    Any,
+    /// This one.
+    Named(String),
+}
+
+impl From<Option<String>> for Target {
+    fn from(name: Option<String>) -> Self {
+        name.map_or(Self::Any, Self::Named)
+    }
+}
+
+/// The faults of a world.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Faults {
+    /// Machines with snapd 2.57.6.
+    old_snapd: Vec<String>,
+    store: Window,
+    apt: Window,
+    /// Joins to refuse after their token was consumed.
+    refused_joins: u32,
+    /// Joins whose member comes late.
+    late_joins: u32,
+    /// How long new members stay spares.
+    slow_votes: Option<Millis>,
+    /// How long the first join's restart takes.
+    restart: Option<Millis>,
+    /// How long `MetalLB`'s webhook refuses once the addon was applied.
+    pub(super) webhook: Option<Millis>,
+    /// Whether that time is running.
+    pub(super) webhook_ends: bool,
+    pub(super) sticky_speaker: bool,
+    pub(super) not_announced: bool,
+    /// A voter to switch off once there are three.
+    dead_voter: Option<Target>,
+    /// A machine to cut off in mid-join.
+    half_joined: Option<Target>,
+}
+
+impl Faults {
+    pub(super) fn old_snapd(&self, machine: &str) -> bool {
+        self.old_snapd.iter().any(|name| name == machine)
+    }
+}
+
+impl World {
+    /// Puts a fault in place, now. Those that need a cluster wait for it: `dead-voter` until there have been three voters
+    /// for 20 s (or acts at once if `machine` is given and is one), `half-joined` until a third member joins;
+    /// `first-node-reinstalled` reinstalls at once and is meant for a world that has its cluster.
+    pub fn inject(&mut self, fault: Fault) {
+        let Fault { kind, machine, lasts } = fault;
+        let last = self.order.last().cloned().unwrap_or_default();
+        let chosen = machine.clone().filter(|name| self.machines.contains_key(name));
+        let at_last = chosen.clone().unwrap_or(last);
+        let everywhere = chosen.clone().map_or_else(|| self.order.clone(), |name| vec![name]);
+        let faults = &mut self.faults;
+        match kind {
+            FaultKind::JoinFalseSuccess => faults.late_joins += 1,
+            FaultKind::JoinConsumedToken => faults.refused_joins += 1,
+            FaultKind::DqliteSlowVote => faults.slow_votes = Some(lasts.unwrap_or(110_000)),
+            FaultKind::FirstJoinApiRestart => faults.restart = Some(lasts.unwrap_or(45_000)),
+            FaultKind::MetallbEndlessLoop => faults.webhook = Some(lasts.unwrap_or(120_000)),
+            FaultKind::MetallbStickyEnabled => faults.sticky_speaker = true,
+            FaultKind::PoolNotAnnounced => faults.not_announced = true,
+            FaultKind::OldSnapd => {
+                faults.old_snapd.extend(everywhere.iter().cloned());
+                for name in everywhere {
+                    let machine = self.machine_mut(&name);
+                    if machine.packages.contains_key("snapd") {
+                        super::system::write_snapd_info(machine, "2.57.6");
+                    }
+                }
+            }
+            FaultKind::SnapStoreDown => faults.store = Window::Armed(lasts.unwrap_or(90_000)),
+            FaultKind::AptLocked => faults.apt = Window::Armed(lasts.unwrap_or(45_000)),
+            FaultKind::SnapBusy => {
+                for name in everywhere {
+                    self.machine_mut(&name).snapd.busy = Some(lasts.unwrap_or(60_000));
+                }
+            }
+            FaultKind::DuplicateMachineId => self.share_machine_id(&at_last),
+            FaultKind::ClockSkew => {
+                let machine = self.machine_mut(&at_last);
+                machine.clock_offset = 300_000;
+                machine.time_synced = false;
+            }
+            FaultKind::SmallMemory => self.machine_mut(&at_last).spec.memory_kib = 512 * 1024,
+            FaultKind::ForeignCluster => {
+                let second = self.order.get(1).or(self.order.first()).cloned().unwrap_or_default();
+                self.prepare_foreign_cluster(&chosen.unwrap_or(second));
+            }
+            FaultKind::FirstNodeReinstalled => {
+                let first = chosen.or_else(|| self.order.first().cloned()).unwrap_or_default();
+                // At the beginning there is nothing to lose: a fault of the configuration waits to be asked for.
+                if self.now > 0 {
+                    self.reinstall(&first);
+                }
+            }
+            FaultKind::DeadVoter => {
+                self.faults.dead_voter = Some(chosen.into());
+                let ids: Vec<ClusterId> = self.clusters.keys().copied().collect();
+                for id in ids {
+                    self.watch_for_dead_voter(id);
+                }
+            }
+            FaultKind::HalfJoined => self.faults.half_joined = Some(chosen.into()),
+            // The runtime's business: login shells and host keys are real there.
+            FaultKind::NoisyLoginShell | FaultKind::HostKeyChanged => {}
+        }
+        let ids: Vec<ClusterId> = self.clusters.keys().copied().collect();
+        for id in ids {
+            self.fit_cluster(id);
+        }
+    }
+
+    fn share_machine_id(&mut self, name: &str) {
+        let Some(first) = self.order.iter().find(|first| *first != name).cloned() else {
+            return;
+        };
+        let id = self.machine(&first).machine_id.clone();
+        let machine = self.machine_mut(name);
+        machine.machine_id.clone_from(&id);
+        machine.files.write("/etc/machine-id", format!("{id}\n").as_bytes(), 0o444);
+    }
+
+    /// Whether the store is away now.
+    pub(super) fn fit_store(&mut self) -> bool {
+        let now = self.now;
+        self.faults.store.hit(now).is_some()
+    }
+
+    /// Until when somebody else holds the archive's lock.
+    pub(super) fn fit_apt_lock(&mut self) -> Option<Millis> {
+        let now = self.now;
+        self.faults.apt.hit(now)
+    }
+
+    /// Whether the agent refuses this join although its token was good.
+    pub(super) fn fit_refuse_join(&mut self) -> bool {
+        let refuse = self.faults.refused_joins > 0;
+        self.faults.refused_joins = self.faults.refused_joins.saturating_sub(1);
+        refuse
+    }
+
+    /// How long the contacted node's data store is down at the first join.
+    pub(super) fn fit_restart_time(&mut self) -> Millis {
+        self.faults.restart.take().unwrap_or(4_000)
+    }
+
+    /// How long the joiner's dqlite takes until it is a member.
+    pub(super) fn fit_join_time(&mut self, normal: Millis) -> Millis {
+        if self.faults.late_joins > 0 {
+            self.faults.late_joins -= 1;
+            return 120_000;
+        }
+        normal
+    }
+
+    /// A new member is about to be added.
+    pub(super) fn fit_new_member(&mut self, id: ClusterId) {
+        if let Some(lasts) = self.faults.slow_votes
+            && let Some(cluster) = self.clusters.get_mut(&id)
+        {
+            cluster.slow_until = self.now + lasts;
+        }
+    }
+
+    /// A voter dies some time after the cluster first had three.
+    pub(super) fn watch_for_dead_voter(&mut self, id: ClusterId) {
+        let Some(wish) = self.faults.dead_voter.clone() else {
+            return;
+        };
+        let Some(cluster) = self.clusters.get(&id).filter(|cluster| cluster.voters() >= 3) else {
+            return;
+        };
+        let voters = cluster.members.iter().filter(|member| member.role.number() == 0);
+        let machines: Vec<String> = voters.filter_map(|member| member.machine.clone()).collect();
+        let victim = match wish {
+            Target::Named(name) if machines.contains(&name) => Some(name),
+            _ => machines.last().cloned(),
+        };
+        if let Some(victim) = victim {
+            self.faults.dead_voter = None;
+            self.later(20_000, move |world| world.power_off(&victim));
+        }
+    }
+
+    /// A join passed its contact: the chosen machine loses power 13 s after the command began, and gets it back later.
+    pub(super) fn half_joined_fires(&mut self, joiner: &str, members: usize) {
+        let Some(wish) = self.faults.half_joined.clone() else {
+            return;
+        };
+        let meant = match wish {
+            Target::Named(name) => name == joiner,
+            Target::Any => members >= 2 || self.order.len() < 3,
+        };
+        if meant {
+            self.faults.half_joined = None;
+            let name = joiner.to_owned();
+            self.later(11_800, move |world| {
+                world.power_off(&name);
+                world.later(20_000, move |world| world.power_on(&name));
+            });
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What can be connected to, and what answers there.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use crate::kubernetes::{Announcement, Request, Response, WatchId};
+
+use super::{DATA, World};
+
+/// What the TLS front of a machine's API server needs, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiCertificates {
+    /// The cluster's authority; client certificates are signed by it too.
+    pub authority: String,
+    /// The server's certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
+}
+
+impl World {
+    /// The machine with this address.
+    pub fn machine_at(&self, address: Ipv4Addr) -> Option<String> {
+        self.order.iter().find(|name| self.machines[*name].spec.address == address).cloned()
+    }
+
+    /// The TCP ports that are open on the machine's own address.
+    pub fn listening(&self, machine: &str) -> BTreeSet<u16> {
+        self.ports(machine, false)
+    }
+
+    /// The TCP ports that are open on the machine's 127.0.0.1.
+    pub fn listening_local(&self, machine: &str) -> BTreeSet<u16> {
+        self.ports(machine, true)
+    }
+
+    fn ports(&self, name: &str, local: bool) -> BTreeSet<u16> {
+        let mut ports = BTreeSet::new();
+        let Some(machine) = self.machines.get(name).filter(|machine| machine.powered) else {
+            return ports;
+        };
+        let Some(snap) = &machine.microk8s else {
+            return ports;
+        };
+        let worker = machine.is_worker();
+        if snap.agent_ready {
+            ports.insert(25_000);
+        }
+        if snap.kubelite_ready && !worker && self.dqlite_up(name) {
+            // The API server stops listening when its data store stays away, as kubelite then exits and starts again.
+            ports.extend([16_443, 10_257, 10_259]);
+        }
+        if snap.kubelite_ready {
+            ports.insert(10_250);
+        }
+        if worker && local && snap.active("apiserver-proxy") {
+            ports.insert(16_443);
+        }
+        let member = snap.member.and_then(|id| self.cluster_of(name)?.member(id));
+        if self.dqlite_up(name) && member.is_some_and(|member| local || !member.address.starts_with("127.")) {
+            ports.insert(19_001);
+        }
+        ports
+    }
+
+    /// Whether a TCP connection from machine `from` to `address`:`port` would be accepted.
+    pub fn accepts(&self, from: &str, address: Ipv4Addr, port: u16) -> bool {
+        if address.is_loopback() {
+            return self.listening_local(from).contains(&port);
+        }
+        self.machine_at(address).is_some_and(|to| self.reach(from, &to) && self.listening(&to).contains(&port))
+    }
+
+    /// A request to the API server on `machine`, on a worker through its proxy. 503 while none can serve.
+    pub fn api(&mut self, machine: &str, request: &Request) -> Response {
+        let now = self.now;
+        let serving = self.api_for(machine);
+        let id = serving.and_then(|peer| self.machine(&peer).microk8s.as_ref()?.cluster);
+        match id.and_then(|id| self.clusters.get_mut(&id)) {
+            Some(cluster) => {
+                cluster.changed |= request.method != "GET";
+                let response = cluster.kubernetes.request(now, request);
+                self.tick_clusters();
+                response
+            }
+            None => Response {
+                status: 503,
+                content_type: "text/plain; charset=utf-8".to_owned(),
+                body: b"service unavailable\n".to_vec(),
+                watch: None,
+            },
+        }
+    }
+
+    /// New events of a watch opened through `machine`; `None` once the connection is gone.
+    pub fn api_watch(&mut self, machine: &str, id: WatchId) -> Option<Vec<u8>> {
+        let now = self.now;
+        let peer = self.api_for(machine)?;
+        let cluster = self.machine(&peer).microk8s.as_ref()?.cluster?;
+        self.clusters.get_mut(&cluster).map(|cluster| cluster.kubernetes.watch(now, id))
+    }
+
+    /// What the TLS front on `machine` shows, read from the certificates on its disk.
+    pub fn api_certificates(&self, machine: &str) -> Option<ApiCertificates> {
+        let machine = self.machines.get(machine)?;
+        let read = |file: &str| machine.text(&format!("{DATA}/certs/{file}"));
+        Some(ApiCertificates { authority: read("ca.crt")?, certificate: read("server.crt")?, key: read("server.key")? })
+    }
+
+    /// The addresses of load-balanced Services with their TCP ports: every node of the cluster answers there to itself,
+    /// whether or not anybody announces them.
+    pub fn load_balanced(&self) -> Vec<(Ipv4Addr, Vec<u16>)> {
+        let on_network = |address: &Ipv4Addr| address.octets()[..3] == [10, 77, 0];
+        let routes = self.clusters.values().flat_map(|cluster| cluster.kubernetes.routes());
+        let mut found = Vec::new();
+        for route in routes {
+            let ports: Vec<u16> =
+                route.ports.iter().filter(|port| port.protocol == "TCP").map(|port| port.port).collect();
+            found.extend(route.addresses.iter().copied().filter(on_network).map(|address| (address, ports.clone())));
+        }
+        found
+    }
+
+    /// The addresses of the pools that are announced on the home network now.
+    pub fn announcements(&self) -> Vec<Announcement> {
+        let serving = |id| self.machines_of(id).iter().any(|machine| self.api_up(machine));
+        let clusters = self.clusters.values().filter(|cluster| serving(cluster.id));
+        clusters.flat_map(|cluster| cluster.kubernetes.announcements()).collect()
+    }
+}

@@ -1,0 +1,10 @@
+//! The runtime as its user has it: the built program, real namespaces, real OpenSSH. Needs root.
+
+mod faults;
+mod lab;
+mod leftovers;
+mod logins;
+mod machines;
+mod power;
+mod stand_ins;
+mod units;

@@ -1,0 +1,39 @@
+//! Reads the files a command is given.
+
+use std::io;
+use std::path::Path;
+
+use super::output;
+use crate::error::{ExitCode, Failure};
+use crate::inventory::{self, Inventory};
+use crate::playbook::{self, Recipe};
+use crate::report::face::{Surroundings, Verbosity};
+use crate::{diagnostic, steps};
+
+/// Reads the inventory; its warnings are shown.
+pub(super) fn inventory(path: &Path, verbosity: Verbosity) -> Result<Inventory, Failure> {
+    let colour = Surroundings::of(&io::stderr()).colour();
+    let width = output::stderr_width();
+    let loaded = inventory::load(path).map_err(|invalid| {
+        let problems = invalid.render(colour, width);
+        Failure::new(ExitCode::Invalid, format!("{} cannot be used\n\n{problems}", path.display()))
+    })?;
+    if !loaded.warnings.is_empty() && verbosity > Verbosity::Quiet {
+        output::note(&diagnostic::render_all(&loaded.warnings, colour, width));
+    }
+    Ok(loaded.inventory)
+}
+
+/// Reads the playbooks: those in the folder, or the program's own.
+pub(super) fn recipe(folder: Option<&Path>) -> Result<Recipe, Failure> {
+    let builtins: Vec<&str> = steps::names().collect();
+    let recipe = match folder {
+        Some(folder) => playbook::load_dir(folder, &builtins),
+        None => playbook::load_embedded(&builtins),
+    };
+    recipe.map_err(|invalid| {
+        let colour = Surroundings::of(&io::stderr()).colour();
+        let problems = invalid.render(colour, output::stderr_width());
+        Failure::new(ExitCode::Invalid, format!("the playbooks cannot be used\n\n{problems}"))
+    })
+}

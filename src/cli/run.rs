@@ -1,0 +1,138 @@
+//! What `up`, `plan` and `status` have in common: an inventory, a way to the machines, reporters.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueHint};
+use tokio::sync::mpsc;
+
+use super::reach::Reach;
+use super::{files, interrupt, output};
+use crate::engine::event::Event;
+use crate::engine::{Session, stop};
+use crate::error::Failure;
+use crate::report::face::{Face, Surroundings, Verbosity};
+use crate::report::journal::{self, Journal};
+use crate::report::json::Json;
+use crate::report::lines::Lines;
+use crate::report::plain::Plain;
+use crate::report::redact::Redactor;
+use crate::report::summary::{Subject, Summary};
+use crate::report::terminal::{Screen, Terminal};
+use crate::report::{Relay, Reporter, relay};
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// The inventory file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(super) inventory: PathBuf,
+    /// Use the playbooks in this folder instead of homeprov's own
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    playbooks: Option<PathBuf>,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// How a command wants to be shown.
+pub(super) struct Manner {
+    /// Whether its events, and not its result, are what it prints.
+    pub(super) live: bool,
+    /// Whether JSON was asked for.
+    pub(super) json: bool,
+    /// Whether every question is answered with yes.
+    pub(super) yes: bool,
+    /// How much is shown.
+    pub(super) verbosity: Verbosity,
+}
+
+/// A run that has begun.
+pub(super) struct Run {
+    /// What the engine works with.
+    pub(super) session: Session,
+    relay: Relay,
+}
+
+impl RunArguments {
+    /// Reads the files and sets everything up; no machine is talked to yet.
+    pub(super) fn begin(&self, manner: &Manner) -> Result<Run, Failure> {
+        let inventory = Arc::new(files::inventory(&self.inventory, manner.verbosity)?);
+        let recipe = Arc::new(files::recipe(self.playbooks.as_deref())?);
+        let run = ulid::Ulid::generate().to_string();
+        let redactor = Redactor::default();
+        let screen = Screen::stderr();
+        let (events, received) = mpsc::unbounded_channel();
+
+        let mut reporters: Vec<Box<dyn Reporter>> = vec![];
+        let mut journal_path = None;
+        match begin_journal(&run, &redactor) {
+            Ok(journal) => {
+                journal_path = Some(journal.path().to_owned());
+                reporters.push(Box::new(journal));
+            }
+            Err(error) => {
+                let message = format!("this run has no journal: {error}");
+                // The receiver is still in this function.
+                let _ = events.send(Event::Warning { node: None, message });
+            }
+        }
+        reporters.extend(self.faces(manner, &screen, &redactor, journal_path));
+
+        let transport = self.reach.transport(&inventory, manner.yes, &screen, &redactor, events.clone())?;
+        let (stopper, stop) = stop::channel();
+        interrupt::heed(stopper, screen)?;
+        let relay = relay::spawn(reporters, received);
+        Ok(Run { session: Session { inventory, recipe, transport, events, stop, run }, relay })
+    }
+
+    fn faces(
+        &self,
+        manner: &Manner,
+        screen: &Screen,
+        redactor: &Redactor,
+        journal: Option<PathBuf>,
+    ) -> Vec<Box<dyn Reporter>> {
+        let stderr = Surroundings::of(&io::stderr());
+        let paint = output::stderr_paint();
+        // Of a command that prints a result only troubles belong beside it.
+        let verbosity = match manner.verbosity {
+            Verbosity::Normal if !manner.live => Verbosity::Quiet,
+            other => other,
+        };
+        let lines = Lines::new(verbosity, paint, redactor.clone());
+        let progress: Box<dyn Reporter> = match Face::choose(manner.json, manner.verbosity, &stderr) {
+            Face::Json if manner.live => return vec![Box::new(Json::new(io::stdout(), redactor.clone()))],
+            Face::Json | Face::Plain => Box::new(Plain::new(io::stderr(), lines)),
+            Face::Terminal => Box::new(Terminal::new(screen.clone(), lines, paint)),
+        };
+        let mut faces = vec![progress];
+        if manner.live {
+            let subject = Subject { inventory: shown(&self.inventory), journal };
+            let summary = Summary::new((io::stdout(), output::stdout_paint()), (io::stderr(), paint), subject);
+            faces.push(Box::new(summary));
+        }
+        faces
+    }
+
+    /// A command of homeprov on the same inventory, to be typed next.
+    pub(super) fn command(&self, name: &str) -> String {
+        crate::report::words::command(["homeprov", name, &shown(&self.inventory)])
+    }
+}
+
+impl Run {
+    /// Ends the connections and waits until everything has been reported.
+    pub(super) async fn end(self) {
+        self.session.transport.close().await;
+        drop(self.session);
+        self.relay.finished().await;
+    }
+}
+
+fn begin_journal(run: &str, redactor: &Redactor) -> io::Result<Journal> {
+    Journal::create(&journal::state_folder()?, run, redactor.clone())
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,36 @@
+//! `homeprov up`
+
+use clap::Args;
+
+use super::run::{Manner, RunArguments};
+use crate::engine;
+use crate::error::{ExitCode, Failure};
+use crate::report::face::Verbosity;
+
+/// Bring the machines to what the inventory says
+#[derive(Debug, Args)]
+#[command(help_template = super::HELP, before_help = "\
+Examples:
+  homeprov up home.toml
+  homeprov up --json home.toml | jq -r 'select(.event == \"step-holds\").title'
+  An interrupted run is continued by running it again; a run with nothing to do changes nothing.")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    run: RunArguments,
+    /// Answer every question with yes: host keys that are not known are accepted
+    #[arg(short, long)]
+    yes: bool,
+    /// Print events as JSON, one object per line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+        let manner = Manner { live: true, json: self.json, yes: self.yes, verbosity };
+        let run = self.run.begin(&manner)?;
+        let outcome = engine::up(&run.session).await;
+        run.end().await;
+        Ok(outcome.code)
+    }
+}
