@@ -10,7 +10,7 @@ mod output;
 mod resources;
 mod run;
 mod wait;
-mod yaml;
+pub(super) mod yaml;
 
 use serde_json::Value;
 
@@ -73,6 +73,11 @@ impl Kubernetes {
             },
         };
         (printed.out.into_bytes(), printed.err.into_bytes(), printed.status)
+    }
+
+    /// Starts a `kubectl` command that may have to wait; poll it with [`KubectlRun::poll`].
+    pub fn kubectl_start(argv: &[String], stdin: &[u8]) -> KubectlRun {
+        KubectlRun::new(argv, stdin)
     }
 
     /// Everything that needs no waiting.
