@@ -1,4 +1,4 @@
-//! The JSONPath templates of `kubectl` (k8s.io/client-go `util/jsonpath`), as far as people use them.
+//! The `JSONPath` templates of `kubectl` (k8s.io/client-go `util/jsonpath`), as far as people use them.
 
 use serde_json::Value;
 

@@ -14,7 +14,7 @@ fn story(steps: &[(u8, u16)]) -> Bench {
             2 => drop(bench.cluster.install_metallb(bench.now)),
             3 => drop(bench.cluster.create_pool(bench.now, "10.77.0.200-10.77.0.210")),
             4 => {
-                drop(bench.kubectl("apply -f -", &deployment("d", u32::from(*deed), &format!("i:{turn}")).to_string()))
+                drop(bench.kubectl("apply -f -", &deployment("d", u32::from(*deed), &format!("i:{turn}")).to_string()));
             }
             5 => drop(bench.kubectl("apply -f -", &balanced("s", "d").to_string())),
             6 => drop(bench.kubectl("delete deployment d", "")),
