@@ -84,7 +84,7 @@ impl KubectlRun {
         let (paths, status) = if let Some(leaving) = self.leaving.take() {
             leaving
         } else {
-            let targets = cluster.to_delete(arguments, &self.stdin).unwrap_or_default();
+            let targets = cluster.deletions(arguments, &self.stdin).unwrap_or_default();
             let printed = cluster.kubectl_delete(arguments, &self.stdin);
             step.stdout = printed.out.into_bytes();
             step.stderr = printed.err.into_bytes();

@@ -26,7 +26,7 @@ fn story(steps: &[(u8, u16)]) -> Bench {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn clusters_come_to_rest(steps in prop::collection::vec((0..24_u8, 0..60_000_u16), 1..12)) {

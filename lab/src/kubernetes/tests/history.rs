@@ -135,9 +135,13 @@ proptest! {
             prop_assert!(now >= version);
             version = now;
             if matches!(deed, Deed::Look) {
-                watchers.iter_mut().for_each(|watcher| watcher.catch_up(&mut bench));
+                for watcher in &mut watchers {
+                    watcher.catch_up(&mut bench);
+                }
             }
         }
-        watchers.iter_mut().for_each(|watcher| watcher.catch_up(&mut bench));
+        for watcher in &mut watchers {
+            watcher.catch_up(&mut bench);
+        }
     }
 }
