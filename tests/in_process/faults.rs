@@ -60,7 +60,7 @@ faults! {
     first_join_api_restart: FirstJoinApiRestart on Ubuntu2404 => End::Converged;
     metallb_endless_loop: MetallbEndlessLoop on Ubuntu2404 => End::Converged;
     metallb_sticky_enabled: MetallbStickyEnabled on Ubuntu2404 =>
-        End::Code(ExitCode::StepFailed, &["calls the addon enabled", "speaker", "microk8s disable metallb"]);
+        End::Code(ExitCode::StepFailed, &["calls the addon enabled", "default/speaker-kitchen", "Delete that pod"]);
     foreign_cluster: ForeignCluster on Ubuntu2404 =>
         End::Code(ExitCode::Refused, &["nuc2", "10.77.0.99", "microk8s leave"]);
     pool_not_announced: PoolNotAnnounced on Ubuntu2404 =>

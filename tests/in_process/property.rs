@@ -188,7 +188,16 @@ async fn holds(seed: u64, os: Os, happenings: Vec<Happening>) {
         all_on(&house).await;
         end = repeated(&house).await;
     }
-    eprintln!("DBG {:?} first={:?} {:?} {:?} end={:?} {:?} {}", happenings, first.outcome.code, first.took, if matches!(first.outcome.code, ExitCode::Done | ExitCode::Unreachable) {""} else {&first.outcome.summary}, end.outcome.code, end.took, if end.outcome.code == ExitCode::Done {""} else {&end.outcome.summary});
+    eprintln!(
+        "DBG {:?} first={:?} {:?} {:?} end={:?} {:?} {}",
+        happenings,
+        first.outcome.code,
+        first.took,
+        if matches!(first.outcome.code, ExitCode::Done | ExitCode::Unreachable) { "" } else { &first.outcome.summary },
+        end.outcome.code,
+        end.took,
+        if end.outcome.code == ExitCode::Done { "" } else { &end.outcome.summary }
+    );
     let refused = end.outcome.code == ExitCode::Refused;
     if mends_itself(&happenings) {
         assert_eq!(end.outcome.code, ExitCode::Done, "{:?}\n{}", end.outcome, end.tail());
