@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::{Facts, MemberRole, NodeFacts};
-use crate::inventory::model::Inventory;
+use crate::inventory::model::{Inventory, Node};
 
 impl NodeFacts {
     /// Whether the voters this node stored last are no majority without those at `absent`.
@@ -15,18 +15,21 @@ impl NodeFacts {
 }
 
 impl Facts {
-    /// The unreachable nodes without which the data store that `seen` belongs to has no majority; empty when it
-    /// could have one.
-    pub fn majority_waits_for(&self, inventory: &Inventory, seen: &NodeFacts) -> Vec<String> {
-        let away = inventory.control_planes().filter(|node| self.unreachable(&node.name).is_some());
-        let away: Vec<_> =
-            away.filter(|node| seen.stored_members.iter().any(|member| member.address == node.address)).collect();
-        let addresses: Vec<Ipv4Addr> = away.iter().map(|node| node.address).collect();
-        if seen.no_majority_without(&addresses) {
-            away.into_iter().map(|node| node.name.clone()).collect()
-        } else {
-            Vec::new()
+    /// The unreachable nodes without which the data store on a control plane cannot answer, and why: the majority of
+    /// its voters is among them, or the member it joins through.
+    pub fn data_store_waits_for(&self, inventory: &Inventory, node: &Node) -> Option<(Vec<String>, &'static str)> {
+        let seen = self.node(&node.name)?;
+        let away: Vec<&Node> =
+            inventory.control_planes().filter(|other| self.unreachable(&other.name).is_some()).collect();
+        let stored = |other: &&Node| seen.stored_members.iter().any(|member| member.address == other.address);
+        let names = |nodes: Vec<&Node>| nodes.into_iter().map(|other| other.name.clone()).collect();
+        // It has the cluster's certificates already and has not met a member yet.
+        if !away.is_empty() && self.is_member(node) && seen.stored_members.is_empty() {
+            return Some((names(away), "it has not finished joining, and cannot without"));
         }
+        let away: Vec<&Node> = away.into_iter().filter(stored).collect();
+        let addresses: Vec<Ipv4Addr> = away.iter().map(|other| other.address).collect();
+        seen.no_majority_without(&addresses).then(|| (names(away), "the data store has no majority without"))
     }
 }
 

@@ -43,13 +43,15 @@ impl RustStep for Microk8sReady {
             (seen.kubeconfig.is_none(), "there are no admin credentials yet"),
         ];
         match missing.into_iter().find(|(is, _)| *is) {
-            Some((_, why)) => match facts.majority_waits_for(inventory, seen) {
-                away if away.is_empty() => Verdict::settling(why),
-                away => {
-                    let why = format!("{why}: it has no majority without {}", away.join(", "));
-                    Verdict::Waits { nodes: away, why }
+            Some((_, why)) => {
+                let waits = inventory.node(name).and_then(|node| facts.data_store_waits_for(inventory, node));
+                match waits {
+                    Some((nodes, because)) => {
+                        Verdict::Waits { why: format!("{why}: {because} {}", nodes.join(", ")), nodes }
+                    }
+                    None => Verdict::settling(why),
                 }
-            },
+            }
             None => Verdict::Holds,
         }
     }

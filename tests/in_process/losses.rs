@@ -74,3 +74,31 @@ async fn after_a_power_cut_everything_is_waited_for() {
     assert_eq!((ran.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}", ran.outcome);
     assert_eq!(ran.applied(), Vec::<String>::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_joiner_whose_seed_is_lost_is_told_so_at_once() {
+    let house = House::three(&[]);
+    // The moment a joiner has its certificates and has not met the data store yet.
+    let joiner = || {
+        let init = "/var/snap/microk8s/current/var/kubernetes/backend/init.yaml";
+        let joining = |name: &&str| house.lab.with(|world| world.machine(name).files().exists(init));
+        ["nuc2", "nuc3"].into_iter().find(joining)
+    };
+    house
+        .up_until(async {
+            while joiner().is_none() {
+                sleep(Duration::from_millis(200)).await;
+            }
+        })
+        .await;
+    assert!(joiner().is_some());
+    house.lab.with(|world| world.power_off("nuc1"));
+    sleep(Duration::from_secs(120)).await;
+    let ran = house.up().await;
+    assert_eq!(ran.outcome.code, ExitCode::Unreachable, "{:?}", ran.outcome);
+    assert!(ran.outcome.summary.contains("it has not finished joining, and cannot without nuc1"), "{:?}", ran.outcome);
+    assert!(ran.took < Duration::from_secs(150), "it took {:?}", ran.took);
+    house.lab.with(|world| world.power_on("nuc1"));
+    let ran = house.up().await;
+    assert_eq!((ran.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}", ran.outcome);
+}
