@@ -1,10 +1,12 @@
 //! How a run ended.
 
+use std::fmt::Write as _;
+
 use tokio::time::Instant;
 
 use super::event::Event;
 use crate::error::ExitCode;
-use crate::plan::{Plan, Verdict};
+use crate::plan::{Place, Plan, Verdict};
 
 /// How a run ended: the exit code and what happened, in one line or a few.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,15 +72,26 @@ pub(super) fn stuck(plan: &Plan, failures: &[(ExitCode, String)]) -> Outcome {
         return Outcome::new(ExitCode::Refused, blocked.join("\n"));
     }
     if !plan.unreachable.is_empty() {
-        let names: Vec<&str> = plan.unreachable.keys().map(String::as_str).collect();
-        return Outcome::new(
-            ExitCode::Unreachable,
-            format!("{} could not be reached; what does not need it is done", names.join(", ")),
-        );
+        return Outcome::new(ExitCode::Unreachable, unreachable(plan));
     }
     let left: Vec<String> =
         plan.pending.iter().map(|pending| format!("{} ({})", pending.title, pending.verdict.text())).collect();
     Outcome::new(ExitCode::StepFailed, format!("nothing more can be done, and this does not hold: {}", left.join("; ")))
+}
+
+/// The nodes that could not be reached, and what waits for them.
+fn unreachable(plan: &Plan) -> String {
+    let names: Vec<&str> = plan.unreachable.keys().map(String::as_str).collect();
+    let them = if names.len() == 1 { "it" } else { "them" };
+    let mut text = format!("{} could not be reached; what does not need {them} is done", names.join(", "));
+    for pending in plan.pending.iter().filter(|pending| matches!(pending.verdict, Verdict::Waits { .. })) {
+        let place = match &pending.place {
+            Place::Node(node) => format!("{node}: "),
+            Place::Cluster => String::new(),
+        };
+        let _ = write!(text, "\nwaits for {them}: {place}{} ({})", pending.title, pending.verdict.text());
+    }
+    text
 }
 
 /// The last event of a run.

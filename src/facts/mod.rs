@@ -4,6 +4,7 @@ pub mod cluster;
 pub mod gather;
 pub mod here;
 pub mod identity;
+mod majority;
 pub mod node;
 pub mod observe;
 pub mod parse;

@@ -54,7 +54,7 @@ pub struct NodeFacts {
     /// The data store's members as this node's dqlite tells them; absent when it did not answer.
     pub members: Option<Vec<Member>>,
     /// The addresses in the node's own copy of the member list, which may lag.
-    pub stored_members: Vec<Ipv4Addr>,
+    pub stored_members: Vec<Member>,
     /// The node's own entry (`info.yaml`).
     pub info: Option<Member>,
     /// Control-plane addresses whose data store port (19001) this node could connect to.

@@ -34,7 +34,7 @@ pub fn node_facts(answer: &str) -> NodeFacts {
         refresh_hold: Some(text("refresh_hold").trim().to_owned()).filter(|hold| !hold.is_empty()),
         locks: text("lock").lines().filter(|name| *name != "." && *name != "..").map(str::to_owned).collect(),
         members: texts.get("members").and_then(|json| members::parse_json(json)),
-        stored_members: members::parse_yaml(text("stored")).into_iter().map(|member| member.address).collect(),
+        stored_members: members::parse_yaml(text("stored")),
         info: members::parse_yaml_entry(text("info")),
         api_answers: values.contains_key("api"),
         agent_answers: values.contains_key("agent"),

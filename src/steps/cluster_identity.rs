@@ -61,18 +61,19 @@ fn stranger(inventory: &Inventory, facts: &Facts, ca: &str, node: &Node, seen: &
         return wrong_role(node, seen);
     }
     let own = short(seen.ca.as_deref().unwrap_or("unknown"));
-    if let Some(witness) = lists(inventory, facts, ca, node) {
+    if let Some((witness, told)) = lists(inventory, facts, ca, node) {
         let now = if seen.installed {
             format!("now holds a MicroK8s of its own ({own})")
         } else {
             "holds no MicroK8s".to_owned()
         };
         return Some(format!(
-            "{name} was reinstalled: {witness} still lists {address} as a member of the cluster {ca}, but {name} {now}. \
-             If the machine really is new, take the old member out on {witness}: `microk8s remove-node {address} --force`, then run `up` again and it is joined afresh",
+            "{name} was reinstalled: {witness} still lists {address} as a member of the cluster {ca}, but {name} {now}. {way_out}",
             name = node.name,
+            witness = witness.name,
             address = node.address,
             ca = short(ca),
+            way_out = way_out(inventory, node, &witness.name, told),
         ));
     }
     if !seen.installed {
@@ -108,14 +109,31 @@ fn wrong_role(node: &Node, seen: &NodeFacts) -> Option<String> {
     ))
 }
 
-/// A node of the recorded cluster that lists this node's address as a member.
-fn lists<'a>(inventory: &'a Inventory, facts: &'a Facts, ca: &str, node: &Node) -> Option<&'a str> {
+/// What to do about a reinstalled member, by what another one tells.
+fn way_out(inventory: &Inventory, node: &Node, witness: &str, told: &NodeFacts) -> String {
+    if told.members.is_none() && told.no_majority_without(&[node.address]) {
+        return format!(
+            "Without {name} that cluster has no majority: what it held is lost, unless the old disk of {name} comes back. \
+             To begin anew, on every node: `snap remove --purge microk8s` and `rm -f /var/lib/homeprov/identity`; here: remove `clusters/{cluster}` in homeprov's state folder. Then run `up` again",
+            name = node.name,
+            cluster = inventory.cluster.name,
+        );
+    }
+    format!(
+        "If the machine really is new, take the old member out on {witness}: `microk8s remove-node {} --force`, then run `up` again and it is joined afresh",
+        node.address,
+    )
+}
+
+/// A node of the recorded cluster that lists this node's address as a member: as its data store tells, or as that
+/// last stored while it does not answer.
+fn lists<'a>(inventory: &'a Inventory, facts: &'a Facts, ca: &str, node: &Node) -> Option<(&'a Node, &'a NodeFacts)> {
     let mut members =
         facts.answering(inventory).filter(|(other, seen)| other.name != node.name && seen.ca.as_deref() == Some(ca));
-    let witness = members.find(|(_, seen)| {
-        seen.members.as_ref().is_some_and(|members| members.iter().any(|member| member.address == node.address))
-    });
-    witness.map(|(other, _)| other.name.as_str())
+    members.find(|(_, seen)| {
+        let told = seen.members.as_ref().unwrap_or(&seen.stored_members);
+        told.iter().any(|member| member.address == node.address)
+    })
 }
 
 fn no_other_member(inventory: &Inventory, facts: &Facts, ca: &str, node: &Node) -> bool {
@@ -128,12 +146,9 @@ fn others(seen: &NodeFacts) -> Option<String> {
         return Some("a control plane it is a worker of".to_owned());
     }
     let own = seen.info.as_ref().map(|info| info.address);
-    let addresses = match &seen.members {
-        Some(members) => members.iter().map(|member| member.address).collect(),
-        None => seen.stored_members.clone(),
-    };
+    let members = seen.members.as_ref().unwrap_or(&seen.stored_members).iter().map(|member| member.address);
     let others: Vec<String> =
-        addresses.into_iter().filter(|address| Some(*address) != own).map(|address| address.to_string()).collect();
+        members.filter(|address| Some(*address) != own).map(|address| address.to_string()).collect();
     (!others.is_empty()).then(|| others.join(", "))
 }
 

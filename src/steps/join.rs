@@ -26,7 +26,7 @@ impl RustStep for Joined {
             return Verdict::unknown("identity-recorded");
         }
         let Some(seed) = facts.seed(inventory) else {
-            return Verdict::settling("no control plane of this cluster answers");
+            return no_seed(inventory, facts);
         };
         let Some(cluster) = &facts.cluster else {
             return Verdict::settling("the API does not answer, so it cannot be told");
@@ -69,6 +69,14 @@ impl RustStep for Joined {
             .ok_or_else(|| Failure::failed("no control plane of this cluster answers"))?;
         join(context, &seed.clone(), &node, node.role == Role::Worker).await
     }
+}
+
+/// No member answers: that passes while services start, and only with an unreachable one's return otherwise.
+fn no_seed(inventory: &Inventory, facts: &Facts) -> Verdict {
+    let away = inventory.control_planes().filter(|node| facts.unreachable(&node.name).is_some());
+    let nodes: Vec<String> = away.map(|node| node.name.clone()).collect();
+    let why = "no control plane of this cluster answers".to_owned();
+    if nodes.is_empty() { Verdict::Settling { why } } else { Verdict::Waits { nodes, why } }
 }
 
 async fn join(context: &Context, seed: &Node, node: &Node, worker: bool) -> Result<(), Failure> {

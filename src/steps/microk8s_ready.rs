@@ -15,7 +15,7 @@ pub struct Microk8sReady;
 
 #[async_trait]
 impl RustStep for Microk8sReady {
-    fn check(&self, _: &Inventory, facts: &Facts, place: &Place) -> Verdict {
+    fn check(&self, inventory: &Inventory, facts: &Facts, place: &Place) -> Verdict {
         let Place::Node(name) = place else { return Verdict::Holds };
         let Some(seen) = facts.node(name) else { return Verdict::unknown("the node answers") };
         if !seen.installed {
@@ -43,7 +43,15 @@ impl RustStep for Microk8sReady {
             (seen.kubeconfig.is_none(), "there are no admin credentials yet"),
         ];
         match missing.into_iter().find(|(is, _)| *is) {
-            Some((_, why)) => Verdict::settling(why),
+            Some((_, why)) => {
+                let waits = inventory.node(name).and_then(|node| facts.data_store_waits_for(inventory, node));
+                match waits {
+                    Some((nodes, because)) => {
+                        Verdict::Waits { why: format!("{why}: {because} {}", nodes.join(", ")), nodes }
+                    }
+                    None => Verdict::settling(why),
+                }
+            }
             None => Verdict::Holds,
         }
     }

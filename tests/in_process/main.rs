@@ -8,6 +8,7 @@ mod faults;
 mod homelab;
 mod jobs;
 mod kubernetes;
+mod losses;
 mod plan;
 mod playbook_steps;
 mod probe;

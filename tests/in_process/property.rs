@@ -30,7 +30,8 @@ enum Happening {
     Reinstall(u8),
     /// Somebody types `microk8s stop`.
     Stop(u8),
-    Fault(FaultKind),
+    /// A fault, on this machine where it is about one.
+    Fault(FaultKind, u8),
 }
 
 use Happening::{Cut, Fault, Heal, Off, On, Reinstall, Stop, UpFor, Wait};
@@ -49,23 +50,35 @@ const PASSING: [FaultKind; 10] = [
     FaultKind::OldSnapd,
 ];
 /// Faults that somebody has to look after.
-const LASTING: [FaultKind; 4] =
-    [FaultKind::MetallbStickyEnabled, FaultKind::PoolNotAnnounced, FaultKind::ClockSkew, FaultKind::DeadVoter];
+const LASTING: [FaultKind; 6] = [
+    FaultKind::MetallbStickyEnabled,
+    FaultKind::PoolNotAnnounced,
+    FaultKind::ClockSkew,
+    FaultKind::DuplicateMachineId,
+    FaultKind::SmallMemory,
+    FaultKind::DeadVoter,
+];
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let node = 1..=3_u8;
+    let node = || 1..=3_u8;
     prop_oneof![
-        6 => (1..260_u64).prop_map(UpFor),
+        6 => (1..300_u64).prop_map(UpFor),
         2 => (1..90_u64).prop_map(Wait),
-        2 => node.clone().prop_map(Off),
-        3 => node.clone().prop_map(On),
-        2 => node.clone().prop_map(Cut),
-        3 => node.clone().prop_map(Heal),
-        1 => node.clone().prop_map(Reinstall),
-        1 => node.prop_map(Stop),
-        3 => select(&PASSING[..]).prop_map(Fault),
-        1 => select(&LASTING[..]).prop_map(Fault),
+        3 => node().prop_map(Off),
+        2 => node().prop_map(On),
+        3 => node().prop_map(Cut),
+        2 => node().prop_map(Heal),
+        1 => node().prop_map(Reinstall),
+        1 => node().prop_map(Stop),
+        3 => (select(&PASSING[..]), node()).prop_map(|(kind, n)| Fault(kind, n)),
+        1 => (select(&LASTING[..]), node()).prop_map(|(kind, n)| Fault(kind, n)),
     ]
+}
+
+/// What happened to a homelab: mostly to one that homeprov has worked on for a while.
+fn history() -> impl Strategy<Value = Vec<Happening>> {
+    let begun = prop::option::weighted(0.7, (60..300_u64).prop_map(UpFor));
+    (begun, prop::collection::vec(happening(), 1..8)).prop_map(|(begun, then)| begun.into_iter().chain(then).collect())
 }
 
 async fn happen(house: &House, happening: &Happening) -> Vec<Event> {
@@ -86,7 +99,10 @@ async fn happen(house: &House, happening: &Happening) -> Vec<Event> {
                 }
             });
         }
-        Fault(kind) => house.lab.with(|world| world.inject((*kind).into())),
+        Fault(kind, n) => {
+            let fault = homeprov_lab::world::Fault { machine: Some(name(n)), ..(*kind).into() };
+            house.lab.with(|world| world.inject(fault));
+        }
     }
     Vec::new()
 }
@@ -147,9 +163,16 @@ async fn repeated(house: &House) -> Ran {
 fn mends_itself(happenings: &[Happening]) -> bool {
     !happenings.iter().any(|happening| match happening {
         Reinstall(_) => true,
-        Fault(kind) => LASTING.contains(kind),
+        Fault(kind, _) => LASTING.contains(kind),
         _ => false,
     })
+}
+
+async fn all_on(house: &House) {
+    for n in 1..=3 {
+        happen(house, &On(n)).await;
+        happen(house, &Heal(n)).await;
+    }
 }
 
 async fn holds(seed: u64, os: Os, happenings: Vec<Happening>) {
@@ -157,12 +180,24 @@ async fn holds(seed: u64, os: Os, happenings: Vec<Happening>) {
     for happening in &happenings {
         only_pending_steps_were_started(&happen(&house, happening).await);
     }
-    repeated(&house).await;
-    for n in 1..=3 {
-        happen(&house, &On(n)).await;
-        happen(&house, &Heal(n)).await;
+    let first = repeated(&house).await;
+    all_on(&house).await;
+    let mut end = repeated(&house).await;
+    if end.outcome.code == ExitCode::Unreachable {
+        // The voter that was to die did so only now.
+        all_on(&house).await;
+        end = repeated(&house).await;
     }
-    let end = repeated(&house).await;
+    eprintln!(
+        "DBG {:?} first={:?} {:?} {:?} end={:?} {:?} {}",
+        happenings,
+        first.outcome.code,
+        first.took,
+        if matches!(first.outcome.code, ExitCode::Done | ExitCode::Unreachable) { "" } else { &first.outcome.summary },
+        end.outcome.code,
+        end.took,
+        if end.outcome.code == ExitCode::Done { "" } else { &end.outcome.summary }
+    );
     let refused = end.outcome.code == ExitCode::Refused;
     if mends_itself(&happenings) {
         assert_eq!(end.outcome.code, ExitCode::Done, "{:?}\n{}", end.outcome, end.tail());
@@ -173,13 +208,13 @@ async fn holds(seed: u64, os: Os, happenings: Vec<Happening>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn repeated_runs_come_to_an_end(
         seed in any::<u64>(),
         debian in any::<bool>(),
-        happenings in prop::collection::vec(happening(), 0..7),
+        happenings in history(),
     ) {
         let os = if debian { Os::Debian12 } else { Os::Ubuntu2404 };
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");

@@ -15,7 +15,7 @@ use homeprov::steps;
 use homeprov_lab::world::{Config, FaultKind, Os, World};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::adapter::WorldTransport;
 use super::homelab::Homelab;
@@ -121,9 +121,16 @@ impl House {
 
     /// `homeprov up`, killed after some time; what it had reported by then.
     pub async fn up_cut_off(&self, after: Duration) -> Vec<Event> {
+        self.up_until(sleep(after)).await
+    }
+
+    /// `homeprov up`, killed when something comes about, unless it has ended by then; what it had reported.
+    pub async fn up_until(&self, comes_about: impl Future<Output = ()>) -> Vec<Event> {
         let (session, mut received) = self.session();
-        // Whether it ends by itself before that does not matter.
-        let _ = timeout(after, engine::up(&session)).await;
+        tokio::select! {
+            _ = engine::up(&session) => {}
+            () = comes_about => {}
+        }
         drop(session);
         drain(&mut received)
     }
