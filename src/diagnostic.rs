@@ -1,12 +1,21 @@
 //! A problem in a file the user wrote: what is wrong, where, why it matters and what to type instead.
 //!
-//! The inventory and the playbooks are read by different code, and speak with this one voice.
+//! The inventory and the playbooks are read by different code, and speak with this one voice. Whatever a file holds,
+//! a message about it neither steers the terminal nor tells a password.
 
+mod escape;
+mod quote;
+mod secret;
 mod view;
+
+pub(crate) use secret::looks_secret;
 
 use std::fmt::{self, Display, Write as _};
 use std::ops::Range;
 use std::sync::Arc;
+
+/// What some editors put in front of a file; nobody sees it or counts it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Whether a problem stops the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,36 +65,37 @@ struct Label {
 impl Problem {
     /// An error with what is wrong in one sentence, no full stop.
     pub fn error(message: impl Into<String>) -> Self {
-        Self::new(Severity::Error, message.into())
+        Self::new(Severity::Error, &message.into())
     }
 
     /// A warning with what is doubtful in one sentence, no full stop.
     pub fn warning(message: impl Into<String>) -> Self {
-        Self::new(Severity::Warning, message.into())
+        Self::new(Severity::Warning, &message.into())
     }
 
-    fn new(severity: Severity, message: String) -> Self {
+    fn new(severity: Severity, message: &str) -> Self {
+        let message = escape::line(message);
         Self { severity, message, source: None, labels: Vec::new(), why: None, help: None }
     }
 
     /// Adds a label: a span in bytes of the file's text, and what it is. The first one gets the place.
     #[must_use]
     pub fn at(mut self, span: Range<usize>, text: impl Into<String>) -> Self {
-        self.labels.push(Label { span, text: text.into() });
+        self.labels.push(Label { span, text: escape::line(&text.into()) });
         self
     }
 
     /// Says why it matters.
     #[must_use]
     pub fn why(mut self, why: impl Into<String>) -> Self {
-        self.why = Some(why.into());
+        self.why = Some(escape::lines(&why.into()));
         self
     }
 
     /// Says what to do next.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(escape::lines(&help.into()));
         self
     }
 
@@ -111,7 +121,7 @@ impl Problem {
         self.help.as_deref()
     }
 
-    /// The file's name, where the problem belongs to one.
+    /// The file's name as it was given, where the problem belongs to one.
     pub fn file(&self) -> Option<&str> {
         self.source.as_deref().map(|source| source.name.as_str())
     }
@@ -138,7 +148,7 @@ impl Display for Problem {
     /// One line: `home.toml:3:8: error: …`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = self.file() {
-            write!(f, "{file}:")?;
+            write!(f, "{}:", escape::line(file))?;
             if let Some(Place { line, column }) = self.place() {
                 write!(f, "{line}:{column}:")?;
             }
@@ -158,7 +168,9 @@ impl Source {
         let end = (0..=offset.min(self.text.len())).rev().find(|end| self.text.is_char_boundary(*end));
         let before = &self.text[..end.unwrap_or(0)];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Place { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+        let before_in_line = &before[line_start..];
+        let column = before_in_line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(before_in_line).chars().count() + 1;
+        Place { line: before.matches('\n').count() + 1, column }
     }
 }
 

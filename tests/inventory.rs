@@ -130,6 +130,7 @@ fn the_schema_refuses_what_it_can() {
     for name in [
         "channel-risk",
         "cluster-name-upper-case",
+        "failure-domain",
         "missing-keys",
         "node-name-underscore",
         "nodes-missing",

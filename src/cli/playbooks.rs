@@ -1,13 +1,16 @@
 //! `homeprov playbooks`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
 
 use super::{files, output};
 use crate::error::{ExitCode, Failure};
+use crate::facts::probe;
 use crate::playbook::{self, ExportError, On, Recipe};
+use crate::report::face::Verbosity;
 use crate::report::words;
+use crate::ssh::script;
 
 /// List the playbooks or write them to a folder, to change them
 #[derive(Debug, Args)]
@@ -30,6 +33,18 @@ enum Command {
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         playbooks: Option<PathBuf>,
     },
+    /// Print the script one observation of a node runs there, as root and read-only
+    #[command(help_template = super::HELP)]
+    Observation {
+        /// The inventory file
+        #[arg(value_hint = ValueHint::FilePath)]
+        inventory: PathBuf,
+        /// The node's name
+        node: String,
+        /// Read the playbooks in this folder instead of homeprov's own
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        playbooks: Option<PathBuf>,
+    },
     /// Write homeprov's playbooks to a folder
     #[command(help_template = super::HELP)]
     Export {
@@ -46,6 +61,9 @@ impl Arguments {
     pub(super) fn run(&self) -> Result<ExitCode, Failure> {
         match &self.command {
             Command::List { playbooks } => output::result(&list(&files::recipe(playbooks.as_deref())?))?,
+            Command::Observation { inventory, node, playbooks } => {
+                output::result(&observation(inventory, node, playbooks.as_deref())?)?;
+            }
             Command::Export { folder, force } => {
                 let written = playbook::export(folder, *force).map_err(failure)?;
                 for path in written {
@@ -55,6 +73,21 @@ impl Arguments {
         }
         Ok(ExitCode::Done)
     }
+}
+
+/// The text that travels to the node; only the marker that frames the answers is another one in each run.
+fn observation(inventory: &Path, node: &str, playbooks: Option<&Path>) -> Result<String, Failure> {
+    let inventory = files::inventory(inventory, Verbosity::Quiet)?;
+    let recipe = files::recipe(playbooks)?;
+    let Some(node) = inventory.node(node) else {
+        let names: Vec<&str> = inventory.nodes.iter().map(|node| node.name.as_str()).collect();
+        return Err(Failure::new(ExitCode::Usage, format!("there is no node {node} in the inventory"))
+            .help(format!("its nodes are {}", names.join(", "))));
+    };
+    let invalid = |error: &dyn std::fmt::Display| Failure::new(ExitCode::Invalid, error.to_string());
+    let script = probe::observation(&inventory, &recipe, node).map_err(|error| invalid(&error))?;
+    let text = script::render(&script, "homeprov-answers").map_err(|error| invalid(&error))?;
+    Ok(text.to_string())
 }
 
 fn failure(error: ExportError) -> Failure {

@@ -7,7 +7,8 @@ use miette::{
     SpanContents,
 };
 
-use super::{Label, Problem, Severity, Source};
+use super::quote::Quote;
+use super::{Label, Place, Problem, Severity, Source, escape};
 
 /// The whole message, at most `width` columns wide, with a newline at its end.
 pub(super) fn render(problem: &Problem, color: bool, width: usize) -> String {
@@ -36,7 +37,7 @@ fn tidy(text: &str) -> String {
 #[derive(Debug)]
 struct View<'a> {
     problem: &'a Problem,
-    text: Option<Characters<'a>>,
+    excerpt: Option<Excerpt>,
     why: Option<Why>,
 }
 
@@ -47,7 +48,11 @@ struct Why(String);
 
 impl<'a> View<'a> {
     fn new(problem: &'a Problem) -> Self {
-        Self { problem, text: problem.source.as_deref().map(Characters), why: problem.why.clone().map(Why) }
+        Self {
+            problem,
+            excerpt: problem.source.as_deref().map(|source| Excerpt::new(source, &problem.labels)),
+            why: problem.why.clone().map(Why),
+        }
     }
 }
 
@@ -56,7 +61,7 @@ impl Display for View<'_> {
         // With a label the renderer names the file above the lines it quotes; without one nobody would.
         match self.problem.file() {
             Some(file) if self.problem.labels.is_empty() => {
-                write!(f, "{file}: {}", self.problem.message)
+                write!(f, "{}: {}", escape::line(file), self.problem.message)
             }
             _ => f.write_str(&self.problem.message),
         }
@@ -83,41 +88,67 @@ impl miette::Diagnostic for View<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.text.as_ref().map(|text| text as _)
+        self.excerpt.as_ref().map(|excerpt| excerpt as _)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let mut labels = self.problem.labels.iter();
-        let primary = labels.next()?;
-        let span = |label: &Label| (label.span.start, label.span.len());
-        let first = LabeledSpan::new_primary_with_span(Some(primary.text.clone()), span(primary));
-        let rest = labels.map(move |label| LabeledSpan::new_with_span(Some(label.text.clone()), span(label)));
-        Some(Box::new(std::iter::once(first).chain(rest)))
+        let labels = &self.excerpt.as_ref()?.labels;
+        (!labels.is_empty()).then(|| Box::new(labels.iter().map(|(label, _)| label.clone())) as _)
     }
 }
 
-/// The renderer counts columns in bytes, where people and editors count characters; and it takes the number of
-/// the last line for the number of lines, which would join two far places into one long quotation.
+/// What is quoted of the file, and the labels in it with the places they have in the file itself.
 #[derive(Debug)]
-struct Characters<'a>(&'a Source);
+struct Excerpt {
+    name: String,
+    text: String,
+    labels: Vec<(LabeledSpan, Place)>,
+}
 
-impl SourceCode for Characters<'_> {
+impl Excerpt {
+    fn new(source: &Source, labels: &[Label]) -> Self {
+        let quote = Quote::new(&source.text);
+        let labels = labels.iter().enumerate().map(|(index, label)| {
+            let shown = quote.span(&label.span);
+            let (span, text) = ((shown.start, shown.len()), Some(label.text.clone()));
+            let labelled = match index {
+                0 => LabeledSpan::new_primary_with_span(text, span),
+                _ => LabeledSpan::new_with_span(text, span),
+            };
+            (labelled, source.place(label.span.start))
+        });
+        let labels: Vec<(LabeledSpan, Place)> = labels.collect();
+        let mut text = quote.text;
+        // The renderer leaves out an empty line at the very end, and with it a label that is there.
+        if labels.iter().any(|(label, _)| label.offset() == text.len()) {
+            text.push('\n');
+        }
+        Self { name: escape::line(&source.name), text, labels }
+    }
+}
+
+/// The renderer counts columns in bytes of what it shows, where people and editors count characters of the file; and
+/// it takes the number of the last line for the number of lines, which would join two far places into one long
+/// quotation.
+impl SourceCode for Excerpt {
     fn read_span<'b>(
         &'b self,
         span: &SourceSpan,
         before: usize,
         after: usize,
     ) -> Result<Box<dyn SpanContents<'b> + 'b>, MietteError> {
-        let contents = self.0.text.read_span(span, before, after)?;
-        let column = match contents.column() {
-            0 => 0,
-            _ => self.0.place(span.offset()).column - 1,
+        let contents = self.text.read_span(span, before, after)?;
+        // Without lines around it the renderer asks for the place to put above the quotation.
+        let place = self.labels.iter().find(|(label, _)| before + after == 0 && label.offset() == span.offset());
+        let (line, column) = match place {
+            Some((_, place)) => (place.line - 1, place.column - 1),
+            None => (contents.line(), contents.column()),
         };
         Ok(Box::new(MietteSpanContents::new_named(
-            self.0.name.clone(),
+            self.name.clone(),
             contents.data(),
             *contents.span(),
-            contents.line(),
+            line,
             column,
             contents.data().split(|byte| *byte == b'\n').count(),
         )))

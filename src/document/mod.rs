@@ -5,8 +5,10 @@
 mod field;
 mod report;
 pub mod suggest;
+mod syntax;
 mod table;
 
 pub use field::{At, Field};
 pub use report::Report;
+pub use syntax::parse;
 pub use table::Table;

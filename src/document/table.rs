@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::field::{At, Field};
 use super::report::Report;
 use super::suggest::nearest;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Problem, looks_secret};
 
 /// A table being read.
 pub struct Table<'a> {
@@ -56,9 +56,15 @@ impl<'a> Table<'a> {
         self.read(key, report, |value| text(key, value))
     }
 
-    /// A whole number within limits.
-    pub fn number(&mut self, key: &'static str, limits: RangeInclusive<u32>, report: &mut Report) -> Field<At<u32>> {
-        self.read(key, report, |value| number(key, value, &limits))
+    /// A whole number within limits; `help` says what to write instead of what is none.
+    pub fn number(
+        &mut self,
+        key: &'static str,
+        limits: RangeInclusive<u32>,
+        help: &str,
+        report: &mut Report,
+    ) -> Field<At<u32>> {
+        self.read(key, report, |value| number(key, value, &limits, help))
     }
 
     /// `true` or `false`.
@@ -131,9 +137,31 @@ impl<'a> Table<'a> {
         entries
     }
 
+    /// Takes a key for faulty that is not there because its name was mistyped, which is reported as an unknown key.
+    /// To be called when all keys have been asked for.
+    pub fn settle<T>(&self, field: &mut Field<T>, key: &str) {
+        if matches!(field, Field::Absent) && self.is_mistyped(key) {
+            *field = Field::Faulty;
+        }
+    }
+
+    /// Whether an unknown key is nearest to this one.
+    fn is_mistyped(&self, key: &str) -> bool {
+        let mut unknown = self.entries.keys().filter(|name| !self.knows(name.get_ref()));
+        unknown.any(|name| self.nearest(name.get_ref()) == Some(key))
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.asked.contains(&name)
+    }
+
+    fn nearest(&self, name: &str) -> Option<&'static str> {
+        nearest(name, self.asked.iter().copied())
+    }
+
     /// Reports a key that has to be there and is not. `example` is a line to copy.
     pub fn require<T>(&self, field: &Field<T>, key: &str, example: &str, report: &mut Report) {
-        if matches!(field, Field::Absent) {
+        if matches!(field, Field::Absent) && !self.is_mistyped(key) {
             report.push(
                 Problem::error(format!("`{key}` is missing in {}", self.title))
                     .at(self.span.clone(), format!("no `{key}` here"))
@@ -144,22 +172,35 @@ impl<'a> Table<'a> {
 
     /// Reports the keys nobody asked for.
     pub fn finish(self, report: &mut Report) {
+        self.finish_with(report, |_| None);
+    }
+
+    /// Reports the keys nobody asked for. `elsewhere` may say of a name that is none of this table where it belongs.
+    pub fn finish_with(self, report: &mut Report, elsewhere: impl Fn(&str) -> Option<String>) {
         for (key, value) in self.entries {
-            if !self.asked.contains(&key.get_ref().as_ref()) {
-                report.push(self.unknown(key, value));
+            if !self.knows(key.get_ref()) {
+                report.push(self.unknown(key, value, &elsewhere));
             }
         }
     }
 
-    fn unknown(&self, key: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>) -> Problem {
+    fn unknown(
+        &self,
+        key: &Spanned<Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+        elsewhere: impl Fn(&str) -> Option<String>,
+    ) -> Problem {
         let name = key.get_ref();
-        let is_table = matches!(value.get_ref(), DeValue::Table(_));
-        let what = if is_table { "table" } else { "key" };
-        let near = nearest(name, self.asked.iter().copied());
+        let what = match value.get_ref() {
+            DeValue::Table(_) => "table",
+            DeValue::Array(array) if header(array, value).is_some() => "table",
+            _ => "key",
+        };
+        let near = self.nearest(name);
         let label = near.map_or_else(|| format!("no such {what} here"), |near| format!("did you mean `{near}`?"));
-        Problem::error(format!("unknown {what} `{name}` in {}", self.title))
-            .at(key.span(), label)
-            .help(format!("known here: {}", self.asked.join(", ")))
+        let known = || format!("known here: {}", self.asked.join(", "));
+        let help = if near.is_some() { known() } else { elsewhere(name).unwrap_or_else(known) };
+        Problem::error(format!("unknown {what} `{name}` in {}", self.title)).at(key.span(), label).help(help)
     }
 }
 
@@ -184,6 +225,7 @@ fn text(key: &str, value: &Spanned<DeValue<'_>>) -> Result<At<String>, Problem> 
         DeValue::String(text) => {
             return Ok(At { value: text.to_string(), span: value.span() });
         }
+        _ if looks_secret(key) => None,
         DeValue::Integer(number) => Some(format!("write it in quotes: \"{number}\"")),
         DeValue::Float(number) => Some(format!("write it in quotes: \"{}\"", number.as_str())),
         DeValue::Boolean(switch) => Some(format!("write it in quotes: \"{switch}\"")),
@@ -199,23 +241,27 @@ fn text(key: &str, value: &Spanned<DeValue<'_>>) -> Result<At<String>, Problem> 
     })
 }
 
-fn number(key: &str, value: &Spanned<DeValue<'_>>, limits: &RangeInclusive<u32>) -> Result<At<u32>, Problem> {
-    let (low, high) = (limits.start(), limits.end());
-    let wanted = format!("a whole number from {low} to {high}");
-    let problem = match value.get_ref() {
+fn number(
+    key: &str,
+    value: &Spanned<DeValue<'_>>,
+    limits: &RangeInclusive<u32>,
+    help: &str,
+) -> Result<At<u32>, Problem> {
+    let wanted = format!("a whole number from {} to {}", limits.start(), limits.end());
+    let fits = |number: &u32| limits.contains(number);
+    Err(match value.get_ref() {
         DeValue::Integer(integer) => {
             let number = u32::from_str_radix(integer.as_str(), integer.radix());
-            if let Some(number) = number.ok().filter(|number| limits.contains(number)) {
+            if let Some(number) = number.ok().filter(fits) {
                 return Ok(At { value: number, span: value.span() });
             }
-            Problem::error(format!("`{key}` must be {wanted}")).at(value.span(), "out of these limits")
+            Problem::error(format!("`{key}` must be {wanted}")).at(value.span(), "out of these limits").help(help)
         }
-        DeValue::String(text) if text.parse::<u32>().is_ok() => {
+        DeValue::String(text) if text.parse().is_ok_and(|number| fits(&number)) => {
             wrong_type(key, &wanted, value).help(format!("write it without quotes: {key} = {text}"))
         }
-        _ => wrong_type(key, &wanted, value),
-    };
-    Err(problem)
+        _ => wrong_type(key, &wanted, value).help(help),
+    })
 }
 
 fn wrong_type(key: &str, wanted: &str, value: &Spanned<DeValue<'_>>) -> Problem {

@@ -20,7 +20,7 @@ use crate::playbook::model::{Action, Step};
 use crate::steps::{self, Context};
 
 /// How often what is waited for is looked at.
-const LOOK: Duration = Duration::from_millis(1000);
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a world in motion may show nothing to do before the run gives up: services restart after a join.
 const GRACE: Duration = Duration::from_secs(90);
 
@@ -71,7 +71,7 @@ impl<'a> Run<'a> {
     }
 
     /// Runs to the end; returns how it ended, how many steps were applied and how many observations were made.
-    pub async fn to_the_end(mut self) -> (Outcome, usize, usize) {
+    pub async fn run(mut self) -> (Outcome, usize, usize) {
         let stop = self.session.stop.clone();
         let outcome = tokio::select! {
             outcome = self.turns() => outcome,
@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
                         look_again = true;
                         break;
                     }
-                    self.start(step, pending, key, attempt);
+                    self.start(step, pending, &key, attempt);
                     waits.insert(pending.place.clone());
                 }
                 Next::Wait(left) => {
@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
                     // A serial step looks at other nodes, too: the seed lists the members.
                     waits.insert(if serial { Place::Cluster } else { pending.place.clone() });
                 }
-                Next::Fail(code, reason, output) => self.fail(step, key, code, &reason, output),
+                Next::Fail(code, reason, output) => self.fail(step, &key, code, &reason, output),
                 Next::Nothing => continue,
             }
             if serial {
@@ -182,7 +182,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn start(&mut self, step: &Step, pending: &Pending, key: Key, attempt: u32) {
+    fn start(&mut self, step: &Step, pending: &Pending, key: &Key, attempt: u32) {
         self.session.tell(Event::StepStarted {
             step: step.id.clone(),
             title: step.title.clone(),
@@ -190,7 +190,7 @@ impl<'a> Run<'a> {
             attempt,
             why: pending.verdict.text(),
         });
-        self.ledger.started(&key);
+        self.ledger.started(key);
         self.places.insert(pending.place.clone());
         self.fresh = false;
         self.flying.spawn(apply(Context {
@@ -212,16 +212,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn fail(&mut self, step: &Step, key: Key, code: ExitCode, reason: &str, output: Vec<String>) {
+    fn fail(&mut self, step: &Step, key: &Key, code: ExitCode, reason: &str, output: Vec<String>) {
         let place = match &key.1 {
             Place::Node(node) => node.as_str(),
             Place::Cluster => "the cluster",
         };
-        self.ledger.fail(&key, code, format!("{place}: {}: {reason}", step.title));
+        self.ledger.fail(key, code, format!("{place}: {}: {reason}", step.title));
         self.session.tell(Event::StepFailed {
-            step: key.0,
+            step: key.0.clone(),
             title: step.title.clone(),
-            place: key.1,
+            place: key.1.clone(),
             reason: format!("{reason}\nwhy it matters: {}", step.why),
             output,
         });
@@ -302,11 +302,10 @@ impl<'a> Run<'a> {
         gather::nodes(&**transport, inventory, recipe, names, &mut self.facts).await;
         gather::cluster(&**transport, inventory, &mut self.facts).await;
         for name in names {
-            if let (Some(reason), was) = (self.facts.unreachable(name), before.unreachable(name)) {
-                if was != Some(reason) {
-                    self.moved = Instant::now();
-                    self.session.tell(Event::Unreachable { node: name.clone(), reason: reason.to_owned() });
-                }
+            let (now, was) = (self.facts.unreachable(name), before.unreachable(name));
+            if let Some(reason) = now.filter(|_| now != was) {
+                self.moved = Instant::now();
+                self.session.tell(Event::Unreachable { node: name.clone(), reason: reason.to_owned() });
             }
         }
     }

@@ -65,7 +65,7 @@ impl Session {
 /// Brings the machines to what the inventory says.
 pub async fn up(session: &Session) -> Outcome {
     let began = session.begin("up");
-    let (outcome, applied, observations) = Run::new(session).to_the_end().await;
+    let (outcome, applied, observations) = Run::new(session).run().await;
     session.tell(outcome::finished(&outcome, began, applied, observations));
     outcome
 }

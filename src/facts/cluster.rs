@@ -44,7 +44,7 @@ pub struct KubernetesNode {
 pub struct MetallbFacts {
     /// The pools by name, with their `spec.addresses`.
     pub pools: BTreeMap<String, Vec<String>>,
-    /// The names of the pools each L2Advertisement announces; an empty list announces all.
+    /// The names of the pools each `L2Advertisement` announces; an empty list announces all.
     pub advertisements: BTreeMap<String, Vec<String>>,
     /// Whether Deployment `controller` has a ready pod.
     pub controller_ready: bool,

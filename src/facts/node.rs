@@ -9,6 +9,8 @@ use serde::Serialize;
 use super::identity::IdentityRecord;
 
 /// The facts of one node. A field that could not be observed is absent or empty, never guessed.
+// Each switch is an observation of its own: there is no state behind them to be named.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, Default)]
 pub struct NodeFacts {
     /// `ID` of `/etc/os-release`: `ubuntu`, `debian`.

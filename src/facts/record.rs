@@ -1,6 +1,6 @@
 //! Records: what was once proven and cannot be read off the world at each turn.
 //!
-//! They live in the ConfigMap `homeprov` of namespace `kube-system`. A record holds as long as the fingerprint of
+//! They live in the `ConfigMap` `homeprov` of namespace `kube-system`. A record holds as long as the fingerprint of
 //! what it vouches for is the same.
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::identity::hex;
 
-/// The namespace and the name of the ConfigMap.
+/// The namespace and the name of the `ConfigMap`.
 pub const PLACE: (&str, &str) = ("kube-system", "homeprov");
 
 /// One record.

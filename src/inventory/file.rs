@@ -6,12 +6,14 @@ use schemars::JsonSchema;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use crate::document::Report;
-use crate::document::Table;
-use crate::document::{At, Field};
+use super::belonging::belonging;
+use crate::document::{At, Field, Report, Table};
 
 /// The MicroK8s channel when the file names none.
 pub(super) const DEFAULT_CHANNEL: &str = "1.35/stable";
+
+const PORT: &str = "leave it out unless sshd listens elsewhere than on port 22: port = 2222";
+const FAILURE_DOMAIN: &str = "count from one, as homeprov does for nodes that name none: failure_domain = 1";
 
 type Text = Field<At<String>>;
 type Number = Field<At<u32>>;
@@ -101,7 +103,7 @@ pub struct NodeTable {
     pub role: Text,
     /// The failure domain of the data store: nodes that fail together (one power strip, one switch) share a number.
     /// Without it every node has its own.
-    #[schemars(default, range(min = 0, max = 4_294_967_295_u32), example = 1)]
+    #[schemars(default, range(min = 1, max = 4_294_967_295_u32), example = 1)]
     pub failure_domain: Number,
     /// Labels wanted on the Kubernetes Node object.
     #[schemars(default, with = "BTreeMap<String, String>")]
@@ -161,11 +163,21 @@ enum Pool {
     Several(#[schemars(length(min = 1))] Vec<String>),
 }
 
+impl NodeTable {
+    /// How messages call the node.
+    pub fn called(&self) -> String {
+        match self.name.given() {
+            Some(name) => format!("`{}`", name.value.escape_debug()),
+            None => "a node without a name".to_owned(),
+        }
+    }
+}
+
 impl File {
     /// Reads the document; every fault goes to the report.
     pub fn read(document: &Spanned<DeTable<'_>>, report: &mut Report) -> Self {
         let mut root = Table::new("the inventory", document.span(), document.get_ref());
-        let file = Self {
+        let mut file = Self {
             cluster: read(root.table("cluster", "[cluster]", report), report, cluster),
             ssh: read(root.table("ssh", "[ssh]", report), report, ssh),
             nodes: match root.tables("nodes", "[[nodes]]", report) {
@@ -175,7 +187,9 @@ impl File {
             },
             metallb: read(root.table("metallb", "[metallb]", report), report, metallb),
         };
-        root.finish(report);
+        root.settle(&mut file.cluster, "cluster");
+        root.settle(&mut file.nodes, "nodes");
+        root.finish_with(report, belonging);
         file
     }
 
@@ -200,37 +214,38 @@ fn read<T>(table: Field<Table<'_>>, report: &mut Report, read: impl FnOnce(Table
 }
 
 fn cluster(mut table: Table<'_>, report: &mut Report) -> ClusterTable {
-    let cluster = ClusterTable {
+    let mut cluster = ClusterTable {
         name: table.text("name", report),
         channel: table.text("channel", report),
         allow_two_control_planes: table.switch("allow_two_control_planes", report),
     };
     table.require(&cluster.name, "name", r#"name = "home""#, report);
-    table.finish(report);
+    table.settle(&mut cluster.allow_two_control_planes, "allow_two_control_planes");
+    table.finish_with(report, belonging);
     cluster
 }
 
 fn ssh(mut table: Table<'_>, report: &mut Report) -> SshTable {
     let ssh = SshTable {
         user: table.text("user", report),
-        port: table.number("port", 1..=65535, report),
+        port: table.number("port", 1..=65535, PORT, report),
         identity: table.text("identity", report),
         config: table.text("config", report),
         jump: table.text("jump", report),
         known_hosts: table.text("known_hosts", report),
         sudo: table.text("sudo", report),
     };
-    table.finish(report);
+    table.finish_with(report, belonging);
     ssh
 }
 
 fn node(mut table: Table<'_>, report: &mut Report) -> NodeTable {
-    let node = NodeTable {
+    let mut node = NodeTable {
         header: table.span.clone(),
         name: table.text("name", report),
         address: table.text("address", report),
         role: table.text("role", report),
-        failure_domain: table.number("failure_domain", 0..=u32::MAX, report),
+        failure_domain: table.number("failure_domain", 1..=u32::MAX, FAILURE_DOMAIN, report),
         labels: table
             .table("labels", "labels", report)
             .given()
@@ -241,19 +256,22 @@ fn node(mut table: Table<'_>, report: &mut Report) -> NodeTable {
     };
     table.require(&node.name, "name", r#"name = "nuc1""#, report);
     table.require(&node.address, "address", r#"address = "192.168.1.11""#, report);
-    table.finish(report);
+    // Rules draw conclusions from the absence of these two.
+    table.settle(&mut node.role, "role");
+    table.settle(&mut node.failure_domain, "failure_domain");
+    table.finish_with(report, belonging);
     node
 }
 
 fn node_ssh(mut table: Table<'_>, report: &mut Report) -> NodeSshTable {
     let ssh = NodeSshTable {
         host: table.text("host", report),
-        port: table.number("port", 1..=65535, report),
+        port: table.number("port", 1..=65535, PORT, report),
         user: table.text("user", report),
         identity: table.text("identity", report),
         jump: table.text("jump", report),
     };
-    table.finish(report);
+    table.finish_with(report, belonging);
     ssh
 }
 
@@ -261,6 +279,6 @@ fn metallb(mut table: Table<'_>, report: &mut Report) -> MetallbTable {
     let metallb = MetallbTable { header: table.span.clone(), pool: table.texts("pool", report) };
     let example = r#"pool = "192.168.1.240-192.168.1.250""#;
     table.require(&metallb.pool, "pool", example, report);
-    table.finish(report);
+    table.finish_with(report, belonging);
     metallb
 }

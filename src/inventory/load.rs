@@ -4,15 +4,13 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use toml::de::DeTable;
-
 use super::build;
 use super::file::File;
 use super::model::Inventory;
 use super::rules;
 use crate::diagnostic::{Problem, Severity, Source, render_all};
-use crate::document::Report;
 use crate::document::suggest::nearest;
+use crate::document::{self, Report};
 
 /// A valid inventory and what its author should know all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +63,8 @@ pub fn load(path: &Path) -> Result<Loaded, InvalidInventory> {
 pub fn parse(path: &Path, text: String) -> Result<Loaded, InvalidInventory> {
     let mut report = Report::new(Source { name: path.display().to_string(), text });
     let source = report.source();
-    let inventory = match DeTable::parse(&source.text) {
+    let help = "texts stand in quotes, tables in [brackets], each key once: https://toml.io";
+    let inventory = match document::parse(&source.text, help) {
         Ok(document) => {
             let file = File::read(&document, &mut report);
             rules::check(&file, &mut report);
@@ -73,13 +72,8 @@ pub fn parse(path: &Path, text: String) -> Result<Loaded, InvalidInventory> {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
             build::inventory(&file, path.parent().unwrap_or(Path::new("/")))
         }
-        Err(error) => {
-            let span = error.span().unwrap_or(0..0);
-            report.push(
-                Problem::error(format!("this is not TOML: {}", error.message()))
-                    .at(span, "here")
-                    .help("texts stand in quotes, tables in [brackets], each key once: https://toml.io"),
-            );
+        Err(problem) => {
+            report.push(problem);
             None
         }
     };

@@ -1,7 +1,9 @@
 //! The inventory: the user's file that says what should be.
 //!
 //! [`load()`] turns a path into a [`model::Inventory`] and warnings, or into all errors at once. On the way:
-//! text → TOML with places (`file`, `reader`) → `rules`, one small function each → the model.
+//! text → TOML with places (`file`) → `rules`, one small function each → the model.
+
+mod belonging;
 mod build;
 mod file;
 mod load;

@@ -10,8 +10,9 @@ pub const LIFE_SECONDS: u32 = 600;
 
 /// A fresh token: 32 hex digits from the operating system's randomness.
 pub fn fresh() -> SecretString {
-    let (a, b) = (ulid::Ulid::generate(), ulid::Ulid::generate());
-    SecretString::from(format!("{:016x}{:016x}", a.random() as u64, b.random() as u64))
+    // 80 random bits in each: the last 64 of both.
+    let half = || ulid::Ulid::generate().random() & u128::from(u64::MAX);
+    SecretString::from(format!("{:016x}{:016x}", half(), half()))
 }
 
 #[derive(Deserialize)]

@@ -3,13 +3,11 @@
 use std::fmt;
 use std::path::Path;
 
-use toml::de::DeTable;
-
 use super::model::{Recipe, Step};
 use super::read::{self, Names};
 use super::source::{self, PlaybookFile};
 use crate::diagnostic::{Problem, Source, render_all};
-use crate::document::{Field, Report, Table};
+use crate::document::{self, Field, Report, Table};
 
 /// Everything that is wrong with the playbooks, at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,12 +67,10 @@ fn load(files: Vec<PlaybookFile>, builtins: &[&str]) -> Result<Recipe, InvalidPl
 
 fn playbook(name: &str, builtins: &[&str], names: &mut Names, report: &mut Report) -> Vec<Step> {
     let source = report.source();
-    let document = match DeTable::parse(&source.text) {
+    let help = "a script of several lines stands in '''…''', each key is there once: https://toml.io";
+    let document = match document::parse(&source.text, help) {
         Ok(document) => document,
-        Err(error) => {
-            let problem = Problem::error(format!("this is not TOML: {}", error.message()))
-                .at(error.span().unwrap_or(0..0), "here")
-                .help("a script of several lines stands in '''…''', each key is there once: https://toml.io");
+        Err(problem) => {
             report.push(problem);
             return vec![];
         }

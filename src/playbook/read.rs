@@ -50,7 +50,7 @@ pub(super) fn step(
     let builtin = table.text("builtin", report);
     let settle = table.text("settle", report);
     let limit = table.text("limit", report);
-    let attempts = table.number("attempts", 1..=100, report);
+    let attempts = table.number("attempts", 1..=100, "such as attempts = 5", report);
     let why = table.text("why", report);
     table.require(&id, "id", r#"id = "iscsid-running""#, report);
     table.require(&title, "title", r#"title = "iscsid is running""#, report);

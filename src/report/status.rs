@@ -16,7 +16,7 @@ pub fn json(status: &ClusterStatus) -> serde_json::Result<String> {
 /// The status for people. The table has `width` columns at the most; text after it is broken there.
 pub fn text(status: &ClusterStatus, paint: Paint, width: usize) -> String {
     let identity = match &status.identity {
-        Some(identity) => format!("identity {identity}"),
+        Some(identity) => format!("identity {}", crate::facts::identity::short(identity)),
         None => "no cluster yet".to_owned(),
     };
     let mut text = format!(

@@ -69,7 +69,7 @@ pub enum Failure {
     #[error("{0}")]
     Unreachable(#[from] TransportError),
     /// The API did not do as asked.
-    #[error("the API server answered: {0}")]
+    #[error("the API server answered: {}", crate::kube::error::message(.0))]
     Api(#[from] kube::Error),
 }
 

@@ -34,11 +34,11 @@ pub fn look(inventory: &Inventory, facts: &Facts) -> Voters {
     let Some(seed) = facts.seed(inventory) else { return Voters::default() };
     let listed: BTreeSet<Ipv4Addr> = voters(facts, &seed.name).unwrap_or_default().into_iter().collect();
     let members: Vec<_> = inventory.control_planes().filter(|node| facts.is_member(node)).collect();
+    // A lone data store listens on the loopback address only: that it told its members is the answer.
+    let lone = members.len() == 1 && facts.node(&seed.name).is_some_and(|seen| seen.alone() && seen.members.is_some());
     let dialled = |address: &Ipv4Addr| {
-        members.iter().any(|node| {
-            let alone = members.len() == 1;
-            (node.address != *address || alone)
-                && facts.node(&node.name).is_some_and(|seen| seen.answers.contains(address))
+        lone || members.iter().any(|node| {
+            node.address != *address && facts.node(&node.name).is_some_and(|seen| seen.answers.contains(address))
         })
     };
     let disagrees =

@@ -4,10 +4,13 @@
 //! can retry for ever while it holds the addon lock (canonical/microk8s-core-addons `addons/metallb/enable`).
 
 use async_trait::async_trait;
+use k8s_openapi::api::core::v1::Pod;
+use kube::core::ObjectList;
 
 use super::{Context, Failure, RustStep};
 use crate::facts::Facts;
 use crate::inventory::model::Inventory;
+use crate::kube::request;
 use crate::plan::{Place, Verdict};
 use crate::ssh::Program;
 
@@ -39,14 +42,26 @@ impl RustStep for MetallbEnabled {
         let vain = |output: &str| output.matches("Failed to create default address pool").count() >= RETRIES;
         let ended = context.job_until(&seed, &argv.join(" "), Program::command(argv.clone()), vain).await?;
         match ended.status {
-            0 if ended.output.contains("already enabled") => Err(Failure::Failed {
-                reason: "MicroK8s calls the addon enabled, yet its objects are not there: it looks for any pod whose name begins with `speaker`. \
-                         Remove that pod, or run `microk8s disable metallb`, then `up` again"
-                    .to_owned(),
-                output: ended.output.lines().map(str::to_owned).collect(),
-            }),
+            0 if ended.output.contains("already enabled") => Err(look_alike(context, &ended.output).await?),
             0 => Ok(()),
             status => Err(Failure::command("`microk8s enable metallb`", status, &ended.output)),
         }
     }
+}
+
+/// Why the addon counts as enabled although nothing of it is there, with the pods that make it so.
+async fn look_alike(context: &Context, output: &str) -> Result<Failure, Failure> {
+    let pods: Option<ObjectList<Pod>> = request::get(&context.api().await?, "/api/v1/pods").await?;
+    let pods = pods.map(|list| list.items).unwrap_or_default().into_iter().map(|pod| pod.metadata);
+    let pods = pods.filter(|pod| pod.name.as_ref().is_some_and(|name| name.starts_with("speaker")));
+    let names: Vec<String> =
+        pods.map(|pod| format!("{}/{}", pod.namespace.unwrap_or_default(), pod.name.unwrap_or_default())).collect();
+    let which = if names.is_empty() { "which is gone by now".to_owned() } else { names.join(", ") };
+    Ok(Failure::Failed {
+        reason: format!(
+            "MicroK8s calls the addon enabled although nothing of it is there: it takes any pod whose name begins with \
+             `speaker` for MetalLB's ({which}). Delete that pod, or what makes it, then run `up` again"
+        ),
+        output: output.lines().map(str::to_owned).collect(),
+    })
 }

@@ -35,7 +35,7 @@ impl RustStep for Speakers {
         Verdict::Settling { why }
     }
 
-    /// The DaemonSet starts a speaker on each node by itself.
+    /// The `DaemonSet` starts a speaker on each node by itself.
     async fn apply(&self, _: &Context) -> Result<(), Failure> {
         Ok(())
     }

@@ -34,6 +34,11 @@ pub(in crate::inventory) fn parse(text: &At<String>) -> Result<String, Problem> 
         let label = if odd.is_empty() { "a part is empty" } else { "not a name" };
         return Err(problem(text.find(odd), label.to_owned(), example()));
     }
+    if let Some(right) = text.value.strip_prefix('v').filter(|right| right.starts_with(|c: char| c.is_ascii_digit())) {
+        let risk = if parts.len() == 1 { "/stable" } else { "" };
+        let help = format!("write channel = \"{right}{risk}\"; `snap info microk8s` lists them");
+        return Err(problem(text.part(0..1), "tracks have no `v`".to_owned(), help));
+    }
     match parts.as_slice() {
         [risk] if RISKS.contains(risk) => Err(problem(
             whole(),

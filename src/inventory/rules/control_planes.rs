@@ -42,8 +42,16 @@ pub(super) fn not_two(file: &File, report: &mut Report) {
         Field::Given(name) => name.span.clone(),
         Field::Absent | Field::Faulty => node.header.clone(),
     };
-    let allowed =
-        file.cluster.given().and_then(|table| table.allow_two_control_planes.given()).filter(|switch| switch.value);
+    let allowed = match &file.cluster {
+        Field::Given(cluster) => &cluster.allow_two_control_planes,
+        Field::Absent => &Field::Absent,
+        Field::Faulty => &Field::Faulty,
+    };
+    // Whether two are wanted has been said, and could not be understood.
+    if matches!(allowed, Field::Faulty) {
+        return;
+    }
+    let allowed = allowed.given().filter(|switch| switch.value);
     let why = "with two members the data store has a single voter. Losing that machine loses the cluster, as with one control plane, but now there are two machines whose loss can do it, and nobody chose which: two are worse than one";
     let problem = match allowed {
         Some(switch) => Problem::warning("two control planes tolerate no failure, as allowed")

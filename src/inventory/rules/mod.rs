@@ -5,6 +5,7 @@ pub(super) mod address;
 pub(super) mod channel;
 mod cluster_name;
 mod control_planes;
+mod failure_domain;
 pub(super) mod host_key;
 mod labels;
 mod login;
@@ -37,10 +38,12 @@ const RULES: &[Rule] = &[
     address::usable,
     unique::addresses,
     unique::logins,
+    unique::hosts,
     role::known,
     control_planes::one,
     control_planes::not_two,
     control_planes::odd,
+    failure_domain::not_by_accident,
     labels::keys,
     labels::values,
     labels::not_reserved,

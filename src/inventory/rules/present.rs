@@ -9,7 +9,9 @@ use crate::inventory::file::File;
 pub(super) fn cluster(file: &File, report: &mut Report) {
     if matches!(file.cluster, Field::Absent) {
         report.push(
-            Problem::error("the [cluster] table is missing").help("begin the file with\n[cluster]\nname = \"home\""),
+            Problem::error("the [cluster] table is missing")
+                .at(0..0, "no [cluster] in this file")
+                .help("begin the file with\n[cluster]\nname = \"home\""),
         );
     }
 }
@@ -24,6 +26,7 @@ pub(super) fn nodes(file: &File, report: &mut Report) {
     if none {
         report.push(
             Problem::error("there are no nodes")
+                .at(0..0, "no [[nodes]] in this file")
                 .why("a cluster is made of machines, and this file names none")
                 .help("add one table for each machine:\n[[nodes]]\nname = \"nuc1\"\naddress = \"192.168.1.11\""),
         );

@@ -1,12 +1,16 @@
 //! What no two nodes may share.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use super::{address, host_key};
 use crate::diagnostic::Problem;
-use crate::document::Report;
+use crate::document::{At, Report};
 use crate::inventory::file::{File, NodeTable};
+
+/// The port of ssh when nobody names one.
+const SSH_PORT: u32 = 22;
 
 /// The nodes with something in common: the thing, and where each of them says so.
 type Shared<'a, K> = Vec<(K, Vec<(&'a NodeTable, Range<usize>)>)>;
@@ -23,23 +27,17 @@ fn shared<'a, K: Ord>(file: &'a File, key: impl Fn(&'a NodeTable) -> Option<(K, 
 
 /// `` `a`, `b` and `c` ``
 fn names(owners: &[(&NodeTable, Range<usize>)]) -> String {
-    let names: Vec<String> = owners.iter().map(|(node, _)| name(node)).collect();
+    let names: Vec<String> = owners.iter().map(|(node, _)| node.called()).collect();
     match names.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         _ => names.concat(),
     }
 }
 
-fn name(node: &NodeTable) -> String {
-    node.name
-        .given()
-        .map_or_else(|| "a node without a name".to_owned(), |name| format!("`{}`", name.value.escape_debug()))
-}
-
 /// Labels every owner with its name; the last one, which repeats the others, gets the place.
 fn label_all(mut problem: Problem, owners: &[(&NodeTable, Range<usize>)]) -> Problem {
     for (node, span) in owners.iter().rev() {
-        problem = problem.at(span.clone(), name(node));
+        problem = problem.at(span.clone(), node.called());
     }
     problem
 }
@@ -82,14 +80,13 @@ pub(super) fn addresses(file: &File, report: &mut Report) {
 
 /// Where ssh connects to: the same host, port and way mean the same machine.
 pub(super) fn logins(file: &File, report: &mut Report) {
+    let jump = |node: &NodeTable| {
+        let own = node.ssh.given().and_then(|ssh| ssh.jump.given());
+        own.or_else(|| file.ssh.given()?.jump.given()).map(|jump| jump.value.clone())
+    };
     let shared = shared(file, |node| {
-        let ssh = node.ssh.given()?;
-        let host = ssh.host.given()?;
-        let usual = || file.ssh.given().and_then(|ssh| ssh.port.given());
-        let port = ssh.port.given().or_else(usual);
-        let port = port.map_or(22, |port| port.value);
-        let jump = ssh.jump.given().map(|jump| jump.value.as_str());
-        Some(((host.value.as_str(), port, jump), host.span.clone()))
+        let host = host(node)?;
+        Some(((host.value.to_ascii_lowercase(), port(file, node), jump(node)), host.span.clone()))
     });
     for ((host, _, _), owners) in shared {
         let problem =
@@ -100,6 +97,46 @@ pub(super) fn logins(file: &File, report: &mut Report) {
                 .help("correct `host`, or give each its own `port`"),
         );
     }
+}
+
+/// Where ssh connects to for one node is not the address of another. Behind another port there may be another machine.
+pub(super) fn hosts(file: &File, report: &mut Report) {
+    for node in file.nodes() {
+        let Some(host) = host(node) else { continue };
+        let Ok(dialled) = host.value.parse::<Ipv4Addr>() else { continue };
+        // Its own address: who else has it is reported there.
+        if node.address.given().is_some_and(|own| address::parse(own) == Ok(dialled)) {
+            continue;
+        }
+        let other = file.nodes().iter().find_map(|other| {
+            let address = other.address.given().filter(|address| address::parse(address) == Ok(dialled))?;
+            let others_port = match self::host(other) {
+                None => port(file, other),
+                Some(elsewhere) if elsewhere.value == host.value => return None,
+                Some(_) => SSH_PORT,
+            };
+            (port(file, node) == others_port).then_some((other, address))
+        });
+        if let Some((other, address)) = other {
+            let (node, other) = (node.called(), other.called());
+            report.push(
+                Problem::error(format!("{node} is reached at {dialled}, which is the address of {other}"))
+                    .at(host.span.clone(), node)
+                    .at(address.span.clone(), other)
+                    .why("one machine cannot be two nodes")
+                    .help("correct `host` or `address`; without `host` a node is reached at its own address"),
+            );
+        }
+    }
+}
+
+fn host(node: &NodeTable) -> Option<&At<String>> {
+    node.ssh.given()?.host.given()
+}
+
+fn port(file: &File, node: &NodeTable) -> u32 {
+    let own = node.ssh.given().and_then(|ssh| ssh.port.given());
+    own.or_else(|| file.ssh.given()?.port.given()).map_or(SSH_PORT, |port| port.value)
 }
 
 /// Pinned host keys.

@@ -1,0 +1,105 @@
+//! Logs, scales, evictions and tokens.
+
+use serde_json::{Value, json};
+
+use super::{Answer, Ask};
+use crate::kubernetes::Kubernetes;
+use crate::kubernetes::options::Propagation;
+use crate::kubernetes::patch::{strategic, track};
+use crate::kubernetes::status::{Failure, json_response, text_response};
+use crate::kubernetes::value::{at, list, number, set, text};
+
+impl Kubernetes {
+    pub(super) fn subresource(&mut self, ask: &Ask<'_>) -> Answer {
+        let name = ask.target.subresource.as_deref().unwrap_or_default();
+        match (ask.kind.plural.as_str(), name, ask.request.method.as_str()) {
+            ("pods", "log", "GET") => self.log(ask),
+            ("pods", "eviction", "POST") => {
+                let key = ask.named()?;
+                let grace = at(&ask.body()?, "/deleteOptions/gracePeriodSeconds").as_i64();
+                self.discard(&key, Propagation::Background, grace).ok_or_else(|| ask.not_found(&key))?;
+                Ok(json_response(
+                    201,
+                    &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}),
+                ))
+            }
+            ("serviceaccounts", "token", "POST") => self.token(ask),
+            (_, "scale", method) if ask.kind.scale => self.scale(ask, method),
+            _ => Err(Failure::no_resource()),
+        }
+    }
+
+    fn log(&self, ask: &Ask<'_>) -> Answer {
+        let key = ask.named()?;
+        let pod = self.store.get(&key).ok_or_else(|| ask.not_found(&key))?;
+        let started = ["Running", "Succeeded", "Failed"].contains(&text(pod, "/status/phase"));
+        let container = list(pod, "/spec/containers").first().map_or("", |container| text(container, "/name"));
+        if !started {
+            return Err(Failure::bad_request(format!(
+                "container \"{container}\" in pod \"{}\" is waiting to start: ContainerCreating",
+                key.name
+            )));
+        }
+        Ok(text_response(200, &log_of(pod)))
+    }
+
+    fn token(&self, ask: &Ask<'_>) -> Answer {
+        let key = ask.named()?;
+        let account = self.store.get(&key).ok_or_else(|| ask.not_found(&key))?;
+        let body = ask.body()?;
+        let seconds = match number(&body, "/spec/expirationSeconds") {
+            0 => 3600,
+            seconds => seconds,
+        };
+        let digest = crate::kubernetes::names::digest_hex(&[text(account, "/metadata/uid").as_bytes()]);
+        let expires = self.now + u64::try_from(seconds).unwrap_or_default() * 1000;
+        Ok(json_response(
+            201,
+            &json!({"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
+                "metadata": {"name": key.name, "namespace": key.namespace}, "spec": body["spec"],
+                "status": {"token": digest, "expirationTimestamp": self.clock.stamp(expires)}}),
+        ))
+    }
+
+    fn scale(&mut self, ask: &Ask<'_>, method: &str) -> Answer {
+        let key = ask.named()?;
+        let old = self.store.get(&key).cloned().ok_or_else(|| ask.not_found(&key))?;
+        let mut scale = scale_of(&old);
+        match method {
+            "GET" => return Ok(json_response(200, &scale)),
+            "PUT" => scale = ask.body()?,
+            "PATCH" => strategic(&mut scale, &ask.body()?),
+            _ => return Err(Failure::method_not_allowed()),
+        }
+        let mut new = Value::clone(&old);
+        set(&mut new, "/spec/replicas", number(&scale, "/spec/replicas"));
+        set(&mut new, "/metadata/resourceVersion", text(&scale, "/metadata/resourceVersion"));
+        let manager = self.manager(ask);
+        let written = self.replace(ask, &key, &old, new, |new| track(Some(&old), new, &manager, &ask.lists()))?;
+        Ok(json_response(200, &scale_of(&written)))
+    }
+}
+
+fn scale_of(object: &Value) -> Value {
+    let selector = super::super::value::entries(object, "/spec/selector/matchLabels");
+    let selector: Vec<String> =
+        selector.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    json!({"kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": {"name": object["metadata"]["name"], "namespace": object["metadata"]["namespace"],
+            "uid": object["metadata"]["uid"], "resourceVersion": object["metadata"]["resourceVersion"],
+            "creationTimestamp": object["metadata"]["creationTimestamp"]},
+        "spec": {"replicas": number(object, "/spec/replicas")},
+        "status": {"replicas": number(object, "/status/replicas"), "selector": selector.join(",")}})
+}
+
+/// The first lines the well-known programs print; nothing for others.
+fn log_of(pod: &Value) -> String {
+    let app = |label: &str| text(pod, &format!("/metadata/labels/{label}")).to_owned();
+    match (app("k8s-app").as_str(), app("component").as_str()) {
+        ("kube-dns", _) => ".:53\n[INFO] plugin/reload: Running configuration SHA512 = 591cf328cccc12bc490481273e738df59329c62c0b729d94e8b61db9961c2fa5f046dd37f1cf888b953814040d180f52594972691cd6ff41be96639138a43908\nCoreDNS-1.12.4\nlinux/amd64, go1.24.6\n".to_owned(),
+        ("calico-node", _) => "bird: Node is up\n".to_owned(),
+        (_, "controller") => "{\"level\":\"info\",\"msg\":\"Starting webhook server\"}\n".to_owned(),
+        (_, "speaker") => "{\"level\":\"info\",\"msg\":\"node event - forcing sync\"}\n".to_owned(),
+        _ => String::new(),
+    }
+}

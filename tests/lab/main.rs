@@ -1,0 +1,11 @@
+//! homeprov end to end: the real program against the lab's machines, over real SSH. One module per capability.
+//!
+//! These tests need root, as the lab does; each starts a lab of its own, which ends with it.
+
+mod convergence;
+mod exit_codes;
+mod faults;
+mod harness;
+mod logins;
+mod observation;
+mod plan_only;
