@@ -7,4 +7,5 @@
 
 pub mod kubernetes;
 pub mod runtime;
+pub mod server;
 pub mod world;

@@ -4,6 +4,7 @@
 mod transcript;
 
 use homeprov_lab::world::{Config, Fault, FaultKind, MachineSpec, Os, World};
+use transcript::normal;
 use transcript::replay::{Do, replay};
 
 fn world() -> World {
@@ -138,15 +139,7 @@ fn reboot() {
 fn dead_voter() {
     let mut world = cluster(3, 0);
     world.power_off("node3");
-    replay(&mut world, "dead-voter", |world, at, _| {
-        // The first three entries are seconds after the power cut, the next three 40 s after it, the last two 70 s.
-        if at == 3 {
-            world.advance(world.now() + 37_000);
-        } else if at == 6 {
-            world.advance(world.now() + 30_000);
-        }
-        Do::Compare
-    });
+    replay(&mut world, "dead-voter", |_, _, _| Do::Compare);
 }
 
 #[test]
@@ -172,8 +165,8 @@ fn half_joined() {
             assert_eq!(progress.exit, Some(137));
         }
         if at == 7 {
-            // Switched on again 20 s after the cut, looked at 30 s later.
-            world.advance(world.now() + 45_000);
+            // Switched on again 20 s after the cut, which is later than it was then.
+            world.advance(world.now() + 15_000);
             // dqlite's own files, and the socket, are not part of the state a product may rely on.
             let raft = |line: &&str| {
                 !line.starts_with("000")
@@ -214,7 +207,8 @@ fn enable() {
         assert_eq!(got[..wanted.len()], wanted[..]);
         let retries = got.iter().filter(|line| **line == "Failed to create default address pool, will retry").count();
         assert!((40..160).contains(&retries), "{retries} retries, the transcript has 84");
-        assert_eq!(stderr.lines().nth(1), entry.stderr.lines().nth(1));
+        let complaint = |text: &str| text.lines().nth(1).map(normal);
+        assert_eq!(complaint(&stderr), complaint(&entry.stderr));
         Do::Skip("compared above, line by line")
     });
 }

@@ -160,7 +160,7 @@ fn check(world: &World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn no_order_of_events_breaks_the_world(ops in prop::collection::vec(op(), 1..40), seed in 0..1_000_u64) {

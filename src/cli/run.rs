@@ -65,7 +65,10 @@ impl RunArguments {
 
         let mut reporters: Vec<Box<dyn Reporter>> = vec![];
         let mut journal_path = None;
-        match begin_journal(&run, &redactor) {
+        let state = journal::state_folder().map_err(|error| {
+            Failure::io("cannot tell which folder is for state (set HOME or XDG_STATE_HOME)", &error)
+        })?;
+        match Journal::create(&state, &run, redactor.clone()) {
             Ok(journal) => {
                 journal_path = Some(journal.path().to_owned());
                 reporters.push(Box::new(journal));
@@ -82,7 +85,7 @@ impl RunArguments {
         let (stopper, stop) = stop::channel();
         interrupt::heed(stopper, screen)?;
         let relay = relay::spawn(reporters, received);
-        Ok(Run { session: Session { inventory, recipe, transport, events, stop, run }, relay })
+        Ok(Run { session: Session { inventory, recipe, transport, events, stop, run, state }, relay })
     }
 
     fn faces(
@@ -127,10 +130,6 @@ impl Run {
         drop(self.session);
         self.relay.finished().await;
     }
-}
-
-fn begin_journal(run: &str, redactor: &Redactor) -> io::Result<Journal> {
-    Journal::create(&journal::state_folder()?, run, redactor.clone())
 }
 
 fn shown(path: &Path) -> String {

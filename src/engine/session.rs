@@ -1,5 +1,6 @@
 //! One run of a command: what it works with, and its entry points.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -29,6 +30,8 @@ pub struct Session {
     pub stop: Stop,
     /// The run's id.
     pub run: String,
+    /// homeprov's folder for state on this machine.
+    pub state: PathBuf,
 }
 
 impl Session {
@@ -51,7 +54,7 @@ impl Session {
 
     /// Observes everything: one exec on each node, then the API.
     pub async fn observe(&self) -> Facts {
-        let recorded = here::read(&self.inventory.cluster.name);
+        let recorded = here::read(&self.state, &self.inventory.cluster.name);
         let facts = gather::all(&*self.transport, &self.inventory, &self.recipe, recorded).await;
         for node in &self.inventory.nodes {
             if let Some(reason) = facts.unreachable(&node.name) {

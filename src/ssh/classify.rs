@@ -18,8 +18,6 @@ pub(super) enum Failure {
         /// The line of a known-hosts file it contradicts: `/home/me/.ssh/known_hosts:3`.
         place: Option<String>,
     },
-    /// The host key check failed on the way, at a jump host.
-    KeyOfJump(String),
     /// It was cut off before the login, as a server does that has too many logins in progress.
     CutOff(String),
     /// A failure that is as good as its error.
@@ -146,7 +144,8 @@ fn reason(host: String, port: u16, why: &str, way: &str) -> TransportError {
     }
 }
 
-/// The error for a jump host whose key is not known or has changed: it has to be settled with plain ssh.
+/// The error for a jump host whose key is not known or has changed, where homeprov cannot see which it is: on a way of
+/// the user's own, such as a `ProxyCommand`. It has to be settled with plain ssh.
 pub(super) fn jump_key(log: &str, target: &Target) -> TransportError {
     let lines: Vec<&str> = log.lines().map(str::trim).collect();
     // "No ED25519 host key is known for HOST and you have requested strict checking."

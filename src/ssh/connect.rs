@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::classify::{self, Failure};
 use super::host_key::{self, HostKeyPolicy, UnknownHostKey};
+use super::look::Look;
 use super::openssh::Shared;
 use super::session::{self, Ground, Link, Refusal};
 use super::target::Target;
@@ -23,7 +24,7 @@ pub(super) async fn connect(
     let ground = shared.ground().await?;
     let mut kinds = None;
     let mut cut_off = 0;
-    let mut settled = false;
+    let mut met = Vec::new();
     loop {
         let name = format!("{}-{made}", target.index);
         *made += 1;
@@ -47,61 +48,96 @@ pub(super) async fn connect(
                 tokio::time::sleep(Duration::from_millis(spread + 250) * cut_off).await;
             }
             Refusal::Key(failure) => {
-                let next = settle(shared, &ground, target, failure, settled).await?;
-                settled = true;
-                kinds = next.or(kinds);
+                let first = kinds.is_none();
+                kinds = settle(shared, &ground, target, failure, &mut met, first).await?.or(kinds);
             }
+            Refusal::JumpKey(look) => settle_jump(shared, &ground, target, look, &mut met).await?,
         }
     }
 }
 
 /// Finds out which key was refused and whether it may be accepted; then the connection is worth another attempt,
-/// asking for certain kinds of keys if so answered.
+/// asking for certain kinds of keys if so answered. `met` holds the keys it was attempted with before.
 async fn settle(
     shared: &Shared,
     ground: &Ground,
     target: &Target,
     failure: Failure,
-    settled: bool,
+    met: &mut Vec<String>,
+    first: bool,
 ) -> Result<Option<&'static str>, TransportError> {
     if let Failure::ChangedKey { offered, place } = failure {
         return Err(host_key::changed(target, offered, place).await);
     }
-    if !settled
+    if first
         && target.pin.is_some()
         && let Some(kinds) = session::kinds_of_pin(ground, target).await
     {
         return Ok(Some(kinds));
     }
     let look = session::look(ground, target, &[]).await?;
-    let Some(line) = look.line else {
-        return Err(match classify::failure(&look.log, target) {
-            Failure::Other(error) => error,
-            _ => classify::jump_key(&look.log, target),
-        });
-    };
-    let known_hosts = shared.inventory.ssh.known_hosts.as_deref();
-    let files = host_key::known_hosts_files(target, &ground.config, known_hosts).await?;
-    let key = host_key::refused(target, &line, &files).await?;
-    let file = files.first();
-    match file {
-        Some(file) if !settled && wanted(shared, &key).await => host_key::accept(&key, file)?,
-        _ => {
-            return Err(TransportError::HostKeyUnknown { host: key.host, fingerprint: key.fingerprint });
-        }
+    match look.line {
+        Some(line) => meet(shared, ground, target, line, met).await?,
+        None => settle_jump(shared, ground, target, look, met).await?,
     }
     Ok(None)
 }
 
-/// Whether the policy, or the user, accepts the key.
-async fn wanted(shared: &Shared, key: &UnknownHostKey) -> bool {
-    let _one_at_a_time = shared.questions.lock().await;
+/// The same for the jump host that a look at the node did not get past.
+async fn settle_jump(
+    shared: &Shared,
+    ground: &Ground,
+    target: &Target,
+    look: Look,
+    met: &mut Vec<String>,
+) -> Result<(), TransportError> {
+    match (classify::failure(&look.log, target), look.hop) {
+        (Failure::Other(error), _) => Err(error),
+        (Failure::ChangedKey { offered, place }, Some((hop, _))) => Err(host_key::changed(&hop, offered, place).await),
+        (Failure::UnknownKey, Some((hop, line))) => meet(shared, ground, &hop, line, met).await,
+        _ => Err(classify::jump_key(&look.log, target)),
+    }
+}
+
+/// Accepts the key of a machine if the policy, or the user, says so.
+async fn meet(
+    shared: &Shared,
+    ground: &Ground,
+    machine: &Target,
+    line: String,
+    met: &mut Vec<String>,
+) -> Result<(), TransportError> {
+    let mut declined = shared.declined.lock().await;
+    let known_hosts = shared.inventory.ssh.known_hosts.as_deref();
+    let files = host_key::known_hosts_files(machine, &ground.config, known_hosts).await?;
+    let again = met.contains(&line);
+    if !again && machine.pin.is_none() && host_key::is_known(&line, &files).await {
+        // Accepted a moment ago, for another node behind the same jump host.
+        met.push(line);
+        return Ok(());
+    }
+    let key = host_key::refused(machine, &line, &files).await?;
+    match files.first() {
+        Some(file) if !again && wanted(shared, &key, &mut declined).await => host_key::accept(&key, file)?,
+        _ => return Err(TransportError::HostKeyUnknown { host: key.host, fingerprint: key.fingerprint }),
+    }
+    met.push(line);
+    Ok(())
+}
+
+/// Whether the policy, or the user, accepts the key. Nobody is asked twice.
+async fn wanted(shared: &Shared, key: &UnknownHostKey, declined: &mut Vec<String>) -> bool {
     match &shared.options.host_keys {
         HostKeyPolicy::Strict => false,
         HostKeyPolicy::AcceptNew => true,
+        HostKeyPolicy::Ask(_) if declined.contains(&key.line) => false,
         HostKeyPolicy::Ask(ask) => {
-            let (ask, key) = (ask.clone(), key.clone());
-            tokio::task::spawn_blocking(move || ask(&key)).await.unwrap_or(false)
+            let (ask, asked) = (ask.clone(), key.clone());
+            let yes = tokio::task::spawn_blocking(move || ask(&asked)).await.unwrap_or(false);
+            if !yes {
+                declined.push(key.line.clone());
+            }
+            yes
         }
     }
 }

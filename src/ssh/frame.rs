@@ -1,18 +1,21 @@
 //! Reads the answers of an exec out of what came back on its two streams.
 //!
-//! Both streams carry the same frames: `MARKER hello`, then per section `MARKER begin` and `MARKER end STATUS`, then
-//! `MARKER done`, each on a line of its own. The marker is random and made for one exec, and no section is told it, so
-//! whatever a login shell prints around the frames, and whatever a section prints inside of them, is taken for
-//! what it is.
+//! Both streams carry the same frames: `MARKER hello`, then per section `MARKER begin UPTIME` and `MARKER end STATUS
+//! UPTIME`, then `MARKER done`, each on a line of its own. The marker is random and made for one exec, and no section
+//! is told it, so whatever a login shell prints around the frames, and whatever a section prints inside of them, is
+//! taken for what it is.
 
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 
+use super::script;
 use super::transport::Script;
 
 /// Most bytes one section may print on one stream.
 pub const SECTION_MAX: usize = 1024 * 1024;
+/// What the two times of a section may be off together: `/proc/uptime` counts hundredths.
+const TICK: Duration = Duration::from_millis(20);
 /// Most bytes one exec may print on one stream.
 pub const EXEC_MAX: usize = 8 * 1024 * 1024;
 
@@ -109,21 +112,37 @@ pub fn read(
         if end.before.len() > SECTION_MAX || err_end.before.len() > SECTION_MAX {
             return Err(FrameError::TooLarge(format!("section {}", section.id)));
         }
-        let status = end.rest.parse().map_err(|_| cut())?;
-        let took = match (begin.arrived, end.arrived) {
-            (Some(begin), Some(end)) => end.saturating_duration_since(begin),
-            _ => Duration::ZERO,
+        let (status, clock) = end.rest.split_once(' ').unwrap_or((end.rest, ""));
+        let status = status.parse().map_err(|_| cut())?;
+        let limit = Duration::from_secs(script::whole_seconds(section.limit));
+        // timeout(1) says 124, or 137 for one that would not end at TERM; a section may say so of its own accord.
+        let late = match uptimes(&begin, clock) {
+            Some((from, to)) => to.saturating_sub(from) + TICK >= limit,
+            None => status == 124 || arrivals(&begin, &end) >= limit,
         };
         sections.push(RawAnswer {
             status,
             stdout: end.before.to_vec(),
             stderr: err_end.before.to_vec(),
-            // 124 is timeout(1)'s word for it; one that would not end at TERM is killed, which looks like any kill.
-            timed_out: status == 124 || (status == 137 && took >= section.limit),
+            timed_out: late && matches!(status, 124 | 137),
         });
     }
     out.next("done").ok_or_else(|| FrameError::Cut("its last line".into()))?;
     Ok(RawAnswers { sections, clock_offset })
+}
+
+/// When a section began and ended by the node's clock, where it has one to tell.
+fn uptimes(begin: &Frame<'_>, end: &str) -> Option<(Duration, Duration)> {
+    let time = |text: &str| Duration::try_from_secs_f64(text.trim().parse().ok()?).ok();
+    time(begin.rest).zip(time(end))
+}
+
+/// How long a section took by the arrival of its frames.
+fn arrivals(begin: &Frame<'_>, end: &Frame<'_>) -> Duration {
+    match (begin.arrived, end.arrived) {
+        (Some(begin), Some(end)) => end.saturating_duration_since(begin),
+        _ => Duration::ZERO,
+    }
 }
 
 /// One frame line, and what came before it.

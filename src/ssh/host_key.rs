@@ -1,8 +1,7 @@
 //! Host keys: strict checks, pins, and accepting a key that is not known yet.
 //!
-//! ssh itself checks the key of every connection strictly. Only when it refuses is a second, short attempt made
-//! that cannot log in (`PreferredAuthentications=none`); its `KnownHostsCommand` writes down which key the host
-//! offers. That works through any jump host, where `ssh-keyscan` does not reach.
+//! ssh itself checks the key of every connection strictly. Only when it refuses is a second look taken (`look`), to see
+//! which key it was.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -15,6 +14,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use super::look::keys_argument;
 use super::target::Target;
 use super::transport::TransportError;
 
@@ -42,7 +42,7 @@ impl std::fmt::Debug for HostKeyPolicy {
 /// A host key that is in no known-hosts file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownHostKey {
-    /// The node's name in the inventory.
+    /// The node's name in the inventory, or `the jump host to NAME`.
     pub node: String,
     /// Host and port it was offered at.
     pub host: String,
@@ -52,26 +52,7 @@ pub struct UnknownHostKey {
     pub line: String,
 }
 
-/// The script ssh asks for known keys. `$1` is where the key is written down, `$2` the pinned fingerprint or `-`; the
-/// rest are ssh's tokens `%I %H %t %K %f`. A key of that fingerprint is known, whatever the host is called.
-const KEYS_SCRIPT: &str = r#"[ "$3" = HOSTNAME ] || exit 0
-printf '%s %s %s\n' "$4" "$5" "$6" >"$1"
-[ "$7" != "$2" ] || printf '* %s %s\n' "$5" "$6"
-"#;
-
-/// Writes the script of `KnownHostsCommand` to the private directory.
-pub(super) fn write_keys_script(directory: &Path) -> std::io::Result<()> {
-    std::fs::write(directory.join("keys.sh"), KEYS_SCRIPT)
-}
-
-fn keys_command(target: &Target, directory: &Path) -> OsString {
-    let pin = fingerprint_pin(target).unwrap_or("-");
-    let directory = directory.display();
-    format!("KnownHostsCommand=/bin/sh {directory}/keys.sh {directory}/{}.key {pin} %I %H %t %K %f", target.index)
-        .into()
-}
-
-fn fingerprint_pin(target: &Target) -> Option<&str> {
+pub(super) fn fingerprint_pin(target: &Target) -> Option<&str> {
     target.pin.as_deref().map(str::trim).filter(|pin| pin.starts_with("SHA256:"))
 }
 
@@ -83,7 +64,7 @@ pub(super) fn pin_arguments(target: &Target, directory: &Path) -> Result<Vec<OsS
     let mut arguments: Vec<OsString> = vec!["-o".into(), "GlobalKnownHostsFile=/dev/null".into()];
     if fingerprint_pin(target).is_some() {
         arguments.extend(["-o".into(), "UserKnownHostsFile=/dev/null".into()]);
-        arguments.extend(["-o".into(), keys_command(target, directory)]);
+        arguments.extend(["-o".into(), keys_argument(target, directory)]);
         return Ok(arguments);
     }
     let file = directory.join(format!("{}.pin", target.index));
@@ -94,41 +75,6 @@ pub(super) fn pin_arguments(target: &Target, directory: &Path) -> Result<Vec<OsS
     arguments.extend(["-o".into(), option]);
     arguments.extend(["-o".into(), "KnownHostsCommand=none".into()]);
     Ok(arguments)
-}
-
-/// What the second attempt found out.
-#[derive(Debug)]
-pub(super) struct Look {
-    /// The key offered, as a line of a known-hosts file; none when it did not come that far.
-    pub line: Option<String>,
-    /// What ssh and the jump hosts wrote.
-    pub log: String,
-}
-
-/// Tries once more, without a login, to see the key offered and what the jump hosts say.
-pub(super) async fn look(
-    target: &Target,
-    config: &Path,
-    directory: &Path,
-    extra: &[OsString],
-    limit: Duration,
-) -> Result<Look, TransportError> {
-    let seen = directory.join(format!("{}.key", target.index));
-    let _ = std::fs::remove_file(&seen);
-    let mut command = Command::new("ssh");
-    // The first value given is the one that counts: the keys command comes before a pin's own.
-    command
-        .args([OsString::from("-o"), keys_command(target, directory)])
-        .args(pin_arguments(target, directory)?)
-        .args(["-o", "ControlMaster=no", "-o", "ControlPath=none"])
-        .args(["-o", "ControlPersist=no", "-o", "PreferredAuthentications=none"])
-        .args(["-n", "-N"])
-        .args(extra)
-        .args(target.arguments(config))
-        .args(target.destination());
-    let log = run(command, None, limit).await?.1;
-    let line = std::fs::read_to_string(&seen).ok().map(|text| text.trim().to_owned());
-    Ok(Look { line, log })
 }
 
 /// Makes the error (or the unknown key) out of a key that ssh refused.
@@ -151,6 +97,22 @@ pub(super) async fn refused(
         }
     }
     Ok(UnknownHostKey { node: target.node.clone(), host, fingerprint: offered, line: line.to_owned() })
+}
+
+/// Whether a known-hosts file has the very key of a line for its name.
+pub(super) async fn is_known(line: &str, files: &[PathBuf]) -> bool {
+    let words = |line: &str| line.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>();
+    let offered = words(line);
+    for file in files {
+        let mut command = Command::new("ssh-keygen");
+        command.arg("-F").arg(&offered[0]).arg("-f").arg(file);
+        let found = run(command, None, Duration::from_secs(5)).await.map(|(found, _)| found).unwrap_or_default();
+        // A marked line (`@revoked`) has a word more in front.
+        if found.lines().any(|known| words(known).get(1..3).is_some_and(|key| Some(key) == offered.get(1..3))) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether the key in a line has the pinned fingerprint.
@@ -269,7 +231,11 @@ fn append(key: &UnknownHostKey, file: &Path) -> std::io::Result<()> {
 }
 
 /// Runs a program of OpenSSH's and gives its standard output and standard error.
-async fn run(mut command: Command, input: Option<String>, limit: Duration) -> Result<(String, String), TransportError> {
+pub(super) async fn run(
+    mut command: Command,
+    input: Option<String>,
+    limit: Duration,
+) -> Result<(String, String), TransportError> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     let missing = |error: std::io::Error| {
         TransportError::Local(if error.kind() == std::io::ErrorKind::NotFound {

@@ -2,7 +2,7 @@
 mkdir "$d/started" 2>/dev/null || exit 0
 echo "$$" >"$d/pid.new" && mv "$d/pid.new" "$d/pid"
 HOME=/root
-PATH="${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin
 LC_ALL=C
 export HOME PATH LC_ALL
 cd /

@@ -5,12 +5,14 @@
 
 mod classify;
 mod connect;
+mod connector;
 mod directory;
 mod exec;
 mod forward;
 pub mod frame;
 pub mod host_key;
 mod job;
+mod look;
 mod node;
 mod openssh;
 mod remedy;

@@ -1,5 +1,6 @@
 //! One node: its connection, made when first needed and again after a loss, and the execs over it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,10 +47,11 @@ struct Slot {
     made: u32,
 }
 
-/// A connection with the API forward that goes over it.
+/// A connection with the API forwards that go over it.
 pub(super) struct Wire {
     link: Link,
-    forward: Mutex<Option<PathBuf>>,
+    /// Sockets of the forwards, by the port they lead to.
+    forwards: Mutex<BTreeMap<u16, PathBuf>>,
     /// The last client made, for the same kubeconfig again.
     pub api: Mutex<Option<(SecretString, kube::Client)>>,
 }
@@ -78,7 +80,7 @@ impl Node {
         match super::connect::connect(shared, &self.target, &mut slot.made).await {
             Ok((link, took)) => {
                 shared.emit(Event::Connected { node: self.target.node.clone(), took });
-                let wire = Arc::new(Wire { link, forward: Mutex::default(), api: Mutex::default() });
+                let wire = Arc::new(Wire { link, forwards: Mutex::default(), api: Mutex::default() });
                 Ok(Arc::clone(slot.wire.insert(wire)))
             }
             Err(error) => {
@@ -190,27 +192,27 @@ impl Node {
         verdict::incomplete(host, exec, outcome)
     }
 
-    /// The forward to the node's API server, opened if it is not there yet.
+    /// The forward to the port of the node's API server, opened if it is not there yet.
     pub(super) async fn forward(
         &self,
         shared: &Shared,
         config: &kube::Config,
     ) -> Result<(Arc<Wire>, PathBuf), TransportError> {
+        let port = forward::port(config);
         let mut renewed = false;
         loop {
             let wire = self.wire(shared).await?;
-            let mut forward = wire.forward.lock().await;
-            if let Some(socket) = &*forward {
-                let socket = socket.clone();
-                drop(forward);
+            let mut forwards = wire.forwards.lock().await;
+            if let Some(socket) = forwards.get(&port).cloned() {
+                drop(forwards);
                 return Ok((wire, socket));
             }
-            let socket = wire.link.beside("api");
+            let socket = wire.link.beside(&port.to_string());
             let opened = forward::open(&wire.link.session, &socket, config).await;
             match opened {
                 Ok(()) => {
-                    *forward = Some(socket.clone());
-                    drop(forward);
+                    forwards.insert(port, socket.clone());
+                    drop(forwards);
                     shared.emit(Event::Forwarded { node: self.target.node.clone() });
                     return Ok((wire, socket));
                 }

@@ -12,14 +12,14 @@ use crate::inventory::model::Inventory;
 
 use super::directory::Directory;
 use super::frame::{RawAnswer, RawAnswers};
-use super::host_key::{self, HostKeyPolicy};
+use super::host_key::HostKeyPolicy;
 use super::job;
 use super::node::Node;
 use super::session::Ground;
 use super::sudo::{Passwords, SudoPassword};
 use super::target;
 use super::transport::{Answer, Job, JobReport, Script, SectionAnswer, Transport, TransportError};
-use super::{forward, script};
+use super::{forward, look, script};
 
 /// Connections through jump hosts being made at a time: a server drops logins when more than ten are in progress
 /// (`MaxStartups` of `sshd_config(5)`).
@@ -54,8 +54,8 @@ pub(super) struct Shared {
     pub options: Options,
     pub events: Sink,
     pub passwords: Passwords,
-    /// Held while a question is asked, and while a known-hosts file is written.
-    pub questions: Mutex<()>,
+    /// The keys the user does not want; held while a question is asked, and while a known-hosts file is written.
+    pub declined: Mutex<Vec<String>>,
     pub through_jump: Semaphore,
     ground: Mutex<Option<Arc<Ground>>>,
 }
@@ -77,7 +77,7 @@ impl OpenSsh {
                 options,
                 events,
                 passwords,
-                questions: Mutex::new(()),
+                declined: Mutex::default(),
                 through_jump: Semaphore::new(THROUGH_JUMP),
                 ground: Mutex::new(None),
             },
@@ -110,12 +110,12 @@ impl Shared {
             return Ok(Arc::clone(ground));
         }
         let limit = self.options.connect_timeout;
-        let text = target::config(&self.inventory.ssh, &self.options.host_keys, limit)?;
+        let text = target::config(&self.inventory.ssh, limit)?;
         let made = tokio::task::spawn_blocking(move || {
             let directory = Directory::create()?;
             let config = directory.path().join("config");
             std::fs::write(&config, text)
-                .and_then(|()| host_key::write_keys_script(directory.path()))
+                .and_then(|()| look::write_keys_script(directory.path()))
                 .map_err(|error| TransportError::Local(format!("cannot write {}: {error}", config.display())))?;
             Ok(Arc::new(Ground::new(directory, config, limit)))
         })
@@ -172,8 +172,10 @@ impl Transport for OpenSsh {
         {
             return Ok(client.clone());
         }
-        let client = forward::client(&config, socket).map_err(|error| node.bad_answer(error))?;
-        *kept = Some((kubeconfig.clone(), client.clone()));
+        // What is wrong may quote the credentials again.
+        let unusable = |_| node.bad_answer("its kubeconfig's credentials cannot be used");
+        let (client, answered) = forward::client(&config, socket).await.map_err(unusable)?;
+        *kept = answered.then(|| (kubeconfig.clone(), client.clone()));
         Ok(client)
     }
 

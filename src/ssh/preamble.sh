@@ -1,4 +1,5 @@
-PATH="${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
+# Not the login's: it may hold folders that are not root's alone.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin
 LC_ALL=C
 export PATH LC_ALL
 umask 022
@@ -7,6 +8,11 @@ say() {
   printf '\n%s %s\n' "$homeprov_marker" "$1"
   printf '\n%s %s\n' "$homeprov_marker" "$1" >&2
 }
+# Seconds since the machine's boot, for the frames: whether a section took as long as its limit.
+clock() {
+  uptime=
+  read -r uptime rest </proc/uptime
+} 2>/dev/null
 limited() {
   if command -v timeout >/dev/null 2>&1; then
     timeout -k 2 "$@"

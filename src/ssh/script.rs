@@ -12,7 +12,7 @@ use secrecy::zeroize::Zeroizing;
 
 use super::transport::{Program, Purpose, Script};
 
-/// Sets the surroundings every section runs in: PATH with `/snap/bin`, plain C texts, a sane umask.
+/// Sets the surroundings every section runs in: a PATH of its own with `/snap/bin`, plain C texts, a sane umask.
 const PREAMBLE: &str = include_str!("preamble.sh");
 /// Longer shell texts do not fit into one argument (`MAX_ARG_STRLEN` of Linux is 128 KiB).
 const LONGEST_ARGUMENT: usize = 100 * 1024;
@@ -43,9 +43,9 @@ pub fn render(script: &Script, marker: &str) -> Result<Zeroizing<String>, NulByt
     });
     for section in &script.sections {
         let seconds = whole_seconds(section.limit);
-        text.push_str("say begin\n");
+        text.push_str("clock; say \"begin $uptime\"\n");
         push_program(&mut text, &section.program, seconds)?;
-        text.push_str("say \"end $?\"\n");
+        text.push_str("status=$?; clock; say \"end $status $uptime\"\n");
     }
     text.push_str("say done\n}\nhomeprov\n");
     Ok(text)

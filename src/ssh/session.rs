@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use super::classify::{self, Failure};
 use super::directory::{self, Directory};
 use super::host_key;
+use super::look;
 use super::target::Target;
 use super::transport::TransportError;
 
@@ -53,6 +54,8 @@ impl Ground {
 pub(super) enum Refusal {
     /// The host key was refused; this is the one offered.
     Key(Failure),
+    /// A jump host's key was refused.
+    JumpKey(look::Look),
     /// It was cut off before the login; worth another try.
     CutOff(TransportError),
     /// The rest.
@@ -179,37 +182,32 @@ async fn start_master(ground: &Ground, target: &Target, socket: &Path, kinds: Op
 async fn understand(ground: &Ground, target: &Target, said: &str) -> Refusal {
     let first = classify::failure(said, target);
     let cut_at_jump = matches!(first, Failure::CutOff(_)) && said.contains("UNKNOWN");
-    let failure = if cut_at_jump {
+    let mut failure = first;
+    if cut_at_jump {
         // A jump host's own words do not reach the log of a master.
-        match look(ground, target, &[]).await {
-            Ok(look) if look.line.is_none() => match classify::failure(&look.log, target) {
-                Failure::UnknownKey | Failure::ChangedKey { .. } => Failure::KeyOfJump(look.log),
-                other => other,
-            },
-            Ok(_) | Err(_) => first,
+        if let Ok(look) = look(ground, target, &[]).await
+            && look.line.is_none()
+        {
+            failure = classify::failure(&look.log, target);
+            if matches!(failure, Failure::UnknownKey | Failure::ChangedKey { .. }) {
+                return Refusal::JumpKey(look);
+            }
         }
-    } else {
-        first
-    };
+    }
     match failure {
         Failure::Other(error) => Refusal::Error(error),
         Failure::CutOff(said) => Refusal::CutOff(TransportError::Lost {
             host: target.shown(),
             detail: format!("it was cut off before the login: {said}"),
         }),
-        Failure::KeyOfJump(log) => Refusal::Error(classify::jump_key(&log, target)),
         key => Refusal::Key(key),
     }
 }
 
 /// A second look, with room for a slow jump host.
-pub(super) async fn look(
-    ground: &Ground,
-    target: &Target,
-    extra: &[OsString],
-) -> Result<host_key::Look, TransportError> {
+pub(super) async fn look(ground: &Ground, target: &Target, extra: &[OsString]) -> Result<look::Look, TransportError> {
     let limit = ground.connect_timeout * 2 + Duration::from_secs(5);
-    host_key::look(target, &ground.config, &ground.directory, extra, limit).await
+    look::look(target, &ground.config, &ground.directory, extra, limit).await
 }
 
 /// The kinds of keys to ask for so that the host offers the one whose fingerprint is pinned, if it has it at all.

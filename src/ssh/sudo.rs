@@ -39,18 +39,22 @@ impl Rise {
     /// The remote command. It says on standard output, after `token`, how far it came (`-sudo`, `-root`, `-user`), and
     /// ends as a root shell that reads its script from standard input.
     ///
+    /// The root shell is `/bin/sh` by its path: a sudo without `secure_path` would look for it where the login's PATH says.
+    ///
     /// The login shell reads this line, and it may be no POSIX shell: one line, one pair of single quotes, no
     /// backslash and no exclamation mark.
     pub(super) fn command(self, token: &str) -> String {
         let root = match self {
             // The script waits for this word: it must not be taken for a password.
-            Self::Ask => format!("echo {token}-root; exec sh -s"),
-            Self::Quiet | Self::Never => "exec sh -s".into(),
+            Self::Ask => format!("echo {token}-root; exec /bin/sh -s"),
+            Self::Quiet | Self::Never => "exec /bin/sh -s".into(),
         };
         let rise = match self {
-            Self::Quiet => format!("echo {token}-sudo; exec sudo -n -H sh -s"),
+            Self::Quiet => format!("echo {token}-sudo; exec sudo -n -H /bin/sh -s"),
             Self::Ask => {
-                format!("echo {token}-sudo; exec sudo -S -H -p {token}-prompt sh -c \"echo {token}-root; exec sh -s\"")
+                format!(
+                    "echo {token}-sudo; exec sudo -S -H -p {token}-prompt /bin/sh -c \"echo {token}-root; exec /bin/sh -s\""
+                )
             }
             Self::Never => format!("echo {token}-user"),
         };

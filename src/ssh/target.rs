@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use crate::inventory::model::{Inventory, Node, Ssh, Sudo};
 
-use super::host_key::HostKeyPolicy;
 use super::transport::TransportError;
 
 /// How one node is reached: `[ssh]` with the node's overrides applied.
@@ -64,6 +63,13 @@ impl Target {
             port,
             identity: None,
         }
+    }
+
+    /// A jump host on the way to this node: what it takes to look up its key.
+    pub(super) fn hop(&self, host: String, port: u16, user: String) -> Self {
+        let (user, port) = (Some(user), Some(port));
+        let node = format!("the jump host to {}", self.node);
+        Self { node, host, pin: None, jump: None, user, port, identity: None, ..self.clone() }
     }
 
     /// Host and port as shown to people: `10.0.0.11`, `10.0.0.11:2222`.
@@ -134,17 +140,12 @@ impl Target {
 }
 
 /// The text of the generated configuration.
-pub(super) fn config(ssh: &Ssh, policy: &HostKeyPolicy, connect_timeout: Duration) -> Result<String, TransportError> {
+pub(super) fn config(ssh: &Ssh, connect_timeout: Duration) -> Result<String, TransportError> {
     let mut text = String::from("Host *\n");
-    // The nodes' own keys are always checked strictly (see `arguments`); this is for a jump host on the way.
-    let jump_keys = match policy {
-        HostKeyPolicy::AcceptNew => "accept-new",
-        HostKeyPolicy::Strict | HostKeyPolicy::Ask(_) => "yes",
-    };
     let seconds = connect_timeout.as_secs().max(1);
     let _ = write!(
         text,
-        "  BatchMode yes\n  StrictHostKeyChecking {jump_keys}\n  CheckHostIP no\n  UpdateHostKeys no\n  \
+        "  BatchMode yes\n  StrictHostKeyChecking yes\n  CheckHostIP no\n  UpdateHostKeys no\n  \
          ConnectTimeout {seconds}\n  ServerAliveInterval 10\n  ServerAliveCountMax 3\n  LogLevel INFO\n"
     );
     if let Some(file) = &ssh.known_hosts {
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_users_file_comes_after_ours() {
-        let text = config(&Ssh::default(), &HostKeyPolicy::Strict, Duration::from_secs(10)).unwrap();
+        let text = config(&Ssh::default(), Duration::from_secs(10)).unwrap();
         let ours = text.find("StrictHostKeyChecking yes").unwrap();
         assert!(ours < text.find("Include ~/.ssh/config").unwrap());
         assert!(text.contains("ConnectTimeout 10\n"));
@@ -200,16 +201,15 @@ mod tests {
     #[test]
     fn a_known_hosts_path_with_a_space_is_quoted() {
         let ssh = Ssh { known_hosts: Some("/home/me/my keys".into()), ..Ssh::default() };
-        let text = config(&ssh, &HostKeyPolicy::AcceptNew, Duration::ZERO).unwrap();
+        let text = config(&ssh, Duration::ZERO).unwrap();
         assert!(text.contains("UserKnownHostsFile \"/home/me/my keys\"\n"));
         assert!(text.contains("ConnectTimeout 1\n"));
-        assert!(text.contains("StrictHostKeyChecking accept-new\n"));
     }
 
     #[test]
     fn a_missing_config_file_is_said() {
         let ssh = Ssh { config: Some("/nonexistent/ssh_config".into()), ..Ssh::default() };
-        let error = config(&ssh, &HostKeyPolicy::Strict, Duration::ZERO).unwrap_err();
+        let error = config(&ssh, Duration::ZERO).unwrap_err();
         assert_eq!(error.to_string(), "the ssh configuration /nonexistent/ssh_config does not exist");
     }
 }

@@ -57,18 +57,26 @@ fn first_run(inventory: &Inventory, facts: &Facts) -> Vec<String> {
 
 /// Why a node that is not of the recorded cluster cannot be joined, if so.
 fn stranger(inventory: &Inventory, facts: &Facts, ca: &str, node: &Node, seen: &NodeFacts) -> Option<String> {
-    if !seen.installed || seen.ca.as_deref() == Some(ca) {
+    if seen.installed && seen.ca.as_deref() == Some(ca) {
         return wrong_role(node, seen);
     }
     let own = short(seen.ca.as_deref().unwrap_or("unknown"));
     if let Some(witness) = lists(inventory, facts, ca, node) {
+        let now = if seen.installed {
+            format!("now holds a MicroK8s of its own ({own})")
+        } else {
+            "holds no MicroK8s".to_owned()
+        };
         return Some(format!(
-            "{name} was reinstalled: {witness} still lists {address} as a member of the cluster {ca}, but {name} now holds a MicroK8s of its own ({own}). \
+            "{name} was reinstalled: {witness} still lists {address} as a member of the cluster {ca}, but {name} {now}. \
              If the machine really is new, take the old member out on {witness}: `microk8s remove-node {address} --force`, then run `up` again and it is joined afresh",
             name = node.name,
             address = node.address,
             ca = short(ca),
         ));
+    }
+    if !seen.installed {
+        return None;
     }
     if seen.identity.as_ref().is_some_and(|record| record.ca == ca) && no_other_member(inventory, facts, ca, node) {
         return Some(format!(

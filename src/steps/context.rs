@@ -1,5 +1,6 @@
 //! What a step has in hand while it is applied.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct Context {
     pub place: Place,
     /// Held while a member of the cluster is restarted: one at a time.
     pub turn: Arc<Mutex<()>>,
+    /// homeprov's folder for state on this machine.
+    pub state: PathBuf,
 }
 
 /// Why applying a step went wrong.

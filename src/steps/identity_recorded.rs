@@ -41,7 +41,7 @@ impl RustStep for IdentityRecorded {
         if let Identity::None = context.facts.identity() {
             write(context, &context.node()?.name, &record).await?;
         }
-        crate::facts::here::write(&record)
+        crate::facts::here::write(&context.state, &record)
             .map_err(|error| Failure::failed(format!("cannot write the record on this machine: {error}")))
     }
 }

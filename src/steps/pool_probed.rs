@@ -30,7 +30,7 @@ const RECORD: &str = "pool";
 const SERVICE: &str = "/api/v1/namespaces/kube-system/services";
 const NAME: &str = "homeprov-pool-probe";
 /// How long the Service may wait for an address, and the address for its announcement.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the record vouches for: the pool's ranges and the machines that may announce it.
 fn vouches_for(metallb: &Metallb, cluster: &ClusterFacts) -> String {

@@ -49,7 +49,6 @@ mended!(
     a_data_store_slow_to_give_votes: "dqlite-slow-vote",
     a_first_join_that_takes_the_api_down_for_long: "first-join-api-restart",
     a_metallb_addon_that_retries_for_ever: "metallb-endless-loop",
-    a_metallb_addon_that_calls_itself_enabled: "metallb-sticky-enabled",
     a_snapd_busy_with_another_change: "snap-busy",
     a_store_that_is_down_for_a_while: "snap-store-down",
     a_package_lock_held_by_another: "apt-locked",
@@ -74,6 +73,11 @@ fn a_machine_of_somebody_elses_cluster() {
 #[test]
 fn a_pool_nobody_announces() {
     tells("--nodes 3 --fault pool-not-announced", "", 7, &["nobody announces", "ARP from"]);
+}
+
+#[test]
+fn a_metallb_addon_that_calls_itself_enabled() {
+    tells("--nodes 3 --fault metallb-sticky-enabled", "", 6, &["default/speaker-kitchen", "Delete that pod"]);
 }
 
 #[test]

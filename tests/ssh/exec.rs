@@ -40,6 +40,8 @@ fn observation() -> Script {
             section("both", "echo out; echo err >&2; exit 3", 5),
             section("slow", "echo begun; sleep 60", 1),
             section("killed", "kill -KILL $$", 5),
+            section("own", "exit 124", 5),
+            section("own-kill", "exit 137", 5),
             section("stdin", "cat; echo \"$LC_ALL $(id -u)\"; pwd", 5),
             section("path", "case $PATH in */sbin*/snap/bin*) echo yes;; esac", 5),
             section("bytes", "printf 'a\\200b'", 5),
@@ -59,6 +61,9 @@ async fn one_observation_is_one_connection_and_one_exec() {
     assert_eq!(answer.sections["slow"].stdout, "begun\n");
     assert_eq!(answer.sections["killed"].status, 137);
     assert!(!answer.sections["killed"].timed_out);
+    for (id, status) in [("own", 124), ("own-kill", 137)] {
+        assert_eq!((answer.sections[id].status, answer.sections[id].timed_out), (status, false));
+    }
     assert_eq!(answer.sections["stdin"].stdout, "C 0\n/\n");
     assert_eq!(answer.sections["path"].stdout, "yes\n");
     assert_eq!(answer.sections["bytes"].stdout, "a\u{fffd}b");

@@ -1,128 +1,106 @@
 //! The API client goes over the node's connection, and checks the server's certificate.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::try_join_all;
 use homeprov::ssh::{Transport, TransportError};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use crate::api::{Api, authority, kubeconfig};
 use crate::exec::names;
-use crate::sshd::{Sshd, open, quick};
+use crate::sshd::{Sshd, free_port, open, quick};
 
-const VERSION: &str = r#"{"major":"1","minor":"35","gitVersion":"v1.35.0","gitCommit":"","gitTreeState":"clean","buildDate":"","goVersion":"","compiler":"gc","platform":"linux/amd64"}"#;
+/// What kube-apiserver offers.
+const BOTH: [&str; 2] = ["h2", "http/1.1"];
 
-/// A server for `GET /version`; it hands out the heads of the requests.
-struct Api {
-    kubeconfig: String,
-    heads: UnboundedReceiver<String>,
-}
-
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-fn kubeconfig(authority: &CertifiedIssuer<'static, KeyPair>, port: u16) -> String {
-    let encoded = base64(&authority.pem());
-    format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: microk8s\nclusters:\n- name: microk8s-cluster\n  cluster:\n    \
-         certificate-authority-data: {encoded}\n    server: https://127.0.0.1:{port}\ncontexts:\n- name: microk8s\n  \
-         context:\n    cluster: microk8s-cluster\n    user: admin\nusers:\n- name: admin\n  user:\n    token: s3cret\n"
-    )
-}
-
-async fn serve() -> Api {
-    let authority = authority();
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-    let certificate = params.signed_by(&key, &authority).unwrap();
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-        )
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let kubeconfig = kubeconfig(&authority, listener.local_addr().unwrap().port());
-    let (sink, heads) = unbounded_channel();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, sink) = (acceptor.clone(), sink.clone());
-            tokio::spawn(async move {
-                let Ok(mut stream) = acceptor.accept(stream).await else { return };
-                let mut head = Vec::new();
-                while let Ok(byte) = stream.read_u8().await {
-                    head.push(byte);
-                    if head.ends_with(b"\r\n\r\n") {
-                        let _ = sink.send(String::from_utf8(std::mem::take(&mut head)).unwrap());
-                        let answer = format!(
-                            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{VERSION}",
-                            VERSION.len()
-                        );
-                        let _ = stream.write_all(answer.as_bytes()).await;
-                    }
-                }
-            });
-        }
-    });
-    Api { kubeconfig, heads }
-}
-
-fn base64(text: &str) -> String {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), text).unwrap();
-    let output = std::process::Command::new("base64").arg("-w0").arg(file.path()).output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
+async fn version(client: &kube::Client) -> Result<String, kube::Error> {
+    client.apiserver_version().await.map(|info| info.git_version)
 }
 
 #[tokio::test]
-async fn one_forward_serves_every_request() {
+async fn requests_made_together_share_one_forward_and_one_tls_connection() {
     let Some(sshd) = Sshd::start("") else { return };
-    let mut api = serve().await;
+    let mut api = Api::start(&BOTH).await;
     let (ssh, mut events) = open(sshd.inventory(), quick());
     let kubeconfig = api.kubeconfig.clone().into();
     for _ in 0..3 {
         let client = ssh.kubernetes("nuc1", &kubeconfig).await.unwrap();
-        assert_eq!(client.apiserver_version().await.unwrap().git_version, "v1.35.0");
+        let versions = try_join_all((0..8).map(|_| version(&client))).await.unwrap();
+        assert_eq!(versions, ["v1.35.0"; 8]);
     }
     assert_eq!(names(&mut events), ["connected", "forwarded"]);
-    let head = api.heads.recv().await.unwrap();
-    assert!(head.starts_with("GET /version HTTP/1.1\r\n"), "{head}");
-    assert!(head.to_lowercase().contains("authorization: bearer s3cret\r\n"), "{head}");
+    assert_eq!(api.connections(), 1);
+    assert_eq!(api.requests.recv().await.unwrap(), "HTTP/2.0 /version Bearer s3cret");
+    ssh.close().await;
+}
 
-    // After a loss the next client comes over a new connection.
+#[tokio::test]
+async fn an_api_server_without_http_2_is_served_as_well() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let mut api = Api::start(&[]).await;
+    let (ssh, _events) = open(sshd.inventory(), quick());
+    let client = ssh.kubernetes("nuc1", &api.kubeconfig.clone().into()).await.unwrap();
+    let versions = try_join_all((0..8).map(|_| version(&client))).await.unwrap();
+    assert_eq!(versions, ["v1.35.0"; 8]);
+    assert_eq!(api.requests.recv().await.unwrap(), "HTTP/1.1 /version Bearer s3cret");
+    ssh.close().await;
+}
+
+#[tokio::test]
+async fn after_a_loss_the_next_client_comes_over_a_new_connection() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let api = Api::start(&BOTH).await;
+    let (ssh, mut events) = open(sshd.inventory(), quick());
+    let kubeconfig = api.kubeconfig.clone().into();
+    let client = ssh.kubernetes("nuc1", &kubeconfig).await.unwrap();
+    version(&client).await.unwrap();
     sshd.cut();
     let began = Instant::now();
     loop {
         let client = ssh.kubernetes("nuc1", &kubeconfig).await.unwrap();
-        if client.apiserver_version().await.is_ok() {
+        if version(&client).await.is_ok() {
             break;
         }
         assert!(began.elapsed() < Duration::from_secs(10));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(names(&mut events), ["connected", "forwarded"]);
+    assert_eq!(names(&mut events), ["connected", "forwarded", "connected", "forwarded"]);
+    ssh.close().await;
+}
+
+#[tokio::test]
+async fn another_port_has_a_forward_of_its_own() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let (one, other) = (Api::start(&BOTH).await, Api::start(&BOTH).await);
+    let (ssh, mut events) = open(sshd.inventory(), quick());
+    for api in [&one, &other, &one] {
+        let client = ssh.kubernetes("nuc1", &api.kubeconfig.clone().into()).await.unwrap();
+        version(&client).await.unwrap();
+    }
+    assert_eq!(other.connections(), 1);
+    assert_eq!(names(&mut events), ["connected", "forwarded", "forwarded"]);
+    ssh.close().await;
+}
+
+#[tokio::test]
+async fn a_changed_kubeconfig_makes_a_new_client() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let mut api = Api::start(&BOTH).await;
+    let (ssh, _events) = open(sshd.inventory(), quick());
+    for token in ["s3cret", "renewed"] {
+        let text = api.kubeconfig.replace("s3cret", token);
+        version(&ssh.kubernetes("nuc1", &text.into()).await.unwrap()).await.unwrap();
+        assert_eq!(api.requests.recv().await.unwrap(), format!("HTTP/2.0 /version Bearer {token}"));
+    }
     ssh.close().await;
 }
 
 #[tokio::test]
 async fn another_authority_is_not_trusted() {
     let Some(sshd) = Sshd::start("") else { return };
-    let api = serve().await;
-    let port = api.kubeconfig.split("127.0.0.1:").nth(1).unwrap();
-    let port = port.split('\n').next().unwrap().parse().unwrap();
+    let api = Api::start(&BOTH).await;
     let (ssh, _events) = open(sshd.inventory(), quick());
-    let client = ssh.kubernetes("nuc1", &kubeconfig(&authority(), port).into()).await.unwrap();
-    let error = client.apiserver_version().await.unwrap_err();
+    let client = ssh.kubernetes("nuc1", &kubeconfig(&authority(), api.port).into()).await.unwrap();
+    let error = version(&client).await.unwrap_err();
     assert!(format!("{error:?}").contains("InvalidCertificate"), "{error:?}");
     ssh.close().await;
 }
@@ -131,12 +109,54 @@ async fn another_authority_is_not_trusted() {
 async fn an_api_server_that_is_not_there_fails_at_once() {
     let Some(sshd) = Sshd::start("") else { return };
     let (ssh, _events) = open(sshd.inventory(), quick());
-    let config = kubeconfig(&authority(), crate::sshd::free_port());
-    let client = ssh.kubernetes("nuc1", &config.into()).await.unwrap();
+    let config = kubeconfig(&authority(), free_port()).into();
     let began = Instant::now();
-    assert!(client.apiserver_version().await.is_err());
+    let client = ssh.kubernetes("nuc1", &config).await.unwrap();
+    assert!(version(&client).await.is_err());
     assert!(began.elapsed() < Duration::from_secs(6));
-    let rubbish = ssh.kubernetes("nuc1", &"rubbish".into()).await.err().unwrap();
-    assert!(matches!(rubbish, TransportError::BadAnswer { .. }), "{rubbish}");
+    ssh.close().await;
+}
+
+#[tokio::test]
+async fn a_kubeconfig_that_is_none_is_refused_and_never_quoted() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let (ssh, _events) = open(sshd.inventory(), quick());
+    let good = kubeconfig(&authority(), 16443);
+    let texts = [
+        "rubbish s3cret".to_owned(),
+        String::new(),
+        "users: [{name: admin, user: {token: s3cret".to_owned(),
+        good.replace("user:\n    token", "user: s3cret\n    token"),
+        good.replace("token: s3cret", "token: [s3cret]"),
+        good.replace("current-context: microk8s", "current-context: s3cret"),
+        good.replace("https://127.0.0.1:16443", "'https://s3cret host'"),
+        good.replace("certificate-authority-data: ", "certificate-authority-data: s3cret!"),
+        good.replace("token: s3cret", "client-certificate-data: s3cret!\n    client-key-data: s3cret!"),
+        good.replace("token: s3cret", "token: \"s3cret\\n\""),
+    ];
+    for text in texts {
+        let error = ssh.kubernetes("nuc1", &text.clone().into()).await.err().unwrap_or_else(|| panic!("{text}"));
+        assert!(matches!(error, TransportError::BadAnswer { .. }), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+    }
+    ssh.close().await;
+}
+
+#[tokio::test]
+async fn a_kubeconfig_runs_no_program_and_reads_no_file_here() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let (ssh, _events) = open(sshd.inventory(), quick());
+    let good = kubeconfig(&authority(), 16443);
+    let (ran, file) = (sshd.path("ran"), sshd.path("client.pub"));
+    let exec = format!(
+        "exec:\n      apiVersion: client.authentication.k8s.io/v1\n      command: touch\n      args: ['{}']",
+        ran.display()
+    );
+    for instead in [exec, format!("tokenFile: {}", file.display()), format!("client-key: {}", file.display())] {
+        let text = good.replace("token: s3cret", &instead);
+        let error = ssh.kubernetes("nuc1", &text.into()).await.err().unwrap();
+        assert!(error.to_string().contains("names programs or files"), "{instead}: {error}");
+    }
+    assert!(!ran.exists());
     ssh.close().await;
 }

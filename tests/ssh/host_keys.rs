@@ -111,3 +111,103 @@ async fn a_key_that_is_not_the_pinned_one_is_refused_even_if_known() {
         );
     }
 }
+
+/// Two nodes behind a jump host; nobody knows any key. The jump host is an alias with a known-hosts file of its own.
+fn behind(sshd: &Sshd, bastion: &Sshd) -> Inventory {
+    let mut inventory = sshd.inventory();
+    inventory.ssh.known_hosts = None;
+    let config = format!(
+        "Host bastion\n  HostName 127.0.0.1\n  Port {}\n  User root\n  IdentityFile {}\n  UserKnownHostsFile {}\n\
+         Host *\n  UserKnownHostsFile {}\n",
+        bastion.port,
+        bastion.path("client").display(),
+        bastion.path("known_hosts").display(),
+        sshd.path("known_hosts").display(),
+    );
+    std::fs::write(sshd.path("ssh_config"), config).unwrap();
+    for server in [sshd, bastion] {
+        std::fs::write(server.path("known_hosts"), "").unwrap();
+    }
+    inventory.ssh.jump = Some("bastion".into());
+    let mut second = inventory.nodes[0].clone();
+    second.name = "nuc2".into();
+    inventory.nodes.push(second);
+    inventory
+}
+
+fn known(sshd: &Sshd) -> String {
+    format!("[127.0.0.1]:{} {}\n", sshd.port, sshd.public_key("host_ed25519"))
+}
+
+#[tokio::test]
+async fn the_keys_of_a_jump_host_and_of_the_nodes_behind_it_are_accepted_once() {
+    let (Some(sshd), Some(bastion)) = (Sshd::start(""), Sshd::start("")) else {
+        return;
+    };
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let questions = Arc::clone(&asked);
+    let ask = HostKeyPolicy::Ask(Arc::new(move |key| {
+        questions.lock().unwrap().push((key.host.clone(), key.node.starts_with("the jump host to nuc")));
+        true
+    }));
+    for host_keys in [HostKeyPolicy::AcceptNew, ask] {
+        let (ssh, _events) = open(behind(&sshd, &bastion), Options { host_keys, ..quick() });
+        let script = shell("true");
+        let (one, two) = tokio::join!(ssh.run("nuc1", &script), ssh.run("nuc2", &script));
+        assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
+        for server in [&sshd, &bastion] {
+            assert_eq!(std::fs::read_to_string(server.path("known_hosts")).unwrap(), known(server));
+        }
+        ssh.close().await;
+    }
+    let place = format!("127.0.0.1:{}", sshd.port);
+    assert_eq!(*asked.lock().unwrap(), [(format!("bastion:{}", bastion.port), true), (place, false)]);
+}
+
+#[tokio::test]
+async fn a_jump_host_s_key_is_declined_once_for_all_nodes() {
+    let (Some(sshd), Some(bastion)) = (Sshd::start(""), Sshd::start("")) else {
+        return;
+    };
+    let asked = Arc::new(Mutex::new(0));
+    let questions = Arc::clone(&asked);
+    let host_keys = HostKeyPolicy::Ask(Arc::new(move |_| {
+        *questions.lock().unwrap() += 1;
+        false
+    }));
+    let (ssh, _events) = open(behind(&sshd, &bastion), Options { host_keys, ..quick() });
+    let script = shell("true");
+    let (one, two) = tokio::join!(ssh.run("nuc1", &script), ssh.run("nuc2", &script));
+    let expected = TransportError::HostKeyUnknown {
+        host: format!("bastion:{}", bastion.port),
+        fingerprint: format!("ED25519 {}", bastion.fingerprint("host_ed25519")),
+    };
+    assert_eq!((one.unwrap_err(), two.unwrap_err()), (expected.clone(), expected));
+    assert_eq!(*asked.lock().unwrap(), 1);
+    assert_eq!(std::fs::read(bastion.path("known_hosts")).unwrap(), b"");
+    ssh.close().await;
+}
+
+#[tokio::test]
+async fn a_jump_host_s_changed_key_is_refused_whatever_the_policy() {
+    let (Some(sshd), Some(bastion)) = (Sshd::start(""), Sshd::start("")) else {
+        return;
+    };
+    let inventory = behind(&sshd, &bastion);
+    bastion.know(&bastion.public_key("client"));
+    let before = std::fs::read(bastion.path("known_hosts")).unwrap();
+    let error = attempt(inventory, HostKeyPolicy::AcceptNew).await.unwrap_err();
+    assert_eq!(
+        error,
+        TransportError::HostKeyChanged {
+            host: format!("bastion:{}", bastion.port),
+            offered: format!("ED25519 {}", bastion.fingerprint("host_ed25519")),
+            expected: format!(
+                "ED25519 {} ({}:1)",
+                bastion.fingerprint("client"),
+                bastion.path("known_hosts").display()
+            ),
+        }
+    );
+    assert_eq!(std::fs::read(bastion.path("known_hosts")).unwrap(), before);
+}

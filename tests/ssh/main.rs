@@ -1,5 +1,6 @@
 //! The OpenSSH transport against a real server on loopback.
 
+mod api;
 mod errors;
 mod exec;
 mod forward;

@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use homeprov::inventory::model::Sudo;
-use homeprov::ssh::{Options, SudoPassword, Transport, TransportError};
+use homeprov::ssh::{Job, JobState, Options, Program, SudoPassword, Transport, TransportError};
 
 use crate::exec::{names, shell};
 use crate::sshd::{Sshd, open, quick};
@@ -178,4 +179,39 @@ async fn each_refusal_is_told() {
         };
         assert_eq!(detail, expected);
     }
+}
+
+#[tokio::test]
+async fn the_logins_path_does_not_choose_roots_programs() {
+    let Some(sshd) = server(Some(RUN)) else {
+        return;
+    };
+    for name in ["sh", "cat", "timeout", "homeprov-test-stranger"] {
+        let file = sshd.path("bin").join(name);
+        fs::write(
+            &file,
+            format!("#!/bin/sh\n[ \"$RISEN\" ] && echo \"{name} of the login\"\nexec /bin/{name} \"$@\"\n"),
+        )
+        .unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let (ssh, _events) = open(sshd.inventory(), quick());
+    let text = "echo root | cat; homeprov-test-stranger";
+    let answer = ssh.run("nuc1", &shell(text)).await.unwrap().sections.remove("it").unwrap();
+    assert_eq!((answer.status, answer.stdout.as_str()), (127, "root\n"), "{}", answer.stderr);
+    let job = Job {
+        id: "path".into(),
+        step: "path".into(),
+        program: Program::Shell(text.into()),
+        limit: Duration::from_secs(20),
+    };
+    let mut report = ssh.start_job("nuc1", &job).await.unwrap();
+    while report.state == JobState::Running {
+        report = ssh.poll_job("nuc1", "path", 0).await.unwrap();
+    }
+    assert_eq!(report.state, JobState::Finished(127));
+    assert!(!report.output.contains("of the login"), "{}", report.output);
+    ssh.end_job("nuc1", "path").await.unwrap();
+    ssh.close().await;
+    clean(&sshd);
 }

@@ -30,11 +30,6 @@ impl Kind {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    /// `deployments.apps`, or `pods`.
-    pub(super) fn qualified(&self) -> String {
-        super::status::qualified(&self.group, &self.plural)
-    }
-
     /// As `kubectl` names one in its output: `deployment.apps`, or `pod`.
     pub(super) fn qualified_singular(&self) -> String {
         super::status::qualified(&self.group, &self.singular)

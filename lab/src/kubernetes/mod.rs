@@ -59,6 +59,8 @@ pub struct Kubernetes {
     unseen: Option<Millis>,
     /// When the next thing happens that only takes time.
     wake: Option<Millis>,
+    /// The established definitions whose kinds are served, with their versions.
+    defined: Vec<String>,
     /// What has been waited for since when: object uid and purpose, and when it is due.
     timers: BTreeMap<(String, &'static str), Millis>,
 }
@@ -88,6 +90,7 @@ impl Kubernetes {
             faults: BTreeSet::new(),
             unseen: None,
             wake: None,
+            defined: Vec::new(),
             timers: BTreeMap::new(),
         };
         cluster.furnish();

@@ -1,1 +1,11 @@
-//! Tests of the whole cluster.
+//! Tests of the whole cluster: requests in, time passing, answers out.
+
+mod bench;
+mod convergence;
+mod history;
+mod kubectl;
+mod metallb;
+mod nodes;
+mod requests;
+mod watches;
+mod workloads;

@@ -189,11 +189,23 @@ impl World {
         }
     }
 
+    /// Whether the kubelet of `name` finds an API server: its own, or, while its data store is on its way out of the cluster
+    /// and still runs, the others' data behind its own.
+    fn kubelet_reports(&self, name: &str) -> bool {
+        if self.api_for(name).is_some() {
+            return true;
+        }
+        let Some(snap) = self.machines.get(name).and_then(|machine| machine.microk8s.as_ref()) else { return false };
+        let peers = self.cluster_of(name).into_iter().flat_map(|cluster| &cluster.members);
+        let mut machines = peers.filter_map(|member| member.machine.as_deref());
+        snap.dqlite_ready && machines.any(|peer| peer != name && self.reach(name, peer) && self.api_up(peer))
+    }
+
     /// The kubelet of `machine` as its cluster sees it; `None` until it has registered.
     fn node_view(&self, name: &str) -> Option<NodeView> {
         let machine = self.machines.get(name)?;
         let snap = machine.microk8s.as_ref()?;
-        let reachable = snap.kubelet_ready && machine.powered && self.api_for(name).is_some();
+        let reachable = snap.kubelet_ready && machine.powered && self.kubelet_reports(name);
         Some(NodeView {
             name: machine.hostname.clone(),
             address: machine.spec.address,

@@ -173,9 +173,13 @@ impl World {
 
     /// `cluster.yaml`, the local copy of the member list: written at start and at the leader's every look.
     pub(super) fn write_node_store(&mut self, name: &str) {
-        if !self.dqlite_up(name) {
-            return;
+        if self.dqlite_up(name) {
+            self.write_stored_members(name);
         }
+    }
+
+    /// The same for a data store that does not run: what an earlier run of it left.
+    pub(super) fn write_stored_members(&mut self, name: &str) {
         let Some(cluster) = self.cluster_of(name) else {
             return;
         };

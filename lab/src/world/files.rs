@@ -148,6 +148,10 @@ impl Files for MemoryFiles {
     fn exists(&self, path: &str) -> bool {
         matches!(self.0.get(&self.resolve(path)), Some(Entry::File(_) | Entry::Dir))
     }
+
+    fn wipe(&mut self) {
+        self.0.clear();
+    }
 }
 
 #[cfg(test)]

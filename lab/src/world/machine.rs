@@ -90,6 +90,11 @@ impl Machine {
         self.files.as_ref()
     }
 
+    /// Its files, for programs outside of the world that write there.
+    pub fn files_mut(&mut self) -> &mut dyn Files {
+        self.files.as_mut()
+    }
+
     /// Whether a lock file of `MicroK8s` is there.
     pub fn locked(&self, lock: &str) -> bool {
         self.files.exists(&format!("{}/var/lock/{lock}", super::DATA))

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use crate::kubernetes::{Announcement, Request, Response, WatchId};
+use crate::kubernetes::{Announcement, Request, Response, Route, WatchId};
 
 use super::{DATA, World};
 
@@ -97,7 +97,28 @@ impl World {
         let now = self.now;
         let peer = self.api_for(machine)?;
         let cluster = self.machine(&peer).microk8s.as_ref()?.cluster?;
-        self.clusters.get_mut(&cluster).map(|cluster| cluster.kubernetes.watch(now, id))
+        let kubernetes = &mut self.clusters.get_mut(&cluster)?.kubernetes;
+        let events = kubernetes.watch(now, id);
+        (!events.is_empty() || kubernetes.watching(id)).then_some(events)
+    }
+
+    /// Forgets a watch whose client has gone.
+    pub fn close_watch(&mut self, machine: &str, id: WatchId) {
+        let cluster = self.machines.get(machine).and_then(|machine| machine.microk8s.as_ref()?.cluster);
+        if let Some(cluster) = cluster.and_then(|id| self.clusters.get_mut(&id)) {
+            cluster.kubernetes.close_watch(id);
+        }
+    }
+
+    /// What kube-proxy answers on `machine` itself: Services by their addresses and ports.
+    pub fn routes(&self, machine: &str) -> Vec<Route> {
+        let running = self
+            .machines
+            .get(machine)
+            .and_then(|machine| machine.microk8s.as_ref())
+            .is_some_and(|snap| snap.kubelite_ready);
+        let cluster = self.cluster_of(machine).filter(|_| running);
+        cluster.map_or_else(Vec::new, |cluster| cluster.kubernetes.routes())
     }
 
     /// What the TLS front on `machine` shows, read from the certificates on its disk.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::kubernetes::{Fault, Request};
 
 use super::World;
-use super::cluster::{Cluster, ClusterId};
+use super::cluster::ClusterId;
 
 /// What `kubectl get all,ingress,ingressclass -A` and the list of cluster roles show: collection and row prefix.
 const ROWS: [(&str, &str); 10] = [
@@ -51,6 +51,14 @@ impl World {
         self.clusters.get_mut(&id).map_or(0, |cluster| cluster.kubernetes.request(now, &request).status)
     }
 
+    /// Deletes one object through the API server on `machine`.
+    pub(super) fn delete_object(&mut self, machine: &str, path: &str) {
+        let now = self.now;
+        if let Some(cluster) = self.serving_cluster(machine) {
+            cluster.kubernetes.request(now, &request("DELETE", path, Vec::new()));
+        }
+    }
+
     /// The nodes with their internal addresses.
     pub(super) fn api_nodes(&mut self, machine: &str) -> Vec<(String, String)> {
         let list = self.api_get(machine, "/api/v1/nodes").unwrap_or_default();
@@ -66,8 +74,10 @@ impl World {
 
     /// Deletes a Node object, without draining anything.
     pub(super) fn delete_api_node(&mut self, machine: &str, node: &str) {
-        let args = ["delete", "node", node].map(str::to_owned);
-        self.kubectl_on(machine, &args, b"");
+        let now = self.now;
+        if let Some(cluster) = self.serving_cluster(machine) {
+            cluster.kubernetes.delete_node(now, node);
+        }
     }
 
     /// Whether `MicroK8s` calls the cluster ready: its API answers and any one node is Ready.
@@ -108,46 +118,31 @@ fn is_ready(node: &Value) -> bool {
 }
 
 impl World {
-    fn kubernetes_of(&mut self, machine: &str) -> Option<&mut Cluster> {
-        if !self.api_up(machine) {
-            return None;
-        }
-        let id = self.machine(machine).microk8s.as_ref()?.cluster?;
-        let cluster = self.clusters.get_mut(&id)?;
-        cluster.changed = true;
-        Some(cluster)
-    }
-
     /// Applies the manifest of the addon `metallb`; the lines `kubectl apply` prints.
     pub(super) fn apply_metallb(&mut self, machine: &str) -> Option<String> {
         let now = self.now;
-        self.kubernetes_of(machine).map(|cluster| cluster.kubernetes.install_metallb(now))
+        self.serving_cluster(machine).map(|cluster| cluster.kubernetes.install_metallb(now))
     }
 
     /// Whether the Deployment `controller` is available.
     pub(super) fn metallb_controller_ready(&mut self, machine: &str) -> bool {
-        let cluster = self.kubernetes_of(machine);
-        let found =
-            cluster.and_then(|cluster| cluster.kubernetes.object("deployments", "metallb-system", "controller"));
-        found.is_some_and(|object| object["status"]["availableReplicas"].as_u64().unwrap_or(0) > 0)
+        self.serving_cluster(machine)
+            .is_some_and(|cluster| cluster.kubernetes.available("metallb-system", "controller"))
     }
 
     /// Creates the pool and its advertisement through the webhook; what `kubectl` prints, or complains.
     pub(super) fn create_metallb_pool(&mut self, machine: &str, ranges: &str) -> Result<String, String> {
         let now = self.now;
-        match self.kubernetes_of(machine) {
+        match self.serving_cluster(machine) {
             Some(cluster) => cluster.kubernetes.create_pool(now, ranges),
-            None => Err(
-                "The connection to the server 127.0.0.1:16443 was refused - did you specify the right host or port?"
-                    .to_owned(),
-            ),
+            None => Err(self.unreachable_api(machine).to_owned()),
         }
     }
 
     /// Applies the manifest of the addon `hostpath-storage`; the lines `kubectl apply` prints.
     pub(super) fn apply_hostpath(&mut self, machine: &str) -> Option<String> {
         let now = self.now;
-        self.kubernetes_of(machine).map(|cluster| cluster.kubernetes.install_hostpath_storage(now))
+        self.serving_cluster(machine).map(|cluster| cluster.kubernetes.install_hostpath_storage(now))
     }
 
     /// Sets the faults that live in a cluster's objects.

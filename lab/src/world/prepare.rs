@@ -28,7 +28,7 @@ impl World {
             }
             cluster.members.push(ghost);
         }
-        self.write_node_store(name);
+        self.write_stored_members(name);
         for (path, object) in [
             (
                 "/api/v1/nodes",

@@ -12,6 +12,8 @@ pub struct Entry {
     pub command: String,
     /// Where it ran.
     pub node: String,
+    /// When it ended, in seconds.
+    pub at: i64,
     /// Its exit status.
     pub status: i32,
     /// How long it took, in milliseconds.
@@ -84,6 +86,7 @@ pub fn read(name: &str) -> Vec<Entry> {
         entries.push(Entry {
             command: command.to_owned(),
             node: head[1].to_owned(),
+            at: head[2].parse::<jiff::Timestamp>().expect("a time").as_second(),
             status: field("rc=").parse().expect("a status"),
             wall: std::time::Duration::from_secs_f64(wall).as_millis().try_into().expect("a short time"),
             stdout,
@@ -95,10 +98,11 @@ pub fn read(name: &str) -> Vec<Entry> {
 }
 
 /// A text without what differs between two runs: tokens, checks, dqlite's ids, ages (and with them column widths),
-/// blank lines at its end.
+/// cluster addresses, blank lines at its end.
 pub fn normal(text: &str) -> String {
     let mut out = String::new();
     for line in text.trim_end_matches('\n').lines() {
+        let line = without_service_address(line);
         let mut line: String = line.split_inclusive(|c: char| !c.is_ascii_alphanumeric()).map(word).collect();
         if line.contains("<age>") || line.contains(" AGE ") {
             line = line.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -107,6 +111,13 @@ pub fn normal(text: &str) -> String {
         out.push('\n');
     }
     out
+}
+
+/// The last number of an address of a Service is whatever was free.
+fn without_service_address(line: &str) -> String {
+    let Some((before, after)) = line.split_once("10.152.183.") else { return line.to_owned() };
+    let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+    format!("{before}<service>{rest}")
 }
 
 fn word(piece: &str) -> String {

@@ -60,7 +60,13 @@ fn shell(world: &mut World, node: &str, line: &str) -> (String, String, i32, u64
 /// Replays a transcript; `before` may change the world before an entry, and chooses what to do with it.
 pub fn replay(world: &mut World, name: &str, mut before: impl FnMut(&mut World, usize, &mut Entry) -> Do) {
     let mut failures = Vec::new();
+    let mut last = None;
     for (at, mut entry) in read(name).into_iter().enumerate() {
+        // As much time passes between two commands as did then.
+        let since: i64 = last.map_or(0, |last| entry.at - last);
+        let pause = u64::try_from(since * 1_000).unwrap_or(0).saturating_sub(entry.wall);
+        world.advance(world.now() + pause);
+        last = Some(entry.at);
         if let Do::Skip(reason) = before(world, at, &mut entry) {
             assert!(!reason.is_empty());
             continue;

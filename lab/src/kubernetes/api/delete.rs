@@ -17,8 +17,8 @@ const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 
 /// What became of an object that was to be deleted.
 pub(in crate::kubernetes) enum Deleted {
-    /// It is gone; this was its last version.
-    Gone(Arc<Value>),
+    /// It is gone.
+    Gone,
     /// It goes once its finalizers, its pod's containers or its namespace's content are gone.
     Leaving(Arc<Value>),
 }
@@ -44,7 +44,7 @@ impl Kubernetes {
                 let shown = self.show(&ask.kind, &object);
                 json_response(200, &self.view(&ask.kind, &ask.options, shown))
             }
-            Some(Deleted::Gone(_)) | None => json_response(200, &success),
+            Some(Deleted::Gone) | None => json_response(200, &success),
         })
     }
 
@@ -81,7 +81,7 @@ impl Kubernetes {
         if list(&old, "/metadata/finalizers").is_empty() && grace != Some(0) && self.may_vanish(key, &old)
             || grace == Some(0) && list(&old, "/metadata/finalizers").is_empty() && !is_namespace(key)
         {
-            return self.erase(key).map(Deleted::Gone);
+            return self.erase(key).map(|_| Deleted::Gone);
         }
         if !text(&old, "/metadata/deletionTimestamp").is_empty() {
             return Some(Deleted::Leaving(old));

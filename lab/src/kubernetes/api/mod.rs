@@ -73,8 +73,9 @@ fn parse_body(body: &[u8]) -> Result<Value, Failure> {
         return Ok(value);
     }
     let text = std::str::from_utf8(body).map_err(|error| Failure::bad_request(error.to_string()))?;
-    serde_saphyr::from_str(text)
-        .map_err(|error| Failure::bad_request(format!("error decoding the body of the request: {error}")))
+    let documents = super::kubectl::yaml::documents(text)
+        .map_err(|error| Failure::bad_request(format!("error decoding the body of the request: {error}")))?;
+    Ok(documents.into_iter().next().unwrap_or_default())
 }
 
 pub(super) fn lists_of(kind: &Kind) -> Lists {
@@ -92,6 +93,9 @@ impl Kubernetes {
         let path = request.path.trim_end_matches('/');
         if let Some(answer) = self.discovery(path, &request.query) {
             return answer;
+        }
+        if request.content_type.as_deref().is_some_and(|sent| sent.contains("protobuf")) {
+            return Err(Failure::unsupported_media_type("application/json, application/yaml"));
         }
         if let Some(answer) = self.review(request) {
             return answer;

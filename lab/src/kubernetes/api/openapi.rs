@@ -16,7 +16,7 @@ impl Kubernetes {
         match rest {
             ["v2"] => Ok(Response {
                 status: 200,
-                content_type: "application/com.github.proto-openapi.spec.v2@v1.0+protobuf".to_owned(),
+                content_type: "application/com.github.proto-openapi.spec.v2.v1.0+protobuf".to_owned(),
                 body: Vec::new(),
                 watch: None,
             }),

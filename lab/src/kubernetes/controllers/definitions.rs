@@ -1,7 +1,5 @@
 //! `CustomResourceDefinition`s: a moment after its creation a definition is established and its kind is served.
 
-use serde_json::Value;
-
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::store::Key;
 use crate::kubernetes::types::Millis;
@@ -43,14 +41,18 @@ impl Kubernetes {
 
     /// Serves exactly the established definitions, and removes the objects of those that are gone.
     fn serve_definitions(&mut self) {
-        let definitions = self.all_of(GROUP, "customresourcedefinitions");
-        let established: Vec<&Value> = definitions
+        let mut definitions = self.all_of(GROUP, "customresourcedefinitions");
+        definitions.retain(|(_, definition)| condition(definition, "Established") == "True");
+        let versions = definitions
             .iter()
-            .map(|(_, definition)| &**definition)
-            .filter(|definition| condition(definition, "Established") == "True")
-            .collect();
+            .map(|(key, definition)| format!("{}@{}", key.name, text(definition, "/metadata/resourceVersion")));
+        let versions: Vec<String> = versions.collect();
+        if versions == self.defined {
+            return;
+        }
+        self.defined = versions;
         let before: Vec<(String, String)> = self.custom_kinds();
-        self.kinds.define(established.into_iter());
+        self.kinds.define(definitions.iter().map(|(_, definition)| &**definition));
         let after = self.custom_kinds();
         for (group, plural) in before.into_iter().filter(|kind| !after.contains(kind)) {
             let keys: Vec<Key> = self.store.list(&group, &plural, None).map(|(key, _)| key.clone()).collect();

@@ -19,6 +19,12 @@ impl Kubernetes {
                 self.sweep(&key, text(&namespace, "/metadata/uid"));
                 continue;
             }
+            let known = Key::core("configmaps", &key.name, "kube-root-ca.crt");
+            if self.store.get(&known).is_some()
+                && self.store.get(&Key::core("serviceaccounts", &key.name, "default")).is_some()
+            {
+                continue;
+            }
             self.make("", "serviceaccounts", json!({"metadata": {"name": "default", "namespace": key.name}}));
             let certificate = "-----BEGIN CERTIFICATE-----\n(the cluster's own)\n-----END CERTIFICATE-----\n";
             self.make("", "configmaps", json!({"metadata": {"name": "kube-root-ca.crt", "namespace": key.name,

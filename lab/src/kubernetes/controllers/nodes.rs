@@ -114,7 +114,7 @@ impl Kubernetes {
             // Somebody may have written a Node object that no machine stands behind.
             let Some(kubelet) = self.kubelets.known.get(&key.name) else {
                 if self.due(text(&node, "/metadata/uid"), "first word", GRACE) {
-                    self.declare_lost(&key, &node);
+                    self.declare_lost(&key, true);
                 }
                 continue;
             };
@@ -123,7 +123,7 @@ impl Kubernetes {
                 self.wake_at(lost + GRACE);
                 continue;
             }
-            self.declare_lost(&key, &node);
+            self.declare_lost(&key, false);
             self.evict(&key.name, lost + GRACE);
         }
         self.collect_orphans();
@@ -189,8 +189,8 @@ impl Kubernetes {
         );
     }
 
-    fn declare_lost(&mut self, key: &Key, node: &Value) {
-        let never = value::condition(node, "Ready").is_empty();
+    /// `never`: no kubelet has ever reported for this node.
+    fn declare_lost(&mut self, key: &Key, never: bool) {
         let (reason, message) = if never {
             ("NodeStatusNeverUpdated", "Kubelet never posted node status.")
         } else {
@@ -212,7 +212,9 @@ impl Kubernetes {
         for (pod_key, pod) in self.all_of("", "pods") {
             if text(&pod, "/spec/nodeName") == key.name && is_ready(&pod) {
                 let condition = Condition { kind: "Ready", status: "False", reason: "NodeNotReady", message: "" };
-                self.edit(&pod_key, |pod| drop(set_condition(pod, &condition, &stamp)));
+                self.edit(&pod_key, |pod| {
+                    set_condition(pod, &condition, &stamp);
+                });
             }
         }
     }

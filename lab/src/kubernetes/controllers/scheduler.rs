@@ -45,7 +45,10 @@ impl Kubernetes {
                 };
                 let condition =
                     Condition { kind: "PodScheduled", status: "False", reason: "Unschedulable", message: &message };
-                if self.edit(&key, |pod| drop(set_condition(pod, &condition, &stamp))) {
+                let changed = self.edit(&key, |pod| {
+                    set_condition(pod, &condition, &stamp);
+                });
+                if changed {
                     self.note(
                         &pod,
                         &Note {

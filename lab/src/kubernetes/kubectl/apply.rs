@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::arguments::Arguments;
 use super::resources::{collection, object_path};
-use super::{Printed, server_error};
+use super::{Printed, server_error, yaml};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::api::lists_of;
 use crate::kubernetes::kinds::Kind;
@@ -167,7 +167,7 @@ pub(super) fn manifest(arguments: &Arguments, stdin: &[u8]) -> Result<Vec<Value>
     let text = String::from_utf8_lossy(stdin);
     let documents: Vec<Value> = match serde_json::from_str(&text) {
         Ok(one) => vec![one],
-        Err(_) => serde_saphyr::from_multiple(&text).map_err(|why| format!("error: error parsing STDIN: {why}\n"))?,
+        Err(_) => yaml::documents(&text).map_err(|why| format!("error: error parsing STDIN: {why}\n"))?,
     };
     let mut objects = Vec::new();
     for document in documents {

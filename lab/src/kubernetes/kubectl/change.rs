@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::apply::manifest;
 use super::arguments::Arguments;
 use super::resources::{Wanted, collection, object_path, selection};
-use super::{Printed, server_error};
+use super::{Printed, server_error, yaml};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::kinds::Kind;
 use crate::kubernetes::value::{at, entries, list, set, text};
@@ -158,7 +158,9 @@ impl Kubernetes {
                 "error: must specify --patch or --patch-file containing the contents of the patch\n",
             );
         };
-        let Ok(patch) = serde_json::from_str::<Value>(patch).or_else(|_| serde_saphyr::from_str(patch)) else {
+        let Ok(patch) = serde_json::from_str::<Value>(patch)
+            .or_else(|_| yaml::documents(patch).map(|mut found| found.pop().unwrap_or_default()))
+        else {
             return Printed::error(format!("error: unable to parse \"{patch}\": yaml: could not find expected ':'\n"));
         };
         self.each(arguments, &arguments.words, |cluster, kind, path, object| {

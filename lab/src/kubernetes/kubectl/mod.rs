@@ -10,7 +10,7 @@ mod output;
 mod resources;
 mod run;
 mod wait;
-mod yaml;
+pub(super) mod yaml;
 
 use serde_json::Value;
 
@@ -75,6 +75,11 @@ impl Kubernetes {
         (printed.out.into_bytes(), printed.err.into_bytes(), printed.status)
     }
 
+    /// Starts a `kubectl` command that may have to wait; poll it with [`KubectlRun::poll`].
+    pub fn kubectl_start(argv: &[String], stdin: &[u8]) -> KubectlRun {
+        KubectlRun::new(argv, stdin)
+    }
+
     /// Everything that needs no waiting.
     fn kubectl_at_once(&mut self, arguments: &Arguments, stdin: &[u8]) -> Printed {
         match arguments.verb.as_str() {
@@ -98,7 +103,7 @@ impl Kubernetes {
     }
 
     fn kubectl_version(&self) -> Printed {
-        Printed::ok(format!("Client Version: {0}\nKustomize Version: v5.7.1\nServer Version: {0}\n", self.version))
+        Printed::ok(format!("Client Version: {0}\nKustomize Version: v5.8.1\nServer Version: {0}\n", self.version))
     }
 
     /// A request of `kubectl`'s own.

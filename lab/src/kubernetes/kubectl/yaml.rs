@@ -1,6 +1,13 @@
-//! YAML as `kubectl -o yaml` writes it: sorted keys, lists not indented, strings quoted only where they must be.
+//! YAML as `kubectl` reads it, and as `-o yaml` writes it: sorted keys, lists not indented, strings quoted only where
+//! they must be.
 
 use serde_json::Value;
+
+/// The documents of a stream, with `true` and `false` as the only booleans: `kind: Y` is a string.
+pub(in crate::kubernetes) fn documents(text: &str) -> Result<Vec<Value>, String> {
+    let options = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_multiple_with_options(text, options).map_err(|why| why.to_string())
+}
 
 /// A document without its end of stream marker.
 pub(super) fn document(value: &Value) -> String {
@@ -139,9 +146,9 @@ mod tests {
     #[test]
     fn documents_look_like_kubectls() {
         let value = json!({"apiVersion": "v1", "data": {"a": "1", "b": "x\ny\n", "c": "", "d": "true", "e": "a: b"}, "kind": "X",
-            "list": [{"name": "n", "ports": [1, 2]}, "plain"], "none": {}, "time": "2026-11-21T01:49:13Z", "address": "10.77.0.200-10.77.0.210"});
+            "list": [{"name": "m", "ports": [1, 2]}, "plain"], "none": {}, "time": "2026-11-21T01:49:13Z", "address": "10.77.0.200-10.77.0.210"});
         let expected = "address: 10.77.0.200-10.77.0.210\napiVersion: v1\ndata:\n  a: \"1\"\n  b: |\n    x\n    y\n  c: \"\"\n  d: \"true\"\n  e: \"a: b\"\n\
-                        kind: X\nlist:\n- name: n\n  ports:\n  - 1\n  - 2\n- plain\nnone: {}\ntime: \"2026-11-21T01:49:13Z\"\n";
+                        kind: X\nlist:\n- name: m\n  ports:\n  - 1\n  - 2\n- plain\nnone: {}\ntime: \"2026-11-21T01:49:13Z\"\n";
         assert_eq!(document(&value), expected);
         let back: Value = serde_saphyr::from_str(expected).unwrap();
         assert_eq!(back, value);

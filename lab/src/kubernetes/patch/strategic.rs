@@ -42,7 +42,7 @@ fn merge<'a>(target: &mut Value, patch: &'a Value, path: &mut Vec<&'a str>) {
     for (field, order) in fields {
         if let Some(list) = field.strip_prefix("$setElementOrder/") {
             path.push(list);
-            sort(object.get_mut(list), order, &keys(path));
+            sort(object.get_mut(list), order, &keys(path, order.as_array().map_or(&[], Vec::as_slice)));
             path.pop();
         }
     }
@@ -52,20 +52,21 @@ fn directive(patch: &Value) -> &str {
     patch.get("$patch").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Strategic merges tell elements apart by the first key alone (`patchMergeKey` in k8s.io/api).
-fn keys(path: &[&str]) -> List {
-    match Lists::BuiltIn.of(path) {
-        List::Map(mut keys) => {
-            keys.truncate(1);
-            List::Map(keys)
-        }
-        other => other,
-    }
+/// Strategic merges tell elements apart by the first key alone (`patchMergeKey` in k8s.io/api), unless the patch itself
+/// has two elements of one key, such as a port for TCP and for UDP.
+fn keys(path: &[&str], items: &[Value]) -> List {
+    let List::Map(keys) = Lists::BuiltIn.of(path) else { return Lists::BuiltIn.of(path) };
+    let first = keys[..1].to_vec();
+    let ambiguous = items.iter().enumerate().any(|(at, item)| {
+        let id = identity(item, &first);
+        items[..at].iter().any(|other| identity(other, &first) == id)
+    });
+    List::Map(if ambiguous { keys } else { first })
 }
 
 fn merge_list<'a>(target: &mut Value, items: &'a [Value], path: &mut Vec<&'a str>) {
     let replace = items.iter().any(|item| directive(item) == "replace");
-    let kind = keys(path);
+    let kind = keys(path, items);
     let Value::Array(existing) = target else {
         *target = Value::Array(clean(items));
         return;

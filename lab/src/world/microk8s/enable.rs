@@ -194,11 +194,18 @@ fn unhook(world: &mut World, call: &mut Call, addon: &Addon) -> Next {
         }
         "metallb" => {
             let machine = call.machine.clone();
-            let args: Vec<String> = ["delete", "namespace", "metallb-system"].map(str::to_owned).to_vec();
             call.say("Disabling MetalLB");
             after(6_000, move |world, call| {
-                world.kubectl_on(&machine, &args, b"");
+                world.delete_object(&machine, "/api/v1/namespaces/metallb-system");
                 call.quit(0, "MetalLB is terminating")
+            })
+        }
+        "hostpath-storage" => {
+            let machine = call.machine.clone();
+            after(1_500, move |world, call| {
+                world.delete_object(&machine, "/apis/apps/v1/namespaces/kube-system/deployments/hostpath-provisioner");
+                world.delete_object(&machine, "/apis/storage.k8s.io/v1/storageclasses/microk8s-hostpath");
+                call.quit(0, "Storage removed")
             })
         }
         "community" => {

@@ -1,6 +1,9 @@
 //! `microk8s kubectl` and `microk8s helm`.
 
+use crate::kubernetes::KubectlRun;
+
 use super::super::World;
+use super::super::cluster::Cluster;
 use super::super::process::{Call, Next, after};
 
 /// `microk8s kubectl …`: on a worker a sentence and status 0.
@@ -14,39 +17,44 @@ pub(super) fn kubectl(world: &mut World, _call: &mut Call, args: Vec<String>) ->
             );
         }
         let stdin = std::mem::take(&mut call.exec.stdin);
-        let machine = call.machine.clone();
-        let (out, err, status) = world.kubectl_on(&machine, &args, &stdin);
-        call.out.extend(out);
-        call.err.extend(err);
-        Next::Exit(status)
+        go_on(world, call, KubectlRun::new(&args, &stdin))
     })
 }
 
+/// Polls a command that may have to wait for the cluster.
+fn go_on(world: &mut World, call: &mut Call, mut run: KubectlRun) -> Next {
+    let machine = call.machine.clone();
+    let now = world.now;
+    let Some(cluster) = world.serving_cluster(&machine) else {
+        return call.fail(1, world.unreachable_api(&machine));
+    };
+    let step = run.poll(&mut cluster.kubernetes, now);
+    call.out.extend(step.stdout);
+    call.err.extend(step.stderr);
+    match step.exit {
+        Some(status) => Next::Exit(status),
+        None => after(500, move |world, call| go_on(world, call, run)),
+    }
+}
+
 impl World {
-    /// `kubectl` with the admin's credentials against the API server on `machine`.
-    pub(in super::super) fn kubectl_on(
-        &mut self,
-        machine: &str,
-        args: &[String],
-        stdin: &[u8],
-    ) -> (Vec<u8>, Vec<u8>, i32) {
-        let now = self.now;
+    /// The cluster of `machine`, if its own API server serves it now; its controllers look at it afterwards.
+    pub(in super::super) fn serving_cluster(&mut self, machine: &str) -> Option<&mut Cluster> {
         if !self.api_up(machine) {
-            let listens = self.listening_local(machine).contains(&16443);
-            let text = if listens {
-                "Unable to connect to the server: net/http: TLS handshake timeout\n"
-            } else {
-                "The connection to the server 127.0.0.1:16443 was refused - did you specify the right host or port?\n"
-            };
-            return (Vec::new(), text.as_bytes().to_vec(), 1);
+            return None;
         }
-        let id = self.machine(machine).microk8s.as_ref().and_then(|snap| snap.cluster);
-        match id.and_then(|id| self.clusters.get_mut(&id)) {
-            Some(cluster) => {
-                cluster.changed = true;
-                cluster.kubernetes.kubectl(now, args, stdin)
-            }
-            None => (Vec::new(), Vec::new(), 1),
+        let id = self.machine(machine).microk8s.as_ref()?.cluster?;
+        let cluster = self.clusters.get_mut(&id)?;
+        cluster.changed = true;
+        Some(cluster)
+    }
+
+    /// What `kubectl` complains about while no API server serves on `machine`.
+    pub(in super::super) fn unreachable_api(&self, machine: &str) -> &'static str {
+        if self.listening_local(machine).contains(&16_443) {
+            "Unable to connect to the server: net/http: TLS handshake timeout"
+        } else {
+            "The connection to the server 127.0.0.1:16443 was refused - did you specify the right host or port?"
         }
     }
 }

@@ -15,9 +15,9 @@ pub(super) fn leave(world: &mut World, call: &mut Call) -> Next {
         return after(300, move |_, call| call.quit(1, text));
     }
     if super::locked(world, call, "clustered.lock") {
-        return after(800, |world, call| {
+        return after(800, |_, call| {
             call.say("Configuring services.");
-            reset(world, call)
+            reset(call)
         });
     }
     after(1_200, |world, call| {
@@ -27,7 +27,7 @@ pub(super) fn leave(world: &mut World, call: &mut Call) -> Next {
         let id = cluster.id;
         let own = world.machine(&call.machine).microk8s.as_ref().and_then(|snap| snap.member);
         let Some(member) = own.and_then(|own| cluster.member(own)).cloned() else {
-            return reset(world, call);
+            return reset(call);
         };
         if member.role == Role::Voter && cluster.voters() == 1 && cluster.members.len() > 1 {
             call.say(
@@ -40,7 +40,7 @@ pub(super) fn leave(world: &mut World, call: &mut Call) -> Next {
             world.hand_over(id, member.id);
             world.remove_member(id, member.id);
         }
-        reset(world, call)
+        reset(call)
     })
 }
 
@@ -65,10 +65,9 @@ impl World {
     }
 }
 
-fn reset(world: &mut World, call: &mut Call) -> Next {
+fn reset(call: &mut Call) -> Next {
     call.say("Generating new cluster certificates.");
-    // The departing node's data store is out already; kubelite goes on for a while without one.
-    world.stop_service(&call.machine, "k8s-dqlite");
+    // Out of the cluster already, the node's services go on for a while: its kubelet still reports.
     after(14_000, |world, call| {
         world.stop_services(&call.machine);
         after(6_000, |world, call| {

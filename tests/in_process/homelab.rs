@@ -1,0 +1,98 @@
+//! The simulated homelab under tokio's clock: both count the same milliseconds.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use homeprov_lab::world::{CommandId, Exec, Millis, World};
+use tokio::time::{Instant, sleep_until};
+
+use super::jobs::Jobs;
+
+/// A world that several tasks use; its time passes as tokio's does.
+#[derive(Clone)]
+pub struct Homelab {
+    state: Arc<Mutex<State>>,
+    /// What was started on the machines and outlives connections and runs of homeprov.
+    pub jobs: Jobs,
+}
+
+struct State {
+    world: World,
+    /// The moment at which the world's time was `at_origin`.
+    origin: Instant,
+    at_origin: Millis,
+}
+
+impl State {
+    fn now(&self) -> Millis {
+        self.at_origin + millis(self.origin.elapsed())
+    }
+
+    fn moment(&self, at: Millis) -> Instant {
+        self.origin + Duration::from_millis(at.saturating_sub(self.at_origin))
+    }
+}
+
+fn millis(duration: Duration) -> Millis {
+    u64::try_from(duration.as_millis()).expect("a test does not last that long")
+}
+
+/// A part of what a program printed.
+pub enum Printed<'a> {
+    /// On standard output.
+    Out(&'a [u8]),
+    /// On standard error.
+    Err(&'a [u8]),
+}
+
+/// Ends the command of a program that is no longer waited for, because it was killed.
+struct Leash<'a>(&'a Homelab, CommandId);
+
+impl Drop for Leash<'_> {
+    fn drop(&mut self) {
+        self.0.with(|world| world.end(self.1));
+    }
+}
+
+impl Homelab {
+    /// Takes a world as it is; from now on its time is tokio's.
+    pub fn new(world: World) -> Self {
+        let at_origin = world.now();
+        let state = State { world, origin: Instant::now(), at_origin };
+        Self { state: Arc::new(Mutex::new(state)), jobs: Jobs::default() }
+    }
+
+    /// Looks at the world as it is now, or changes it. A change that lets time pass puts the world's clock ahead.
+    pub fn with<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = state.now();
+        state.world.advance(now);
+        let seen = look(&mut state.world);
+        let ahead = state.world.now();
+        state.at_origin += ahead.saturating_sub(state.now());
+        seen
+    }
+
+    /// When something will happen there by itself.
+    fn next_event(&self) -> Option<Instant> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.world.next_event().map(|at| state.moment(at))
+    }
+
+    /// Runs a program on a machine, passes on what it prints and waits until it ends; ends it when dropped.
+    pub async fn run(&self, machine: &str, exec: Exec, mut printed: impl FnMut(&Printed<'_>)) -> i32 {
+        let id = self.with(|world| world.start(machine, exec));
+        let _leash = Leash(self, id);
+        loop {
+            let progress = self.with(|world| world.poll(id));
+            printed(&Printed::Out(&progress.stdout));
+            printed(&Printed::Err(&progress.stderr));
+            if let Some(status) = progress.exit {
+                return status;
+            }
+            let soon = Instant::now() + Duration::from_millis(1);
+            let late = Instant::now() + Duration::from_secs(10);
+            sleep_until(self.next_event().unwrap_or(late).clamp(soon, late)).await;
+        }
+    }
+}

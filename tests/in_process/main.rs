@@ -1,0 +1,18 @@
+//! homeprov's engine on the simulated homelab, in one process: no ssh, no namespaces, and tokio's paused clock, so that
+//! an hour of the homelab is a moment here.
+
+mod adapter;
+mod changes;
+mod converge;
+mod faults;
+mod homelab;
+mod jobs;
+mod kubernetes;
+mod plan;
+mod playbook_steps;
+mod probe;
+mod property;
+mod rust_steps;
+mod session;
+mod shell;
+mod verify;

@@ -1,0 +1,188 @@
+//! From any state that can be reached, repeated `up` ends: converged, or with a reason that stays the same; and where
+//! it converged, another `up` applies nothing.
+
+use std::time::Duration;
+
+use homeprov::engine::event::Event;
+use homeprov::error::ExitCode;
+use homeprov::plan::Verdict;
+use homeprov_lab::world::{FaultKind, Os};
+use proptest::prelude::*;
+use proptest::sample::select;
+use tokio::runtime::Builder;
+use tokio::time::sleep;
+
+use super::session::{House, Ran};
+use super::verify::problems;
+
+/// Something that happens to a homelab.
+#[derive(Debug, Clone)]
+enum Happening {
+    /// homeprov is started, and killed after so many seconds.
+    UpFor(u64),
+    /// Nothing for so many seconds.
+    Wait(u64),
+    Off(u8),
+    On(u8),
+    Cut(u8),
+    Heal(u8),
+    /// The machine is installed anew.
+    Reinstall(u8),
+    /// Somebody types `microk8s stop`.
+    Stop(u8),
+    Fault(FaultKind),
+}
+
+use Happening::{Cut, Fault, Heal, Off, On, Reinstall, Stop, UpFor, Wait};
+
+/// Faults that pass by themselves, or that homeprov overcomes.
+const PASSING: [FaultKind; 10] = [
+    FaultKind::JoinFalseSuccess,
+    FaultKind::JoinConsumedToken,
+    FaultKind::DqliteSlowVote,
+    FaultKind::FirstJoinApiRestart,
+    FaultKind::MetallbEndlessLoop,
+    FaultKind::SnapBusy,
+    FaultKind::SnapStoreDown,
+    FaultKind::AptLocked,
+    FaultKind::HalfJoined,
+    FaultKind::OldSnapd,
+];
+/// Faults that somebody has to look after.
+const LASTING: [FaultKind; 4] =
+    [FaultKind::MetallbStickyEnabled, FaultKind::PoolNotAnnounced, FaultKind::ClockSkew, FaultKind::DeadVoter];
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let node = 1..=3_u8;
+    prop_oneof![
+        6 => (1..260_u64).prop_map(UpFor),
+        2 => (1..90_u64).prop_map(Wait),
+        2 => node.clone().prop_map(Off),
+        3 => node.clone().prop_map(On),
+        2 => node.clone().prop_map(Cut),
+        3 => node.clone().prop_map(Heal),
+        1 => node.clone().prop_map(Reinstall),
+        1 => node.prop_map(Stop),
+        3 => select(&PASSING[..]).prop_map(Fault),
+        1 => select(&LASTING[..]).prop_map(Fault),
+    ]
+}
+
+async fn happen(house: &House, happening: &Happening) -> Vec<Event> {
+    let name = |n: &u8| format!("nuc{n}");
+    match happening {
+        UpFor(seconds) => return house.up_cut_off(Duration::from_secs(*seconds)).await,
+        Wait(seconds) => sleep(Duration::from_secs(*seconds)).await,
+        Off(n) => house.lab.with(|world| world.power_off(&name(n))),
+        On(n) => house.lab.with(|world| world.power_on(&name(n))),
+        Cut(n) => house.lab.with(|world| world.cut_network(&name(n))),
+        Heal(n) => house.lab.with(|world| world.restore_network(&name(n))),
+        Reinstall(n) => house.lab.with(|world| world.reinstall(&name(n))),
+        Stop(n) => {
+            house.lab.with(|world| {
+                // Nobody types on a machine that is off, or without MicroK8s.
+                if world.machine(&name(n)).powered && world.machine(&name(n)).has_microk8s() {
+                    world.run(&name(n), &["microk8s", "stop"], b"");
+                }
+            });
+        }
+        Fault(kind) => house.lab.with(|world| world.inject((*kind).into())),
+    }
+    Vec::new()
+}
+
+/// Every step that was started was pending, and said why, in the plan made before.
+fn only_pending_steps_were_started(events: &[Event]) {
+    let mut plan = None;
+    for event in events {
+        match event {
+            Event::Planned { plan: made, .. } => plan = Some(made),
+            Event::StepStarted { step, place, why, .. } => {
+                let pending = plan.into_iter().flat_map(|plan| &plan.pending);
+                let mut pending = pending.filter(|pending| pending.step == *step && pending.place == *place);
+                let found = pending.next().unwrap_or_else(|| panic!("{step} at {place:?} was not pending"));
+                assert!(found.runnable && matches!(found.verdict, Verdict::Differs { .. }), "{found:?}");
+                assert!(!why.is_empty(), "{step} at {place:?} was started without a reason");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Repeats `up` until it comes to the same end twice; that end.
+async fn repeated(house: &House) -> Ran {
+    let mut last: Option<Ran> = None;
+    for _ in 0..6 {
+        let ran = house.up().await;
+        only_pending_steps_were_started(&ran.events);
+        assert!(!ran.outcome.summary.is_empty());
+        assert!(
+            matches!(
+                ran.outcome.code,
+                ExitCode::Done
+                    | ExitCode::Refused
+                    | ExitCode::StepFailed
+                    | ExitCode::VerificationFailed
+                    | ExitCode::Unreachable
+            ),
+            "{:?}",
+            ran.outcome
+        );
+        if ran.outcome.code == ExitCode::Done {
+            assert_eq!(problems(house), Vec::<String>::new(), "a false success: {:?}\n{}", ran.outcome, ran.tail());
+        }
+        let same = last.as_ref().is_some_and(|last| last.outcome.code == ran.outcome.code);
+        if same && ran.outcome.code == ExitCode::Done {
+            assert_eq!(ran.applied(), Vec::<String>::new(), "{}", ran.tail());
+        }
+        if same {
+            return ran;
+        }
+        last = Some(ran);
+    }
+    panic!("it comes to another end each time; the last: {:?}", last.map(|last| last.outcome));
+}
+
+/// Whether nobody but homeprov is needed once all machines are on and connected.
+fn mends_itself(happenings: &[Happening]) -> bool {
+    !happenings.iter().any(|happening| match happening {
+        Reinstall(_) => true,
+        Fault(kind) => LASTING.contains(kind),
+        _ => false,
+    })
+}
+
+async fn holds(seed: u64, os: Os, happenings: Vec<Happening>) {
+    let house = House::new(3, 0, os, &[], seed);
+    for happening in &happenings {
+        only_pending_steps_were_started(&happen(&house, happening).await);
+    }
+    repeated(&house).await;
+    for n in 1..=3 {
+        happen(&house, &On(n)).await;
+        happen(&house, &Heal(n)).await;
+    }
+    let end = repeated(&house).await;
+    let refused = end.outcome.code == ExitCode::Refused;
+    if mends_itself(&happenings) {
+        assert_eq!(end.outcome.code, ExitCode::Done, "{:?}\n{}", end.outcome, end.tail());
+    } else if refused {
+        assert_eq!(end.applied(), Vec::<String>::new());
+    }
+    assert_ne!(end.outcome.code, ExitCode::Unreachable, "{:?}", end.outcome);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn repeated_runs_come_to_an_end(
+        seed in any::<u64>(),
+        debian in any::<bool>(),
+        happenings in prop::collection::vec(happening(), 0..7),
+    ) {
+        let os = if debian { Os::Debian12 } else { Os::Ubuntu2404 };
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+        runtime.block_on(holds(seed, os, happenings));
+    }
+}

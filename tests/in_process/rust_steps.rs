@@ -1,0 +1,133 @@
+//! The shell programs of the Rust steps, told in commands of the world and files. What is run as a plain command, such
+//! as `snap install`, needs no row: the world knows it.
+
+use std::net::Ipv4Addr;
+
+use futures::future::BoxFuture;
+use homeprov_lab::world::World;
+use tokio::time::{Duration, sleep};
+
+use super::shell::Shell;
+
+/// A program a Rust step sends: its step, a part of its text, and what it does.
+struct Row {
+    step: &'static str,
+    part: &'static str,
+    program: for<'a> fn(&'a Shell, &'a str, &'a str) -> BoxFuture<'a, i32>,
+}
+
+macro_rules! row {
+    ($step:literal, $part:literal, $program:ident) => {
+        Row { step: $step, part: $part, program: |shell, text, input| Box::pin($program(shell, text, input)) }
+    };
+}
+
+const ROWS: &[Row] = &[
+    row!("failure-domain", ">/var/snap/microk8s/current/args/ha-conf.homeprov", write_failure_domain),
+    row!("failure-domain", "microk8s stop && /snap/bin/microk8s start", restart),
+    row!("identity-recorded", "/var/lib/homeprov/identity", write_identity),
+    row!("identity-on-node", "/var/lib/homeprov/identity", write_identity),
+    row!("members-joined", "cluster-tokens.txt", revoke),
+    row!("workers-joined", "cluster-tokens.txt", revoke),
+    row!("join-settled", "touch no-cert-reissue && rm -f join-in-progress", settle),
+    row!("pool-probed", "arping -c 2 -w 2", arping),
+];
+
+/// Runs the shell program of a Rust step.
+///
+/// # Panics
+/// If no row knows it: the table has to follow the steps.
+pub async fn perform(shell: &Shell, step: &str, text: &str, input: &str) -> i32 {
+    let row = ROWS.iter().find(|row| row.step == step && text.contains(row.part));
+    let row = row.unwrap_or_else(|| panic!("no row tells what {step} does with this program:\n{text}"));
+    (row.program)(shell, text, input).await
+}
+
+const DATA: &str = "/var/snap/microk8s/current";
+
+async fn write_failure_domain(shell: &Shell, text: &str, _: &str) -> i32 {
+    if !shell.exists(&format!("{DATA}/args")) {
+        return shell.differs("MicroK8s has not written its arguments yet");
+    }
+    let number = text.split("failure-domain=%s\\n' ").nth(1).and_then(|rest| rest.split(' ').next());
+    shell.write(&format!("{DATA}/args/ha-conf"), &format!("failure-domain={}\n", number.expect("a number")));
+    0
+}
+
+async fn restart(shell: &Shell, _: &str, _: &str) -> i32 {
+    const MICROK8S: &str = "/snap/bin/microk8s";
+    let status = shell.all(&[&[MICROK8S, "stop"], &[MICROK8S, "start"]]).await;
+    if status != 0 {
+        return status;
+    }
+    shell.ask(&[MICROK8S, "status", "--wait-ready", "--timeout", "120"]).await.0
+}
+
+async fn write_identity(shell: &Shell, text: &str, _: &str) -> i32 {
+    let words = shlex::split(text).expect("a script of plain words");
+    let record = words.iter().skip_while(|word| *word != "%s").nth(1).expect("the record after its format");
+    shell.write("/var/lib/homeprov/identity", record);
+    0
+}
+
+async fn revoke(shell: &Shell, _: &str, token: &str) -> i32 {
+    let file = format!("{DATA}/credentials/cluster-tokens.txt");
+    let text = shell.read(&file).unwrap_or_default();
+    let kept: Vec<String> = text.lines().filter(|line| !line.contains(token)).map(|line| format!("{line}\n")).collect();
+    shell.write(&file, &kept.concat());
+    0
+}
+
+async fn settle(shell: &Shell, _: &str, _: &str) -> i32 {
+    let folder = format!("{DATA}/var/lock");
+    if !shell.exists(&folder) {
+        return 2;
+    }
+    shell.write(&format!("{folder}/no-cert-reissue"), "");
+    shell.remove(&format!("{folder}/join-in-progress"));
+    0
+}
+
+/// The MAC address of the machine with this address, as the lab's network gives it.
+fn mac(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+}
+
+/// Who answers ARP for an address, seen from a machine: the announcing node, when both are on the network. A machine
+/// does not hear itself.
+fn owner(world: &World, from: &str, address: Ipv4Addr) -> Option<Ipv4Addr> {
+    let on = |name: &str| world.machine(name).powered && world.machine(name).connected;
+    let announcement = world.announcements().into_iter().find(|announcement| announcement.address == address)?;
+    let announcer = world.machines().find(|machine| machine.hostname == announcement.node)?;
+    (announcer.name() != from && on(announcer.name()) && on(from)).then_some(announcer.spec.address)
+}
+
+/// `ip -o link show dev INTERFACE; arping -c 2 -w 2 -I INTERFACE ADDRESS; true`
+async fn arping(shell: &Shell, text: &str, _: &str) -> i32 {
+    let address: Ipv4Addr = text
+        .split(';')
+        .nth(1)
+        .and_then(|arping| arping.split_whitespace().last())
+        .and_then(|address| address.parse().ok())
+        .expect("arping is asked about an address");
+    let (name, own) = shell.machine(|machine| (machine.name().to_owned(), machine.spec.address));
+    shell.say(format!(
+        "2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc fq_codel state UP \\    link/ether {} brd ff:ff:ff:ff:ff:ff",
+        mac(own)
+    ));
+    if !shell.machine(|machine| machine.packages.contains_key("iputils-arping")) {
+        return 0;
+    }
+    shell.say(format!("ARPING {address} from {own} eth0"));
+    let mut received = 0;
+    for _ in 0..2 {
+        if let Some(owner) = shell.lab().with(|world| owner(world, &name, address)) {
+            shell.say(format!("Unicast reply from {address} [{}]  0.71ms", mac(owner).to_uppercase()));
+            received += 1;
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+    shell.say(format!("Sent 2 probes (2 broadcast(s))\nReceived {received} response(s)"));
+    0
+}

@@ -1,0 +1,188 @@
+//! Runs of homeprov on a homelab, and what they reported.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use homeprov::engine::event::Event;
+use homeprov::engine::{self, Outcome, Session, stop};
+use homeprov::inventory::{self, Inventory};
+use homeprov::plan::Plan;
+use homeprov::playbook::{self, Recipe};
+use homeprov::ssh::Purpose;
+use homeprov::steps;
+use homeprov_lab::world::{Config, FaultKind, Os, World};
+use tempfile::TempDir;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::time::{Instant, timeout};
+
+use super::adapter::WorldTransport;
+use super::homelab::Homelab;
+
+/// The pool of the inventories here.
+pub const POOL: &str = "10.77.0.200-10.77.0.210";
+/// More virtual time than any run may take.
+pub const LONGEST: Duration = Duration::from_secs(3600);
+
+/// The playbooks that are part of homeprov.
+pub fn recipe() -> Recipe {
+    playbook::load_embedded(&steps::names().collect::<Vec<_>>()).expect("the playbooks are valid")
+}
+
+/// An inventory text: so many control planes and workers, nuc1, nuc2, …, and a pool.
+pub fn text(control_planes: u8, workers: u8) -> String {
+    let mut text = "[cluster]\nname = \"home\"\nchannel = \"1.35/stable\"\n\n".to_owned();
+    for n in 1..=control_planes + workers {
+        let role = if n <= control_planes { "control-plane" } else { "worker" };
+        let _ = writeln!(text, "[[nodes]]\nname = \"nuc{n}\"\naddress = \"10.77.0.{}\"\nrole = \"{role}\"\n", 10 + n);
+    }
+    let _ = writeln!(text, "[metallb]\npool = \"{POOL}\"");
+    text
+}
+
+/// An inventory from its text.
+pub fn inventory(text: &str) -> Arc<Inventory> {
+    let loaded = inventory::parse(Path::new("home.toml"), text.to_owned()).unwrap_or_else(|error| panic!("{error}"));
+    Arc::new(loaded.inventory)
+}
+
+/// A homelab, and this machine, the controller.
+pub struct House {
+    pub lab: Homelab,
+    /// What the next run of homeprov is given.
+    pub inventory: Arc<Inventory>,
+    /// The login on the nodes.
+    pub login: &'static str,
+    state: TempDir,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Ran {
+    pub outcome: Outcome,
+    pub events: Vec<Event>,
+    /// How much virtual time it took.
+    pub took: Duration,
+}
+
+impl House {
+    /// Freshly installed machines for `control_planes` and `workers`, with faults, and one machine to spare.
+    pub fn new(control_planes: u8, workers: u8, os: Os, faults: &[FaultKind], seed: u64) -> Self {
+        let mut config = Config::homelab(control_planes + workers + 1, os, jiff::Timestamp::now());
+        config.seed = seed;
+        // The spare machine is not in the inventory: a fault that would choose the last machine is told another.
+        let last = format!("nuc{}", control_planes + workers);
+        config.faults = faults.iter().map(|kind| (*kind).into()).collect();
+        for fault in config.faults.iter_mut().filter(|fault| at_last(fault.kind)) {
+            fault.machine = Some(last.clone());
+        }
+        Self {
+            lab: Homelab::new(World::in_memory(config)),
+            inventory: inventory(&text(control_planes, workers)),
+            login: "root",
+            state: TempDir::new().expect("a folder"),
+        }
+    }
+
+    /// Three control planes on Ubuntu.
+    pub fn three(faults: &[FaultKind]) -> Self {
+        Self::new(3, 0, Os::Ubuntu2404, faults, 1)
+    }
+
+    fn session(&self) -> (Session, UnboundedReceiver<Event>) {
+        let (events, received) = mpsc::unbounded_channel();
+        let transport = Arc::new(WorldTransport::new(&self.lab, &self.inventory, events.clone(), self.login));
+        let (stopper, stop) = stop::channel();
+        // Nobody asks this run to stop.
+        drop(stopper);
+        let session = Session {
+            inventory: Arc::clone(&self.inventory),
+            recipe: Arc::new(recipe()),
+            transport,
+            events,
+            stop,
+            run: "01TEST".to_owned(),
+            state: self.state.path().to_owned(),
+        };
+        (session, received)
+    }
+
+    /// `homeprov up`, to its end.
+    pub async fn up(&self) -> Ran {
+        let (session, mut received) = self.session();
+        let began = Instant::now();
+        let ended = timeout(LONGEST, engine::up(&session)).await;
+        let took = began.elapsed();
+        let events = drain(&mut received);
+        let Ok(outcome) = ended else { panic!("it did not end within {LONGEST:?}; its end:\n{}", tail(&events)) };
+        Ran { outcome, events, took }
+    }
+
+    /// `homeprov up`, killed after some time; what it had reported by then.
+    pub async fn up_cut_off(&self, after: Duration) -> Vec<Event> {
+        let (session, mut received) = self.session();
+        // Whether it ends by itself before that does not matter.
+        let _ = timeout(after, engine::up(&session)).await;
+        drop(session);
+        drain(&mut received)
+    }
+
+    /// `homeprov plan`
+    pub async fn plan(&self) -> Plan {
+        let (session, _received) = self.session();
+        engine::plan(&session).await.expect("nobody interrupts it").0
+    }
+}
+
+/// Whether a fault that names no machine would choose the last one.
+fn at_last(kind: FaultKind) -> bool {
+    matches!(kind, FaultKind::DuplicateMachineId | FaultKind::ClockSkew | FaultKind::SmallMemory)
+}
+
+fn drain(received: &mut UnboundedReceiver<Event>) -> Vec<Event> {
+    std::iter::from_fn(|| received.try_recv().ok()).collect()
+}
+
+fn tail(events: &[Event]) -> String {
+    let last = &events[events.len().saturating_sub(30)..];
+    last.iter().map(|event| format!("{event:?}\n")).collect()
+}
+
+impl Ran {
+    /// The steps it applied, as `step@place`.
+    pub fn applied(&self) -> Vec<String> {
+        started(&self.events).map(|(step, place, _)| format!("{step}@{place}")).collect()
+    }
+
+    /// How many connections it made.
+    pub fn connections(&self) -> usize {
+        self.events.iter().filter(|event| matches!(event, Event::Connected { .. })).count()
+    }
+
+    /// How many execs it made for this purpose.
+    pub fn execs(&self, purpose: Purpose) -> usize {
+        let made = |event: &&Event| matches!(event, Event::Executed { purpose: made, .. } if *made == purpose);
+        self.events.iter().filter(made).count()
+    }
+
+    /// Its end, for the message of a failed assertion.
+    pub fn tail(&self) -> String {
+        tail(&self.events)
+    }
+}
+
+/// The steps that were started: id, place and what was observed before.
+pub fn started(events: &[Event]) -> impl Iterator<Item = (&str, String, &str)> {
+    use homeprov::plan::Place;
+    events.iter().filter_map(|event| match event {
+        Event::StepStarted { step, place, why, .. } => {
+            let place = match place {
+                Place::Node(node) => node.clone(),
+                Place::Cluster => "cluster".to_owned(),
+            };
+            Some((step.as_str(), place, why.as_str()))
+        }
+        _ => None,
+    })
+}
