@@ -15,7 +15,7 @@ use super::outcome::{self, Outcome};
 use super::session::Session;
 use crate::error::ExitCode;
 use crate::facts::{Facts, gather, here};
-use crate::plan::{self, Pending, Place, Plan};
+use crate::plan::{self, Pending, Place, Plan, Verdict};
 use crate::playbook::model::{Action, Step};
 use crate::steps::{self, Context};
 
@@ -39,6 +39,8 @@ pub struct Run<'a> {
     shown: Option<Plan>,
     /// When the plan, or a node's reachability, last changed.
     moved: Instant,
+    /// The nodes that have answered in this run.
+    met: BTreeSet<String>,
     waiting_told: BTreeMap<Key, String>,
 }
 
@@ -66,6 +68,7 @@ impl<'a> Run<'a> {
             observations: 0,
             shown: None,
             moved: Instant::now(),
+            met: BTreeSet::new(),
             waiting_told: BTreeMap::new(),
         }
     }
@@ -93,15 +96,24 @@ impl<'a> Run<'a> {
                 Turn::Idle if plan.is_empty() && self.fresh => return self.done(),
                 Turn::Idle if !self.fresh => self.observe_all().await,
                 // The world is in motion after a change: a control plane restarts, a node boots.
-                Turn::Idle
-                    if self.ledger.applied > 0 && self.ledger.failures.is_empty() && self.moved.elapsed() < GRACE =>
-                {
+                Turn::Idle if self.may_still_move(&plan) => {
                     sleep(LOOK).await;
                     self.observe_all().await;
                 }
                 Turn::Idle => return outcome::stuck(&plan, &self.ledger.failures),
             }
         }
+    }
+
+    /// Whether it is worth looking again without anything left to be applied: this run has changed something, and what
+    /// does not hold is not just waiting for machines that never answered.
+    fn may_still_move(&self, plan: &Plan) -> bool {
+        let waits = |pending: &Pending| matches!(pending.verdict, Verdict::Waits { .. });
+        let lost = plan.unreachable.keys().any(|node| self.met.contains(node));
+        self.ledger.applied > 0
+            && self.ledger.failures.is_empty()
+            && self.moved.elapsed() < GRACE
+            && (lost || !plan.pending.iter().all(waits))
     }
 
     fn done(&self) -> Outcome {
@@ -304,6 +316,9 @@ impl<'a> Run<'a> {
         gather::cluster(&**transport, inventory, &mut self.facts).await;
         for name in names {
             let (now, was) = (self.facts.unreachable(name), before.unreachable(name));
+            if now.is_none() {
+                self.met.insert(name.clone());
+            }
             if let Some(reason) = now.filter(|_| now != was) {
                 self.moved = Instant::now();
                 self.session.tell(Event::Unreachable { node: name.clone(), reason: reason.to_owned() });

@@ -97,7 +97,7 @@ fn a_machine_with_too_little_memory() {
 
 #[test]
 fn a_host_key_that_changed() {
-    let ran = tells("--nodes 3 --fault host-key-changed", "", 9, &["host key of", "changed", "ssh-keygen -R"]);
+    let ran = tells("--nodes 3 --fault host-key-changed", "", 9, &["host key of", "changed", "forget the old key"]);
     ran.expect(!ran.text.contains("nuc3     it is a member"), "the machine is not touched");
 }
 

@@ -1,4 +1,4 @@
-//! The JSONPath templates of `kubectl` (k8s.io/client-go `util/jsonpath`), as far as people use them.
+//! The `JSONPath` templates of `kubectl` (k8s.io/client-go `util/jsonpath`), as far as people use them.
 
 use serde_json::Value;
 
@@ -286,9 +286,13 @@ fn place(index: i64, length: usize) -> Option<usize> {
 fn deep<'a>(value: &'a Value, name: &str, out: &mut Vec<&'a Value>) {
     if let Value::Object(map) = value {
         out.extend(map.get(name));
-        map.values().for_each(|inner| deep(inner, name, out));
+        for inner in map.values() {
+            deep(inner, name, out);
+        }
     } else if let Value::Array(items) = value {
-        items.iter().for_each(|inner| deep(inner, name, out));
+        for inner in items {
+            deep(inner, name, out);
+        }
     }
 }
 

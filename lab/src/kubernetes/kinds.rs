@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::value::{list, text};
 
 /// One served kind in one version.
+#[expect(clippy::struct_field_names, reason = "`kind` is the word objects use")]
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Kind {
     pub(super) group: String,

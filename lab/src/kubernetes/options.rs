@@ -82,6 +82,7 @@ pub(super) enum View {
 }
 
 /// The query and headers of a request.
+#[expect(clippy::struct_excessive_bools, reason = "a query is a bag of independent switches")]
 #[derive(Debug, Clone, Default)]
 pub(super) struct Options {
     pub(super) labels: Labels,

@@ -184,7 +184,7 @@ impl Fields {
         self.0.iter().all(|(path, value, equal)| {
             let actual = at(object, path);
             let same = actual.as_str().map_or_else(
-                || if actual.is_null() { value.is_empty() || value == "false" } else { actual.to_string() == *value },
+                || if actual.is_null() { value.is_empty() || value == "false" } else { &actual.to_string() == value },
                 |actual| actual == value,
             );
             same == *equal

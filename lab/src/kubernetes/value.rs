@@ -6,7 +6,14 @@ use serde_json::{Map, Value, json};
 
 /// The value at `path`; null when there is none.
 pub(super) fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
-    value.pointer(path).unwrap_or(&Value::Null)
+    // As `Value::pointer`, which copies every word of the path.
+    let step = |here: &'a Value, key: &str| match here {
+        Value::Object(map) if key.contains('~') => map.get(&unescape(key)),
+        Value::Object(map) => map.get(key),
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        _ => None,
+    };
+    path.split('/').skip(1).try_fold(value, step).unwrap_or(&Value::Null)
 }
 
 /// The string at `path`; empty when there is none.

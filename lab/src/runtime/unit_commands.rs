@@ -23,8 +23,8 @@ pub fn concerns(argv: &[String]) -> bool {
 /// Answers `systemd-run …` and `systemctl …`.
 pub fn answer(units: &Mutex<Units>, argv: &[String]) -> Said {
     match argv.split_first() {
-        Some((program, args)) if program.ends_with("systemd-run") => run(units, args),
-        Some((_, args)) => control(units, args),
+        Some((program, rest)) if program.ends_with("systemd-run") => run(units, rest),
+        Some((_, rest)) => control(units, rest),
         None => said(1, ""),
     }
 }

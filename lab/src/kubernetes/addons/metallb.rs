@@ -44,13 +44,13 @@ pub(super) fn manifest() -> Vec<Value> {
             "metadata": {"name": name, "labels": {"app": "metallb"}}, "rules": []}));
     }
     for (name, account) in [("controller", "controller"), ("pod-lister", "speaker")] {
-        objects.push(binding("RoleBinding", meta(name), "Role", name, account));
+        objects.push(binding("RoleBinding", &meta(name), "Role", name, account));
     }
     for account in ["controller", "speaker"] {
         let name = format!("metallb-system:{account}");
         objects.push(binding(
             "ClusterRoleBinding",
-            json!({"name": name, "labels": {"app": "metallb"}}),
+            &json!({"name": name, "labels": {"app": "metallb"}}),
             "ClusterRole",
             &name,
             account,
@@ -84,7 +84,7 @@ fn meta(name: &str) -> Value {
     json!({"name": name, "namespace": NAMESPACE, "labels": {"app": "metallb"}})
 }
 
-fn binding(kind: &str, metadata: Value, role_kind: &str, role: &str, account: &str) -> Value {
+fn binding(kind: &str, metadata: &Value, role_kind: &str, role: &str, account: &str) -> Value {
     json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata,
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role_kind, "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}]})

@@ -18,7 +18,8 @@ impl Kubernetes {
         let mut object = ask.body()?;
         self.complete_name(ask, &mut object)?;
         let manager = self.manager(ask);
-        let key = self.key_of(ask, &object)?;
+        check_namespace(ask, &object)?;
+        let key = ask.key(text(&object, "/metadata/name"));
         let created = self.insert(&ask.kind, &key, object, ask.options.dry_run, |new| {
             track(None, new, &manager, &ask.lists());
         })?;
@@ -44,11 +45,6 @@ impl Kubernetes {
             set(object, "/metadata/name", name);
         }
         Ok(())
-    }
-
-    fn key_of(&self, ask: &Ask<'_>, object: &Value) -> Result<Key, Failure> {
-        check_namespace(ask, object)?;
-        Ok(ask.key(text(object, "/metadata/name")))
     }
 
     /// Admits and stores a new object; `manage` records who owns its fields.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Answer, Ask};
+use super::{Answer, Ask, not_found};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::kinds::Kind;
 use crate::kubernetes::options::Propagation;
@@ -26,7 +26,7 @@ pub(in crate::kubernetes) enum Deleted {
 impl Kubernetes {
     pub(super) fn delete(&mut self, ask: &Ask<'_>) -> Answer {
         let key = ask.named()?;
-        let old = self.store.get(&key).cloned().ok_or_else(|| ask.not_found(&key))?;
+        let old = self.store.get(&key).cloned().ok_or_else(|| not_found(&key))?;
         let wish = Wish::of(ask)?;
         wish.check(ask, &key, &old)?;
         if key.resource == "namespaces" && key.group.is_empty() && IMMORTAL.contains(&key.name.as_str()) {
@@ -78,7 +78,7 @@ impl Kubernetes {
             Propagation::Background => {}
         }
         let old = self.store.get(key).cloned()?;
-        if list(&old, "/metadata/finalizers").is_empty() && grace != Some(0) && self.may_vanish(key, &old)
+        if list(&old, "/metadata/finalizers").is_empty() && grace != Some(0) && Self::may_vanish(key, &old)
             || grace == Some(0) && list(&old, "/metadata/finalizers").is_empty() && !is_namespace(key)
         {
             return self.erase(key).map(|_| Deleted::Gone);
@@ -102,7 +102,7 @@ impl Kubernetes {
     }
 
     /// Whether nothing but finalizers holds the object back: a running pod and a namespace take their time.
-    pub(in crate::kubernetes) fn may_vanish(&self, key: &Key, object: &Value) -> bool {
+    pub(in crate::kubernetes) fn may_vanish(key: &Key, object: &Value) -> bool {
         if is_namespace(key) {
             return false;
         }

@@ -24,7 +24,7 @@ impl Kubernetes {
     pub(super) fn discovery(&self, path: &str, query: &str) -> Option<Answer> {
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let answer = match parts.as_slice() {
-            ["healthz" | "livez"] | ["readyz"] => health(parts[0], query),
+            ["healthz" | "livez" | "readyz"] => health(parts[0], query),
             ["healthz" | "livez" | "readyz", check] => {
                 let known = CHECKS.contains(check);
                 return Some(if known { Ok(text_response(200, "ok")) } else { Err(Failure::no_resource()) });

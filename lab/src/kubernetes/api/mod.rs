@@ -51,10 +51,6 @@ impl Ask<'_> {
         self.target.name.as_deref().map(|name| self.key(name)).ok_or_else(Failure::method_not_allowed)
     }
 
-    fn not_found(&self, key: &Key) -> Failure {
-        Failure::not_found(&key.group, &key.resource, &key.name)
-    }
-
     fn lists(&self) -> Lists {
         lists_of(&self.kind)
     }
@@ -62,6 +58,10 @@ impl Ask<'_> {
     fn body(&self) -> Result<Value, Failure> {
         parse_body(&self.request.body)
     }
+}
+
+fn not_found(key: &Key) -> Failure {
+    Failure::not_found(&key.group, &key.resource, &key.name)
 }
 
 /// JSON, or YAML where a client sends that.
@@ -97,7 +97,7 @@ impl Kubernetes {
         if request.content_type.as_deref().is_some_and(|sent| sent.contains("protobuf")) {
             return Err(Failure::unsupported_media_type("application/json, application/yaml"));
         }
-        if let Some(answer) = self.review(request) {
+        if let Some(answer) = review::review(request) {
             return answer;
         }
         let target = Target::parse(path).ok_or_else(Failure::no_resource)?;
@@ -113,8 +113,8 @@ impl Kubernetes {
         match (ask.target.subresource.as_deref(), request.method.as_str(), ask.target.name.is_some()) {
             (Some("status"), ..) if !ask.kind.status => Err(Failure::no_resource()),
             (None | Some("status"), "GET", true) if !ask.options.watch => self.get(&ask),
-            (None, "GET", _) if ask.options.watch => self.open_watch(&ask),
-            (None, "GET", false) => self.list(&ask),
+            (None, "GET", _) if ask.options.watch => Ok(self.open_watch(&ask)),
+            (None, "GET", false) => Ok(self.list(&ask)),
             (None, "POST", false) => self.create(&ask),
             (None | Some("status"), "PUT", true) => self.update(&ask),
             (None | Some("status"), "PATCH", true) => self.patch(&ask),

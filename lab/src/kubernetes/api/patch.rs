@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::create::{check_namespace, check_type};
-use super::{Answer, Ask, parse_body};
+use super::{Answer, Ask, not_found, parse_body};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::patch::{apply, strategic, track};
 use crate::kubernetes::status::{Failure, json_response};
@@ -25,7 +25,7 @@ impl Kubernetes {
         if essence == APPLY {
             return self.apply(ask, &key);
         }
-        let old = self.store.get(&key).cloned().ok_or_else(|| ask.not_found(&key))?;
+        let old = self.store.get(&key).cloned().ok_or_else(|| not_found(&key))?;
         let patch = parse_body(&ask.request.body)?;
         let mut new = self.show(&ask.kind, &old);
         match essence {
@@ -73,7 +73,7 @@ impl Kubernetes {
         let force = ask.options.force;
         let Some(old) = self.store.get(key).cloned() else {
             if ask.target.subresource.is_some() {
-                return Err(ask.not_found(key));
+                return Err(not_found(key));
             }
             let created = self.insert(&ask.kind, key, config, ask.options.dry_run, |new| {
                 // Nobody owns anything of an object that is not there, so nothing can conflict.

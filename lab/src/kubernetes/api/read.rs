@@ -4,22 +4,23 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Answer, Ask};
+use super::{Answer, Ask, not_found};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::kinds::Kind;
 use crate::kubernetes::options::{Options, View};
 use crate::kubernetes::status::json_response;
+use crate::kubernetes::types::Response;
 use crate::kubernetes::value::{remove, set, text};
 
 impl Kubernetes {
     pub(super) fn get(&self, ask: &Ask<'_>) -> Answer {
         let key = ask.named()?;
-        let object = self.store.get(&key).ok_or_else(|| ask.not_found(&key))?;
+        let object = self.store.get(&key).ok_or_else(|| not_found(&key))?;
         let shown = self.show(&ask.kind, object);
         Ok(json_response(200, &self.view(&ask.kind, &ask.options, shown)))
     }
 
-    pub(super) fn list(&self, ask: &Ask<'_>) -> Answer {
+    pub(super) fn list(&self, ask: &Ask<'_>) -> Response {
         let objects = self.select(&ask.kind, &ask.target.namespace, &ask.options);
         let version = self.store.version().to_string();
         let api_version = ask.kind.api_version();
@@ -44,7 +45,7 @@ impl Kubernetes {
                     "metadata": {"resourceVersion": version}, "items": objects})
             }
         };
-        Ok(json_response(200, &list))
+        json_response(200, &list)
     }
 
     /// The objects of a kind that fit the selectors, as shown.

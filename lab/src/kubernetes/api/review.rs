@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::{Answer, parse_body};
-use crate::kubernetes::Kubernetes;
 use crate::kubernetes::status::json_response;
 use crate::kubernetes::types::Request;
 use crate::kubernetes::value::set;
@@ -17,19 +16,17 @@ const REVIEWS: [(&str, &str); 5] = [
     ("/apis/authentication.k8s.io/v1/tokenreviews", "user"),
 ];
 
-impl Kubernetes {
-    /// None when the path is no review.
-    pub(super) fn review(&self, request: &Request) -> Option<Answer> {
-        let path = request.path.trim_end_matches('/');
-        let (_, about) = REVIEWS.iter().find(|(known, _)| *known == path)?;
-        if request.method != "POST" {
-            return Some(Err(super::Failure::method_not_allowed()));
-        }
-        Some(parse_body(&request.body).map(|mut review| {
-            set(&mut review, "/status", verdict(about));
-            json_response(201, &review)
-        }))
+/// None when the path is no review.
+pub(super) fn review(request: &Request) -> Option<Answer> {
+    let path = request.path.trim_end_matches('/');
+    let (_, about) = REVIEWS.iter().find(|(known, _)| *known == path)?;
+    if request.method != "POST" {
+        return Some(Err(super::Failure::method_not_allowed()));
     }
+    Some(parse_body(&request.body).map(|mut review| {
+        set(&mut review, "/status", verdict(about));
+        json_response(201, &review)
+    }))
 }
 
 fn verdict(about: &str) -> Value {

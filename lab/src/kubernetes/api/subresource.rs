@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Ask};
+use super::{Answer, Ask, not_found};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::options::Propagation;
 use crate::kubernetes::patch::{strategic, track};
@@ -17,7 +17,7 @@ impl Kubernetes {
             ("pods", "eviction", "POST") => {
                 let key = ask.named()?;
                 let grace = at(&ask.body()?, "/deleteOptions/gracePeriodSeconds").as_i64();
-                self.discard(&key, Propagation::Background, grace).ok_or_else(|| ask.not_found(&key))?;
+                self.discard(&key, Propagation::Background, grace).ok_or_else(|| not_found(&key))?;
                 Ok(json_response(
                     201,
                     &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}),
@@ -31,7 +31,7 @@ impl Kubernetes {
 
     fn log(&self, ask: &Ask<'_>) -> Answer {
         let key = ask.named()?;
-        let pod = self.store.get(&key).ok_or_else(|| ask.not_found(&key))?;
+        let pod = self.store.get(&key).ok_or_else(|| not_found(&key))?;
         let started = ["Running", "Succeeded", "Failed"].contains(&text(pod, "/status/phase"));
         let container = list(pod, "/spec/containers").first().map_or("", |container| text(container, "/name"));
         if !started {
@@ -45,7 +45,7 @@ impl Kubernetes {
 
     fn token(&self, ask: &Ask<'_>) -> Answer {
         let key = ask.named()?;
-        let account = self.store.get(&key).ok_or_else(|| ask.not_found(&key))?;
+        let account = self.store.get(&key).ok_or_else(|| not_found(&key))?;
         let body = ask.body()?;
         let seconds = match number(&body, "/spec/expirationSeconds") {
             0 => 3600,
@@ -63,7 +63,7 @@ impl Kubernetes {
 
     fn scale(&mut self, ask: &Ask<'_>, method: &str) -> Answer {
         let key = ask.named()?;
-        let old = self.store.get(&key).cloned().ok_or_else(|| ask.not_found(&key))?;
+        let old = self.store.get(&key).cloned().ok_or_else(|| not_found(&key))?;
         let mut scale = scale_of(&old);
         match method {
             "GET" => return Ok(json_response(200, &scale)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::create::{check_namespace, check_type};
-use super::{Answer, Ask};
+use super::{Answer, Ask, not_found};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::kinds::Kind;
 use crate::kubernetes::patch::{differs, track};
@@ -19,7 +19,7 @@ impl Kubernetes {
         let new = ask.body()?;
         check_type(&ask.kind, &new)?;
         check_namespace(ask, &new)?;
-        let old = self.store.get(&key).cloned().ok_or_else(|| ask.not_found(&key))?;
+        let old = self.store.get(&key).cloned().ok_or_else(|| not_found(&key))?;
         let (name, named) = (text(&new, "/metadata/name"), &key.name);
         if name != named {
             return Err(Failure::bad_request(format!(
@@ -72,7 +72,7 @@ impl Kubernetes {
         }
         let leaving = !text(&new, "/metadata/deletionTimestamp").is_empty();
         let written = self.commit(key, new);
-        if leaving && list(&written, "/metadata/finalizers").is_empty() && self.may_vanish(key, &written) {
+        if leaving && list(&written, "/metadata/finalizers").is_empty() && Self::may_vanish(key, &written) {
             return Ok(self.erase(key).unwrap_or(written));
         }
         Ok(written)

@@ -20,7 +20,7 @@ pub(super) fn check(kind: &Kind, old: Option<&Value>, object: &Value) -> Result<
     match kind.plural.as_str() {
         "services" if kind.group.is_empty() => service(old, object, &mut causes),
         "deployments" | "daemonsets" | "statefulsets" | "replicasets" if kind.group == "apps" => {
-            workload(old, object, &mut causes)
+            workload(old, object, &mut causes);
         }
         "pods" => containers(object, "/spec", "spec", &mut causes),
         "jobs" => containers(object, "/spec/template/spec", "spec.template.spec", &mut causes),

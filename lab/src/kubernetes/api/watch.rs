@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Answer, Ask};
+use super::Ask;
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::kinds::Kind;
 use crate::kubernetes::options::Options;
@@ -73,7 +73,7 @@ fn line(kind: &str, object: &Value) -> Vec<u8> {
 }
 
 impl Kubernetes {
-    pub(super) fn open_watch(&mut self, ask: &Ask<'_>) -> Answer {
+    pub(super) fn open_watch(&mut self, ask: &Ask<'_>) -> Response {
         let current = self.store.version();
         let mut watch = Watch {
             kind: Arc::clone(&ask.kind),
@@ -102,7 +102,7 @@ impl Kubernetes {
         self.watches.next += 1;
         let id = WatchId(self.watches.next);
         self.watches.open.insert(id, watch);
-        Ok(Response { status: 200, content_type: "application/json".to_owned(), body: Vec::new(), watch: Some(id) })
+        Response { status: 200, content_type: "application/json".to_owned(), body: Vec::new(), watch: Some(id) }
     }
 
     /// Newline-separated watch events since the last call; empty when there is nothing new.

@@ -1,5 +1,6 @@
 //! `DaemonSet`s: one pod on every node that fits.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -38,9 +39,10 @@ impl Kubernetes {
         let hash = names::template_hash(at(daemon, "/spec/template"));
         let pods = self.pods_of(daemon);
         let stale = |pod: &Value| text(pod, "/metadata/labels/controller-revision-hash") != hash;
+        let mut seen = BTreeSet::new();
         for (key, pod) in &pods {
             let node = text(pod, "/spec/nodeName");
-            let twice = pods.iter().any(|(other, twin)| text(twin, "/spec/nodeName") == node && other < key);
+            let twice = !seen.insert(node);
             if !nodes.iter().any(|known| known == node) || twice || text(pod, "/status/phase") == "Failed" {
                 self.discard(key, Propagation::Background, None);
             }
@@ -52,20 +54,21 @@ impl Kubernetes {
         {
             self.discard(key, Propagation::Background, None);
         }
-        for node in nodes {
-            // The next pod comes when the last one's containers are gone: they may share the host's ports.
-            if !self.occupied(daemon, &node) {
-                self.make_daemon(daemon, &node, &hash);
-            }
+        let occupied = self.occupied(daemon);
+        for node in nodes.iter().filter(|node| !occupied.contains(*node)) {
+            self.make_daemon(daemon, node, &hash);
         }
     }
 
-    fn occupied(&self, daemon: &Value, node: &str) -> bool {
+    /// The nodes that run a pod of the daemon, also one whose containers are still stopping: the next may need the same
+    /// ports of the host.
+    fn occupied(&self, daemon: &Value) -> BTreeSet<String> {
         let uid = &daemon["metadata"]["uid"];
-        let mut pods = self.store.list("", "pods", Some(text(daemon, "/metadata/namespace")));
-        pods.any(|(_, pod)| {
-            text(pod, "/spec/nodeName") == node && super::controller_of(pod).is_some_and(|owner| owner["uid"] == *uid)
-        })
+        self.store
+            .list("", "pods", Some(text(daemon, "/metadata/namespace")))
+            .filter(|(_, pod)| super::controller_of(pod).is_some_and(|owner| owner["uid"] == *uid))
+            .map(|(_, pod)| text(pod, "/spec/nodeName").to_owned())
+            .collect()
     }
 
     fn make_daemon(&mut self, daemon: &Value, node: &str, hash: &str) {

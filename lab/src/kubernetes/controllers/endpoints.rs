@@ -49,7 +49,7 @@ impl Kubernetes {
         );
         self.edit(&key, |object| {
             object["subsets"] =
-                json!([{"addresses": addresses, "ports": [{"name": "https", "port": API_PORT, "protocol": "TCP"}]}])
+                json!([{"addresses": addresses, "ports": [{"name": "https", "port": API_PORT, "protocol": "TCP"}]}]);
         });
         let slice = self.make(
             "discovery.k8s.io",

@@ -38,6 +38,8 @@ struct Kubelet {
     lost: Option<Millis>,
     /// When it will call itself ready.
     ready: Millis,
+    /// The version of its Node object that says all there is to say.
+    told: Option<String>,
 }
 
 impl Kubelets {
@@ -73,9 +75,13 @@ impl Kubernetes {
                     registered: None,
                     lost: (!view.reachable).then_some(now),
                     ready: now + FIRST_READY,
+                    told: None,
                 }
             });
-            moved |= kubelet.view != *view;
+            if kubelet.view != *view {
+                moved = true;
+                kubelet.told = None;
+            }
             if view.reachable && kubelet.lost.take().is_some() {
                 moved = true;
                 kubelet.ready = now + RETURN_READY;
@@ -133,7 +139,11 @@ impl Kubernetes {
     fn report(&mut self, name: &str) {
         let Some(kubelet) = self.kubelets.known.get_mut(name) else { return };
         let key = Key::core("nodes", "", name);
-        let exists = self.store.get(&key).is_some();
+        let version = self.store.get(&key).map(|node| text(node, "/metadata/resourceVersion"));
+        if version.is_some() && kubelet.told.as_deref() == version {
+            return;
+        }
+        let exists = version.is_some();
         let view = kubelet.view.clone();
         let restarted = kubelet.registered != Some(view.kubelet_started);
         if !exists && !restarted {
@@ -164,6 +174,10 @@ impl Kubernetes {
                 untaint(node);
             }
         });
+        let version = self.store.get(&key).map(|node| text(node, "/metadata/resourceVersion").to_owned());
+        if let Some(kubelet) = self.kubelets.known.get_mut(name) {
+            kubelet.told = version.filter(|_| ready);
+        }
     }
 
     fn register(&mut self, view: &NodeView) {

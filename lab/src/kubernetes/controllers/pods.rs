@@ -60,6 +60,10 @@ impl Kubernetes {
 
     /// A running pod gets ready after its probe's delay, and ready again when its node returns; a job's comes to its end.
     fn keep(&mut self, key: &Key, pod: &Value) {
+        let ending = jobs::ends(pod);
+        if super::is_ready(pod) && !ending {
+            return;
+        }
         let uid = text(pod, "/metadata/uid").to_owned();
         let stamp = self.stamp();
         let node_ready = self
@@ -69,7 +73,7 @@ impl Kubernetes {
         if !node_ready || !self.due(&uid, "ready", readiness(pod)) {
             return;
         }
-        if jobs::ends(pod) {
+        if ending {
             self.edit(key, |pod| mark_ready(pod, true, &stamp));
             if self.due(&uid, "end", RUN) {
                 self.edit(key, |pod| end(pod, &stamp));

@@ -47,8 +47,8 @@ impl Range {
 
     /// The IPv4 addresses, from the first on.
     pub(super) fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> + use<> {
-        let numbers = if self.v4 { self.first..=self.last } else { 1..=0 };
-        numbers.filter_map(|number| u32::try_from(number).ok()).map(Ipv4Addr::from)
+        let range = self.v4.then_some(self.first..=self.last);
+        range.into_iter().flatten().filter_map(|number| u32::try_from(number).ok()).map(Ipv4Addr::from)
     }
 }
 

@@ -14,7 +14,7 @@ const MERGE: &str = "application/merge-patch+json";
 
 impl Kubernetes {
     pub(super) fn kubectl_delete(&mut self, arguments: &Arguments, stdin: &[u8]) -> Printed {
-        let targets = match self.to_delete(arguments, stdin) {
+        let targets = match self.deletions(arguments, stdin) {
             Ok(targets) => targets,
             Err(refusal) => return refusal,
         };
@@ -31,7 +31,7 @@ impl Kubernetes {
             match response.status {
                 200 | 202 => {
                     let force = if arguments.is_set("force") { "force deleted" } else { "deleted" };
-                    printed.out.push_str(&format!("{} \"{name}\" {force}\n", kind.qualified_singular()));
+                    printed.say(&format!("{} \"{name}\" {force}", kind.qualified_singular()));
                 }
                 404 if arguments.is_set("ignore-not-found") => {}
                 _ => printed.join(&Printed::error(server_error(&response, ""))),
@@ -41,7 +41,7 @@ impl Kubernetes {
     }
 
     /// What a delete is about: kind, path and name of each object.
-    pub(super) fn to_delete(
+    pub(super) fn deletions(
         &mut self,
         arguments: &Arguments,
         stdin: &[u8],

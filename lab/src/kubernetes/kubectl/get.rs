@@ -42,11 +42,8 @@ impl Kubernetes {
             Format::Name => {
                 for Found { wanted, objects } in &found {
                     for object in objects {
-                        printed.out.push_str(&format!(
-                            "{}/{}\n",
-                            wanted.kind.qualified_singular(),
-                            text(object, "/metadata/name")
-                        ));
+                        let name = text(object, "/metadata/name");
+                        printed.say(&format!("{}/{name}", wanted.kind.qualified_singular()));
                     }
                 }
             }

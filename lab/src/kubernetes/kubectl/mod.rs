@@ -38,6 +38,12 @@ impl Printed {
         Self { err: err.into(), status: 1, ..Self::default() }
     }
 
+    /// One more line on standard output.
+    fn say(&mut self, line: &str) {
+        self.out.push_str(line);
+        self.out.push('\n');
+    }
+
     fn join(&mut self, other: &Self) {
         self.out.push_str(&other.out);
         self.err.push_str(&other.err);

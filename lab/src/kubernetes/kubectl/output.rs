@@ -68,6 +68,7 @@ fn json(value: &Value) -> String {
 }
 
 /// What a table shows besides its plain columns.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Style {
     pub(super) wide: bool,
     pub(super) namespace: bool,
@@ -144,7 +145,9 @@ fn align(lines: &[Vec<String>]) -> String {
             if index + 1 == line.len() {
                 out.push_str(cell);
             } else {
-                out.push_str(&format!("{cell:<width$}", width = widths[index]));
+                let blanks = widths[index] - cell.chars().count();
+                out.push_str(cell);
+                out.push_str(&" ".repeat(blanks));
             }
         }
         out.push('\n');

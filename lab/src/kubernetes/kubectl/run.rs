@@ -81,19 +81,15 @@ impl KubectlRun {
 
     fn delete(&mut self, cluster: &mut Kubernetes, arguments: &Arguments) -> KubectlStep {
         let mut step = KubectlStep::default();
-        let (paths, status) = match self.leaving.take() {
-            Some(leaving) => leaving,
-            None => {
-                let targets = cluster.to_delete(arguments, &self.stdin).unwrap_or_default();
-                let printed = cluster.kubectl_delete(arguments, &self.stdin);
-                step.stdout = printed.out.into_bytes();
-                step.stderr = printed.err.into_bytes();
-                let waits = arguments.flag("wait") != Some("false");
-                (
-                    if waits { targets.into_iter().map(|(_, path, _)| path).collect() } else { Vec::new() },
-                    printed.status,
-                )
-            }
+        let (paths, status) = if let Some(leaving) = self.leaving.take() {
+            leaving
+        } else {
+            let targets = cluster.deletions(arguments, &self.stdin).unwrap_or_default();
+            let printed = cluster.kubectl_delete(arguments, &self.stdin);
+            step.stdout = printed.out.into_bytes();
+            step.stderr = printed.err.into_bytes();
+            let waits = arguments.flag("wait") != Some("false");
+            (if waits { targets.into_iter().map(|(_, path, _)| path).collect() } else { Vec::new() }, printed.status)
         };
         let left: Vec<String> = paths.into_iter().filter(|path| cluster.ask("GET", path, None).status == 200).collect();
         if left.is_empty() {

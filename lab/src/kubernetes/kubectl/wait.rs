@@ -85,7 +85,7 @@ impl Kubernetes {
                 let deleted = response.status == 404 && arguments.flag("for") == Some("delete");
                 all.push(match response.status {
                     200 if rollout => rolled_out(&kind, &response.json()),
-                    200 => self.awaited(arguments, &kind, &response.json()),
+                    200 => Self::awaited(arguments, &kind, &response.json()),
                     _ if deleted => Progress::Done(format!("{}/{name} condition met\n", kind.qualified_singular())),
                     _ => Progress::Failed(server_error(&response, "")),
                 });
@@ -104,7 +104,7 @@ impl Kubernetes {
         list(&found, "/items").iter().map(|object| text(object, "/metadata/name").to_owned()).collect()
     }
 
-    fn awaited(&self, arguments: &Arguments, kind: &Kind, object: &Value) -> Progress {
+    fn awaited(arguments: &Arguments, kind: &Kind, object: &Value) -> Progress {
         let wish = arguments.flag("for").unwrap_or_default();
         let met = || {
             Progress::Done(format!("{}/{} condition met\n", kind.qualified_singular(), text(object, "/metadata/name")))

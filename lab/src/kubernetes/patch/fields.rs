@@ -83,7 +83,7 @@ pub(super) fn get<'a>(object: &'a Value, path: &[Step]) -> Option<&'a Value> {
 fn position(items: &[Value], step: &Step) -> Option<usize> {
     match step {
         Step::Field(_) => None,
-        Step::Value(wanted) => items.iter().position(|item| item.to_string() == *wanted),
+        Step::Value(wanted) => items.iter().position(|item| &item.to_string() == wanted),
         Step::Item(wanted) => {
             let wanted: Map<String, Value> = serde_json::from_str(wanted).ok()?;
             let keys: Vec<String> = wanted.keys().cloned().collect();

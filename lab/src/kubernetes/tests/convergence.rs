@@ -14,7 +14,7 @@ fn story(steps: &[(u8, u16)]) -> Bench {
             2 => drop(bench.cluster.install_metallb(bench.now)),
             3 => drop(bench.cluster.create_pool(bench.now, "10.77.0.200-10.77.0.210")),
             4 => {
-                drop(bench.kubectl("apply -f -", &deployment("d", u32::from(*deed), &format!("i:{turn}")).to_string()))
+                drop(bench.kubectl("apply -f -", &deployment("d", u32::from(*deed), &format!("i:{turn}")).to_string()));
             }
             5 => drop(bench.kubectl("apply -f -", &balanced("s", "d").to_string())),
             6 => drop(bench.kubectl("delete deployment d", "")),
@@ -26,7 +26,7 @@ fn story(steps: &[(u8, u16)]) -> Bench {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn clusters_come_to_rest(steps in prop::collection::vec((0..24_u8, 0..60_000_u16), 1..12)) {

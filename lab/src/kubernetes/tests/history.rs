@@ -44,10 +44,10 @@ fn act(bench: &mut Bench, deed: &Deed) {
     match deed {
         Deed::Create(name, value) => drop(bench.write("POST", MAPS, JSON, &object(name, value))),
         Deed::Merge(name, value) => {
-            drop(bench.write("PATCH", &path(name), MERGE, &json!({"data": {"y": value.to_string()}})))
+            drop(bench.write("PATCH", &path(name), MERGE, &json!({"data": {"y": value.to_string()}})));
         }
         Deed::Apply(name, value, who) => {
-            drop(bench.write("PATCH", &format!("{}?fieldManager=w{who}", path(name)), APPLY, &object(name, value)))
+            drop(bench.write("PATCH", &format!("{}?fieldManager=w{who}", path(name)), APPLY, &object(name, value)));
         }
         Deed::Update(name, value) => drop(bench.write("PUT", &path(name), JSON, &object(name, value))),
         Deed::Delete(name) => drop(bench.send(&Request::new("DELETE", &path(name)))),
@@ -111,7 +111,7 @@ impl Watcher {
             match event["type"].as_str().unwrap() {
                 "ADDED" => assert!(self.known.insert(name, bare(object)).is_none(), "added twice: {event}"),
                 "MODIFIED" => {
-                    assert!(self.known.insert(name, bare(object)).is_some(), "modified before it was added: {event}")
+                    assert!(self.known.insert(name, bare(object)).is_some(), "modified before it was added: {event}");
                 }
                 "DELETED" => assert!(self.known.remove(&name).is_some(), "deleted before it was added: {event}"),
                 other => panic!("{other}"),
@@ -135,9 +135,13 @@ proptest! {
             prop_assert!(now >= version);
             version = now;
             if matches!(deed, Deed::Look) {
-                watchers.iter_mut().for_each(|watcher| watcher.catch_up(&mut bench));
+                for watcher in &mut watchers {
+                    watcher.catch_up(&mut bench);
+                }
             }
         }
-        watchers.iter_mut().for_each(|watcher| watcher.catch_up(&mut bench));
+        for watcher in &mut watchers {
+            watcher.catch_up(&mut bench);
+        }
     }
 }
