@@ -73,7 +73,7 @@ fn stranger(inventory: &Inventory, facts: &Facts, ca: &str, node: &Node, seen: &
             witness = witness.name,
             address = node.address,
             ca = short(ca),
-            way_out = way_out(inventory, node, &witness.name, told),
+            way_out = way_out(inventory, facts, ca, node, (&witness.name, told)),
         ));
     }
     if !seen.installed {
@@ -110,19 +110,37 @@ fn wrong_role(node: &Node, seen: &NodeFacts) -> Option<String> {
 }
 
 /// What to do about a reinstalled member, by what another one tells.
-fn way_out(inventory: &Inventory, node: &Node, witness: &str, told: &NodeFacts) -> String {
-    if told.members.is_none() && told.no_majority_without(&[node.address]) {
+fn way_out(inventory: &Inventory, facts: &Facts, ca: &str, node: &Node, (witness, told): (&str, &NodeFacts)) -> String {
+    let gone = inventory
+        .control_planes()
+        .filter(|other| facts.node(&other.name).is_some_and(|seen| !seen.installed || seen.ca.as_deref() != Some(ca)));
+    let (names, addresses): (Vec<&str>, Vec<_>) = gone.map(|other| (other.name.as_str(), other.address)).unzip();
+    if told.members.is_none() && told.no_majority_without(&addresses) {
         return format!(
-            "Without {name} that cluster has no majority: what it held is lost, unless the old disk of {name} comes back. \
+            "Without {names} that cluster has no majority: what it held is lost, unless an old disk comes back. \
              To begin anew, on every node: `snap remove --purge microk8s` and `rm -f /var/lib/homeprov/identity`; here: remove `clusters/{cluster}` in homeprov's state folder. Then run `up` again",
-            name = node.name,
+            names = names.join(", "),
             cluster = inventory.cluster.name,
         );
     }
+    let first = if told.members.is_some() { String::new() } else { bring_up(inventory, facts, ca) };
     format!(
-        "If the machine really is new, take the old member out on {witness}: `microk8s remove-node {} --force`, then run `up` again and it is joined afresh",
+        "{first}If the machine really is new, take the old member out on {witness}: `microk8s remove-node {} --force`, then run `up` again and it is joined afresh",
         node.address,
     )
+}
+
+/// A member is taken out by a majority: which members have to be brought up for that.
+fn bring_up(inventory: &Inventory, facts: &Facts, ca: &str) -> String {
+    let members = facts.answering(inventory).filter(|(_, seen)| seen.ca.as_deref() == Some(ca) && !seen.worker);
+    let stopped: Vec<&str> =
+        members.filter(|(_, seen)| seen.locks.contains("stopped.lock")).map(|(node, _)| node.name.as_str()).collect();
+    let how = if stopped.is_empty() {
+        "wait until its members are up".to_owned()
+    } else {
+        format!("`microk8s start` on {}", stopped.join(", "))
+    };
+    format!("The data store does not answer now, which it must first: {how}. ")
 }
 
 /// A node of the recorded cluster that lists this node's address as a member: as its data store tells, or as that

@@ -58,6 +58,24 @@ async fn the_only_voter_reinstalled_is_a_cluster_lost() {
         assert!(ran.outcome.summary.contains(words), "{words}: {:?}", ran.outcome);
     }
     assert_eq!(ran.applied(), Vec::<String>::new());
+    // What it says helps.
+    for name in ["nuc1", "nuc2"] {
+        house.lab.with(|world| world.run(name, &["snap", "remove", "--purge", "microk8s"], b""));
+        house.lab.with(|world| world.machine_mut(name).files_mut().remove("/var/lib/homeprov/identity"));
+    }
+    house.forget_the_cluster();
+    let ran = house.up().await;
+    assert_eq!((ran.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}", ran.outcome);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_of_three_reinstalled_are_a_cluster_lost() {
+    let house = built().await;
+    house.lab.with(|world| world.reinstall("nuc2"));
+    house.lab.with(|world| world.reinstall("nuc3"));
+    let ran = house.up().await;
+    assert_eq!(ran.outcome.code, ExitCode::Refused, "{:?}", ran.outcome);
+    assert!(ran.outcome.summary.contains("Without nuc2, nuc3 that cluster has no majority"), "{:?}", ran.outcome);
 }
 
 #[tokio::test(start_paused = true)]

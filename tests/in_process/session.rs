@@ -135,6 +135,12 @@ impl House {
         drain(&mut received)
     }
 
+    /// Removes what this machine, the controller, knows of the cluster.
+    pub fn forget_the_cluster(&self) {
+        let folder = self.state.path().join("clusters").join(&self.inventory.cluster.name);
+        std::fs::remove_dir_all(folder).expect("it was there");
+    }
+
     /// `homeprov plan`
     pub async fn plan(&self) -> Plan {
         let (session, _received) = self.session();

@@ -90,7 +90,12 @@ impl World {
             FaultKind::JoinConsumedToken => faults.refused_joins += 1,
             FaultKind::DqliteSlowVote => faults.slow_votes = Some(lasts.unwrap_or(110_000)),
             FaultKind::FirstJoinApiRestart => faults.restart = Some(lasts.unwrap_or(45_000)),
-            FaultKind::MetallbEndlessLoop => faults.webhook = Some(lasts.unwrap_or(120_000)),
+            FaultKind::MetallbEndlessLoop => {
+                faults.webhook = Some(lasts.unwrap_or(120_000));
+                if self.has_metallb() {
+                    self.fit_webhook();
+                }
+            }
             FaultKind::MetallbStickyEnabled => faults.sticky_speaker = true,
             FaultKind::PoolNotAnnounced => faults.not_announced = true,
             FaultKind::OldSnapd => {

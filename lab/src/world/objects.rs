@@ -163,6 +163,14 @@ impl World {
         }
     }
 
+    /// Whether `MetalLB` is installed somewhere.
+    pub(super) fn has_metallb(&self) -> bool {
+        let found = |cluster: &super::Cluster| {
+            cluster.kubernetes.object("deployments", "metallb-system", "controller").is_some()
+        };
+        self.clusters.values().any(found)
+    }
+
     /// The webhook that refused everything begins to answer a while after the addon was first applied.
     pub(super) fn fit_webhook(&mut self) {
         let Some(lasts) = self.faults.webhook else { return };
@@ -171,6 +179,7 @@ impl World {
         }
         self.later(lasts, |world| {
             world.faults.webhook = None;
+            world.faults.webhook_ends = false;
             let ids: Vec<ClusterId> = world.clusters.keys().copied().collect();
             for id in ids {
                 world.fit_cluster(id);
