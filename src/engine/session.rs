@@ -68,7 +68,7 @@ impl Session {
 /// Brings the machines to what the inventory says.
 pub async fn up(session: &Session) -> Outcome {
     let began = session.begin("up");
-    let (outcome, applied, observations) = Run::new(session).run().await;
+    let (outcome, applied, observations) = Box::pin(Run::new(session).run()).await;
     session.tell(outcome::finished(&outcome, began, applied, observations));
     outcome
 }

@@ -132,7 +132,7 @@ impl Node {
                 format!("MemTotal:       {:>8} kB\n{rest}", machine.spec.memory_kib),
             )?;
             fs::write(self.disk.beside("boot_id"), format!("{}\n", machine.boot_id))?;
-            self.shown_boot = machine.boot_id.clone();
+            self.shown_boot.clone_from(&machine.boot_id);
         }
         for module in machine.modules.difference(&self.shown_modules) {
             fs::create_dir_all(self.disk.beside("sys/module").join(module))?;
