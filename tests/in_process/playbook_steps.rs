@@ -1,5 +1,7 @@
 //! The playbooks' scripts, told in commands of the world and files: one row per script step.
 
+#![expect(clippy::unused_async, reason = "the rows of the table are async, also those that need not wait")]
+
 use futures::future::BoxFuture;
 use homeprov::playbook::{Action, Recipe};
 
@@ -101,9 +103,9 @@ fn marked(text: &str) -> (Vec<String>, Vec<String>) {
     for line in text.lines() {
         ours |= line.starts_with(HOSTS_BEGIN);
         if ours {
-            own.push(line.to_owned())
+            own.push(line.to_owned());
         } else {
-            others.push(line.to_owned())
+            others.push(line.to_owned());
         }
         ours &= !line.starts_with(HOSTS_END);
     }

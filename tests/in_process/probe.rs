@@ -65,7 +65,9 @@ fn system(shell: &Shell) {
         lines.extend(machine.packages.contains_key("cloud-init").then(|| "cloud_init=yes".to_owned()));
         lines
     });
-    lines.iter().for_each(|line| shell.say(line));
+    for line in &lines {
+        shell.say(line);
+    }
     file(shell, "machine_id", "/etc/machine-id");
     if shell.machine(|machine| machine.packages.contains_key("snapd")) {
         file(shell, "snapd", "/usr/lib/snapd/info");
