@@ -159,7 +159,8 @@ fn drain(received: &mut UnboundedReceiver<Event>) -> Vec<Event> {
 
 fn tail(events: &[Event]) -> String {
     let last = &events[events.len().saturating_sub(30)..];
-    last.iter().map(|event| format!("{event:?}\n")).collect()
+    let lines: Vec<String> = last.iter().map(|event| format!("{event:?}")).collect();
+    lines.join("\n")
 }
 
 impl Ran {
