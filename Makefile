@@ -30,7 +30,7 @@ lint: ## Check format, lints, documentation, dependencies and scripts
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
 	if command -v cargo-deny >/dev/null; then cargo deny check; fi
-	if command -v shellcheck >/dev/null; then shellcheck .ci/run scripts/*; fi
+	if command -v shellcheck >/dev/null; then shellcheck .ci/run $$(grep -lE '^#!.*sh$$' scripts/*) lab/tests/runtime/prelude.sh; fi
 
 schema: ## Write inventory/schema.json anew
 	cargo run --locked --quiet --package homeprov -- schema >inventory/schema.json.new

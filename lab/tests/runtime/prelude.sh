@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the scripts of the tests use.
 
 # $1 a node, the rest a command for it: by the inventory's login and nothing else of this machine's SSH settings.
@@ -8,6 +9,7 @@ on() {
   port=$(section "$node" | sed -n 's/.*port = \([0-9]*\).*/\1/p')
   host=$(section "$node" | sed -n 's/^address = "\(.*\)"/\1/p')
   [ -z "$port" ] || host=127.0.0.1
+  # shellcheck disable=SC2086 # several options
   ssh -F none -i "$identity" -o "UserKnownHostsFile=$known_hosts" -o GlobalKnownHostsFile=none -o IdentitiesOnly=yes \
     -o StrictHostKeyChecking=yes -o BatchMode=yes -o ConnectTimeout=2 -o LogLevel=error $ssh_options \
     -p "${port:-22}" "$user@$host" "$@"
@@ -33,8 +35,8 @@ show() {
 
 # Waits until a command succeeds; fails when that takes too long.
 until_so() {
-  local tries
-  for tries in $(seq 300); do
+  local left=300
+  while [ $((left -= 1)) -gt 0 ]; do
     "$@" >/dev/null 2>&1 && return
     sleep 0.05
   done
