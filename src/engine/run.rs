@@ -294,10 +294,8 @@ impl<'a> Run<'a> {
                 Place::Cluster => None,
             })
             .collect();
-        // A node that was lost on the way is looked for again with each look; one that never answered only with a look
-        // at everything: waiting for it costs every other node time.
+        // A node that does not answer is looked for again with each look.
         let lost = self.session.inventory.nodes.iter().filter(|node| self.facts.unreachable(&node.name).is_some());
-        let lost = lost.filter(|node| self.met.contains(&node.name));
         names.extend(lost.map(|node| node.name.clone()).filter(|name| !places.contains(&Place::Node(name.clone()))));
         self.look(&names).await;
         self.fresh = names.len() == self.session.inventory.nodes.len() && self.flying.is_empty();
