@@ -1,5 +1,7 @@
 //! The loop of `up`.
 
+mod look;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +16,7 @@ use super::ledger::{Key, Ledger, Next};
 use super::outcome::{self, Outcome};
 use super::session::Session;
 use crate::error::ExitCode;
-use crate::facts::{Facts, gather, here};
+use crate::facts::{Facts, Observation};
 use crate::plan::{self, Pending, Place, Plan, Verdict};
 use crate::playbook::model::{Action, Step};
 use crate::steps::{self, Context};
@@ -32,8 +34,13 @@ pub struct Run<'a> {
     flying: JoinSet<Landed>,
     places: BTreeSet<Place>,
     turn: Arc<Mutex<()>>,
-    /// Whether everything was observed after the last change.
+    /// The search for nodes that do not answer, beside everything else: it takes as long as a connection may take.
+    searching: JoinSet<(String, Observation)>,
+    sought: BTreeSet<String>,
+    /// Whether everything that answers was observed after the last change.
     fresh: bool,
+    /// Whether every node was, those that did not answer before, too.
+    thorough: bool,
     turns: u32,
     observations: usize,
     shown: Option<Plan>,
@@ -63,7 +70,10 @@ impl<'a> Run<'a> {
             flying: JoinSet::new(),
             places: BTreeSet::new(),
             turn: Arc::default(),
+            searching: JoinSet::new(),
+            sought: BTreeSet::new(),
             fresh: false,
+            thorough: false,
             turns: 0,
             observations: 0,
             shown: None,
@@ -82,23 +92,24 @@ impl<'a> Run<'a> {
         };
         // Following ends here; what runs on the nodes is detached and goes on.
         self.flying.abort_all();
+        self.searching.abort_all();
         (outcome, self.ledger.applied, self.observations)
     }
 
     async fn turns(&mut self) -> Outcome {
-        self.observe_all().await;
+        self.observe_thoroughly().await;
         loop {
             let plan = plan::plan(&self.session.inventory, &self.session.recipe, &self.facts);
             self.show(&plan);
             match self.dispatch(&plan) {
                 Turn::LookAgain => self.observe_all().await,
                 Turn::Waits(places) => self.wait(&places).await,
-                Turn::Idle if plan.is_empty() && self.fresh => return self.done(),
-                Turn::Idle if !self.fresh => self.observe_all().await,
+                Turn::Idle if !self.thorough => self.observe_thoroughly().await,
+                Turn::Idle if plan.is_empty() => return self.done(),
                 // The world is in motion after a change: a control plane restarts, a node boots.
                 Turn::Idle if self.may_still_move(&plan) => {
                     sleep(LOOK).await;
-                    self.observe_all().await;
+                    self.observe_thoroughly().await;
                 }
                 Turn::Idle => return outcome::stuck(&plan, &self.ledger.failures),
             }
@@ -204,7 +215,7 @@ impl<'a> Run<'a> {
         });
         self.ledger.started(key);
         self.places.insert(pending.place.clone());
-        self.fresh = false;
+        self.changed();
         self.flying.spawn(apply(Context {
             inventory: Arc::clone(&self.session.inventory),
             facts: Arc::new(self.facts.clone()),
@@ -252,6 +263,7 @@ impl<'a> Run<'a> {
                     self.observe_all().await;
                 }
             },
+            Some(Ok((node, observation))) = self.searching.join_next() => self.searched(node, observation),
             () = sleep(LOOK) => {
                 let idle: BTreeSet<Place> = places.difference(&self.places).cloned().collect();
                 if !idle.is_empty() {
@@ -280,50 +292,6 @@ impl<'a> Run<'a> {
         }
         let place = if is_serial(step) { Place::Cluster } else { key.1 };
         self.observe(&BTreeSet::from([place])).await;
-    }
-
-    /// Observes places: nodes alone where only nodes are meant, everything for the cluster. The API is read either way.
-    async fn observe(&mut self, places: &BTreeSet<Place>) {
-        if places.contains(&Place::Cluster) {
-            return self.observe_all().await;
-        }
-        let mut names: Vec<String> = places
-            .iter()
-            .filter_map(|place| match place {
-                Place::Node(node) => Some(node.clone()),
-                Place::Cluster => None,
-            })
-            .collect();
-        // A node that does not answer is looked for again with each look.
-        let lost = self.session.inventory.nodes.iter().filter(|node| self.facts.unreachable(&node.name).is_some());
-        names.extend(lost.map(|node| node.name.clone()).filter(|name| !places.contains(&Place::Node(name.clone()))));
-        self.look(&names).await;
-        self.fresh = names.len() == self.session.inventory.nodes.len() && self.flying.is_empty();
-    }
-
-    async fn observe_all(&mut self) {
-        let names: Vec<String> = self.session.inventory.nodes.iter().map(|node| node.name.clone()).collect();
-        self.look(&names).await;
-        self.fresh = self.flying.is_empty();
-    }
-
-    async fn look(&mut self, names: &[String]) {
-        let Session { inventory, recipe, transport, state, .. } = self.session;
-        let before = self.facts.clone();
-        self.observations += names.len();
-        self.facts.recorded_here = here::read(state, &inventory.cluster.name);
-        gather::nodes(&**transport, inventory, recipe, names, &mut self.facts).await;
-        gather::cluster(&**transport, inventory, &mut self.facts).await;
-        for name in names {
-            let (now, was) = (self.facts.unreachable(name), before.unreachable(name));
-            if now.is_none() {
-                self.met.insert(name.clone());
-            }
-            if let Some(reason) = now.filter(|_| now != was) {
-                self.moved = Instant::now();
-                self.session.tell(Event::Unreachable { node: name.clone(), reason: reason.to_owned() });
-            }
-        }
     }
 }
 
