@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
 
-use super::apply::{Landed, apply};
+use super::apply::{Landed, apply_and_look};
 use super::event::Event;
 use super::ledger::{Key, Ledger, Next};
 use super::outcome::{self, Outcome};
@@ -18,7 +18,7 @@ use super::session::Session;
 use crate::error::ExitCode;
 use crate::facts::{Facts, Observation};
 use crate::plan::{self, Pending, Place, Plan, Verdict};
-use crate::playbook::model::{Action, Step};
+use crate::playbook::model::{Action, On, Step};
 use crate::steps::{self, Context};
 
 /// How often what is waited for is looked at.
@@ -216,7 +216,7 @@ impl<'a> Run<'a> {
         self.ledger.started(key);
         self.places.insert(pending.place.clone());
         self.changed();
-        self.flying.spawn(apply(Context {
+        let context = Context {
             inventory: Arc::clone(&self.session.inventory),
             facts: Arc::new(self.facts.clone()),
             transport: Arc::clone(&self.session.transport),
@@ -225,7 +225,8 @@ impl<'a> Run<'a> {
             place: pending.place.clone(),
             turn: Arc::clone(&self.turn),
             state: self.session.state.clone(),
-        }));
+        };
+        self.flying.spawn(apply_and_look(context, Arc::clone(&self.session.recipe), is_serial(step)));
     }
 
     fn tell_waiting(&mut self, key: &Key, pending: &Pending, left: Duration) {
@@ -254,15 +255,7 @@ impl<'a> Run<'a> {
     /// Waits for a command to end, or for the next look at what settles.
     async fn wait(&mut self, places: &BTreeSet<Place>) {
         tokio::select! {
-            Some(landed) = self.flying.join_next() => match landed {
-                Ok(landed) => self.land(landed).await,
-                // A step that panicked is a fault of homeprov: the next observation decides what is left to do.
-                Err(error) => {
-                    self.session.tell(Event::Warning { node: None, message: format!("a step broke off: {error}") });
-                    self.places.clear();
-                    self.observe_all().await;
-                }
-            },
+            Some(landed) = self.flying.join_next() => self.land_all(landed).await,
             Some(Ok((node, observation))) = self.searching.join_next() => self.searched(node, observation),
             () = sleep(LOOK) => {
                 let idle: BTreeSet<Place> = places.difference(&self.places).cloned().collect();
@@ -273,16 +266,38 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn land(&mut self, landed: Landed) {
-        let Landed { key, result, took } = landed;
+    /// Takes in what has ended: one step, and whatever else is there by then. The API is read once for all of them.
+    async fn land_all(&mut self, first: Result<Landed, JoinError>) {
+        let mut everywhere = false;
+        let mut next = Some(first);
+        while let Some(landed) = next {
+            match landed {
+                Ok(landed) => everywhere |= self.land(landed),
+                // A step that panicked is a fault of homeprov: the next observation decides what is left to do.
+                Err(error) => {
+                    let message = format!("a step broke off: {error}");
+                    self.session.tell(Event::Warning { node: None, message });
+                    self.places.clear();
+                    everywhere = true;
+                }
+            }
+            next = self.flying.try_join_next();
+        }
+        if everywhere {
+            self.observe_all().await;
+        } else {
+            self.observe_cluster().await;
+        }
+    }
+
+    /// Takes in how one step ended; whether everything has to be looked at again.
+    fn land(&mut self, landed: Landed) -> bool {
+        let Landed { key, result, seen, .. } = landed;
         self.places.remove(&key.1);
         self.moved = Instant::now();
-        let Some(step) = self.step(&key.0) else { return };
+        let Some(step) = self.step(&key.0) else { return true };
         match &result {
-            Ok(()) => {
-                self.ledger.landed(&key, step);
-                self.session.tell(Event::StepApplied { step: key.0.clone(), place: key.1.clone(), took });
-            }
+            Ok(()) => self.ledger.landed(&key, step),
             Err(failure) => {
                 if let Some(after) = self.ledger.went_wrong(&key, step, failure) {
                     let reason = failure.to_string();
@@ -290,8 +305,12 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let place = if is_serial(step) { Place::Cluster } else { key.1 };
-        self.observe(&BTreeSet::from([place])).await;
+        if let (Place::Node(node), Some(seen)) = (key.1, seen) {
+            self.observations += 1;
+            self.saw(node, seen);
+        }
+        // A serial step looks at other nodes, too, and a cluster step at all of them.
+        step.on == On::Cluster || is_serial(step)
     }
 }
 

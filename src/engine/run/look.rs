@@ -35,6 +35,13 @@ impl Run<'_> {
         self.thorough = self.fresh && self.sought.is_empty();
     }
 
+    /// Reads the API again, after nodes have been looked at one by one.
+    pub(super) async fn observe_cluster(&mut self) {
+        self.look(Vec::new(), false).await;
+        self.fresh = self.session.inventory.nodes.len() == 1 && self.flying.is_empty();
+        self.thorough = self.fresh && self.sought.is_empty();
+    }
+
     /// Observes every node that answers; those that do not are searched for meanwhile.
     pub(super) async fn observe_all(&mut self) {
         self.look(self.names(), false).await;
@@ -93,15 +100,21 @@ impl Run<'_> {
             // It was seen while this search was still waiting.
             return;
         }
+        self.saw(node.clone(), observation);
+        if self.facts.unreachable(&node).is_none() {
+            self.changed();
+        }
+    }
+
+    /// Takes in what one node was seen to be.
+    pub(super) fn saw(&mut self, node: String, observation: Observation) {
         let before = self.facts.nodes.insert(node.clone(), observation);
+        self.facts.observed_at = jiff::Timestamp::now();
         let reason = match &before {
             Some(Observation::Unreachable { reason }) => Some(reason.as_str()),
             _ => None,
         };
         self.noticed(&node, reason);
-        if self.facts.unreachable(&node).is_none() {
-            self.changed();
-        }
     }
 
     /// Tells of a node that does not answer, once.
