@@ -38,8 +38,22 @@ use controllers::Kubelets;
 use kinds::Kinds;
 use store::{Key, Store};
 
+pub use addons::{Chart, Release, merge_values};
 pub use kubectl::{KubectlRun, KubectlStep};
 pub use types::{Announcement, Backend, Fault, Millis, NodeView, Request, Response, Route, ServicePort, WatchId};
+
+/// A value as YAML, the way `kubectl` and helm write it.
+pub fn to_yaml(value: &Value) -> String {
+    kubectl::yaml::document(value)
+}
+
+/// The documents of a YAML stream.
+///
+/// # Errors
+/// What is wrong with the text, and where.
+pub fn from_yaml(text: &str) -> Result<Vec<Value>, String> {
+    kubectl::yaml::documents(text)
+}
 
 /// How long after a write the controllers have seen it.
 const REACTION: Millis = 20;

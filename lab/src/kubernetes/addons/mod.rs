@@ -1,7 +1,16 @@
 //! What the addons apply.
 
+mod chart;
+mod cstor;
+mod definitions;
 mod hostpath;
+mod jiva;
 mod metallb;
+mod nfs_provisioner;
+mod openebs;
+mod release;
+
+pub use chart::{Chart, Release, merge_values};
 
 use serde_json::Value;
 

@@ -24,6 +24,7 @@ pub(super) fn check(kind: &Kind, old: Option<&Value>, object: &Value) -> Result<
         }
         "pods" => containers(object, "/spec", "spec", &mut causes),
         "jobs" => containers(object, "/spec/template/spec", "spec.template.spec", &mut causes),
+        "storageclasses" => storage_class(old, object, &mut causes),
         "customresourcedefinitions" => definition(object, &mut causes),
         _ => {}
     }
@@ -138,6 +139,24 @@ fn containers(object: &Value, path: &str, field: &str, causes: &mut Causes) {
                 required(&format!("{field}.containers[{index}].{part}"), causes);
             }
         }
+    }
+}
+
+/// Classes cannot be changed where volumes made by them would no longer fit (k8s.io/kubernetes
+/// `pkg/apis/storage/validation`).
+fn storage_class(old: Option<&Value>, object: &Value, causes: &mut Causes) {
+    if text(object, "/provisioner").is_empty() {
+        required("provisioner", causes);
+    }
+    let Some(old) = old else { return };
+    for field in ["parameters", "provisioner", "reclaimPolicy"] {
+        if old[field] != object[field] {
+            causes.push((field.to_owned(), format!("Forbidden: updates to {field} are forbidden.")));
+        }
+    }
+    if old["volumeBindingMode"] != object["volumeBindingMode"] {
+        let why = format!("Invalid value: {}: field is immutable", object["volumeBindingMode"]);
+        causes.push(("volumeBindingMode".to_owned(), why));
     }
 }
 

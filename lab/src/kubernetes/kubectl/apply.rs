@@ -99,19 +99,25 @@ impl Kubernetes {
     /// The three-way merge: what was applied before and is no longer stated goes, what is stated comes.
     fn reapply(&mut self, kind: &Kind, path: &str, live: &Value, mut object: Value, shown: &str) -> Printed {
         let last: Value = serde_json::from_str(text(live, LAST_APPLIED)).unwrap_or_default();
-        let mut merged = live.clone();
-        let lists = lists_of(kind);
-        forget(&mut merged, &last, &object, &lists, &mut Vec::new());
+        let kept = three_way(kind, live, &last, &object);
         annotate(&mut object);
-        if kind.custom.is_some() {
-            json_patch::merge(&mut merged, &object);
-        } else {
-            strategic(&mut merged, &object);
-        }
+        let merged = three_way(kind, &kept, &Value::Null, &object);
         let response = self.ask("PUT", path, Some(("application/json", &merged)));
         let unchanged = text(&response.json(), "/metadata/resourceVersion") == text(live, "/metadata/resourceVersion");
         said(&response, shown, if unchanged { "unchanged" } else { "configured" }, "error when applying patch")
     }
+}
+
+/// `live` without what `last` states and `new` does not, and with what `new` states.
+pub(in crate::kubernetes) fn three_way(kind: &Kind, live: &Value, last: &Value, new: &Value) -> Value {
+    let mut merged = live.clone();
+    forget(&mut merged, last, new, &lists_of(kind), &mut Vec::new());
+    if kind.custom.is_some() {
+        json_patch::merge(&mut merged, new);
+    } else {
+        strategic(&mut merged, new);
+    }
+    merged
 }
 
 fn said(response: &Response, shown: &str, done: &str, doing: &str) -> Printed {

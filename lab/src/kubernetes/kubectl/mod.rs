@@ -17,6 +17,8 @@ use serde_json::Value;
 use super::Kubernetes;
 use super::types::{Millis, Request, Response};
 
+pub(super) use apply::three_way;
+pub(super) use resources::{collection, object_path};
 pub use run::{KubectlRun, KubectlStep};
 
 use arguments::Arguments;

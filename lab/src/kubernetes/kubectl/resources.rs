@@ -48,7 +48,7 @@ impl Kubernetes {
 }
 
 /// The path of a kind's objects, in one namespace or in all.
-pub(super) fn collection(kind: &Kind, namespace: Option<&str>) -> String {
+pub(in crate::kubernetes) fn collection(kind: &Kind, namespace: Option<&str>) -> String {
     let root = if kind.group.is_empty() { "/api" } else { "/apis" };
     let scope = match namespace {
         Some(namespace) if kind.namespaced => format!("/namespaces/{namespace}"),
@@ -58,7 +58,7 @@ pub(super) fn collection(kind: &Kind, namespace: Option<&str>) -> String {
 }
 
 /// The path of one object.
-pub(super) fn object_path(kind: &Kind, namespace: &str, name: &str) -> String {
+pub(in crate::kubernetes) fn object_path(kind: &Kind, namespace: &str, name: &str) -> String {
     format!("{}/{}", collection(kind, Some(namespace)), name.replace('%', "%25").replace('?', "%3F"))
 }
 

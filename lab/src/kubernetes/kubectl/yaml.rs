@@ -10,7 +10,7 @@ pub(in crate::kubernetes) fn documents(text: &str) -> Result<Vec<Value>, String>
 }
 
 /// A document without its end of stream marker.
-pub(super) fn document(value: &Value) -> String {
+pub(in crate::kubernetes) fn document(value: &Value) -> String {
     let mut out = String::new();
     block(value, 0, &mut out);
     out
