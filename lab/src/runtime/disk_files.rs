@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::world::Files;
 
 /// Where programs write on a node: what a new installation does not have.
-const WRITTEN: [&str; 16] = [
+const WRITTEN: [&str; 18] = [
     "/var/snap",
     "/snap",
     "/var/lib/snapd",
@@ -24,6 +24,8 @@ const WRITTEN: [&str; 16] = [
     "/etc/multipath.conf",
     "/sbin/mount.nfs",
     "/sbin/mount.nfs4",
+    "/root/.config/helm",
+    "/root/.cache/helm",
 ];
 
 /// Files below a root directory; links in there never lead out of it.

@@ -1,6 +1,7 @@
 //! A stand-in: the program a node has in place of snap, microk8s, systemctl and the like. It passes its call on and
 //! shows what comes back.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -22,6 +23,9 @@ pub const PROGRAMS: [&str; 11] = [
     "/usr/sbin/usermod",
     "/usr/sbin/groupadd",
 ];
+
+/// Charts and files of values are smaller.
+const LARGEST: u64 = 2 * 1024 * 1024;
 
 /// What this program was called as, when that is a stand-in on a node.
 pub fn called_as() -> Option<String> {
@@ -49,12 +53,13 @@ fn call(name: &str) -> std::io::Result<u8> {
     }
     let mut stdin = Vec::new();
     // Only a program that is told to reads its standard input: it may be the script of the shell that calls it.
-    if argv.iter().any(|arg| arg == "-") {
+    if argv.iter().any(|arg| arg == "-" || arg.ends_with("=-")) {
         std::io::stdin().read_to_end(&mut stdin)?;
     }
     let user =
         nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map_or("root".to_owned(), |user| user.name);
-    let call = Call { argv: argv.clone(), stdin, user, tty: std::io::stdout().is_terminal() };
+    let call =
+        Call { files: named_files(name, &argv), argv: argv.clone(), stdin, user, tty: std::io::stdout().is_terminal() };
     let mut stream = UnixStream::connect(Path::new(INSIDE).join(socket))?;
     wire::write(&mut stream, kind::CALL, &serde_json::to_vec(&call)?)?;
     let status = show(&mut stream)?;
@@ -64,6 +69,25 @@ fn call(name: &str) -> std::io::Result<u8> {
         nix::unistd::sethostname(host)?;
     }
     Ok(status)
+}
+
+/// The files and charts that arguments of helm name: they may be on a file system only this node sees.
+fn named_files(name: &str, argv: &[String]) -> BTreeMap<String, Vec<u8>> {
+    let helm = name == "microk8s" && argv.get(1).is_some_and(|word| word == "helm" || word == "helm3");
+    let mut files = BTreeMap::new();
+    for arg in argv.iter().skip(2).filter(|_| helm) {
+        let value = if arg.starts_with('-') { arg.split_once('=').map_or("", |(_, value)| value) } else { arg };
+        for path in value.split(',').chain([value]).filter(|path| !path.is_empty()) {
+            let chart = format!("{}/Chart.yaml", path.trim_end_matches('/'));
+            for path in [path, &chart] {
+                let small = std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() < LARGEST);
+                if let Some(bytes) = small.then(|| std::fs::read(path).ok()).flatten() {
+                    files.insert(path.to_owned(), bytes);
+                }
+            }
+        }
+    }
+    files
 }
 
 fn show(stream: &mut UnixStream) -> std::io::Result<u8> {

@@ -1,6 +1,7 @@
 //! What a stand-in program and the lab say to each other over a Unix socket: frames of one kind byte, four bytes of
 //! length and the payload.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,9 @@ pub struct Call {
     pub argv: Vec<String>,
     /// All of its standard input, where it reads that.
     pub stdin: Vec<u8>,
+    /// The files its arguments name, where it is one that reads them.
+    #[serde(default)]
+    pub files: BTreeMap<String, Vec<u8>>,
     /// Who called it.
     pub user: String,
     /// Whether its standard output is a terminal.

@@ -1,5 +1,7 @@
 //! Commands as the world sees them: what was started, what it printed, how it ended.
 
+use std::collections::BTreeMap;
+
 /// A program to start on a machine.
 #[derive(Debug, Clone)]
 pub struct Exec {
@@ -7,6 +9,9 @@ pub struct Exec {
     pub argv: Vec<String>,
     /// All of standard input.
     pub stdin: Vec<u8>,
+    /// Files its arguments name, where the world cannot see them by itself: on a file system of their own, or below the
+    /// working directory.
+    pub files: BTreeMap<String, Vec<u8>>,
     /// The user it runs as.
     pub user: String,
     /// Whether standard output is a terminal: snap prints other marks there.
@@ -19,6 +24,7 @@ impl Exec {
         Self {
             argv: argv.iter().map(|arg| (*arg).to_owned()).collect(),
             stdin: Vec::new(),
+            files: BTreeMap::new(),
             user: "root".to_owned(),
             tty: false,
         }

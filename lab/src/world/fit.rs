@@ -87,6 +87,11 @@ impl Faults {
         self.old_snapd.iter().any(|name| name == machine)
     }
 
+    /// Whether a fault that lasts is there.
+    pub(super) fn has(&self, kind: FaultKind) -> bool {
+        self.lasting.contains(&kind)
+    }
+
     /// A fault that was to happen once has happened.
     pub(super) fn take(&mut self, kind: FaultKind) -> bool {
         self.lasting.remove(&kind)

@@ -52,6 +52,15 @@ impl World {
         self.clusters.get_mut(&id).map_or(0, |cluster| cluster.kubernetes.request(now, &request).status)
     }
 
+    /// Creates a namespace through the API server on `machine`, unless it is there.
+    pub(super) fn make_namespace(&mut self, machine: &str, name: &str) {
+        let now = self.now;
+        let body = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        if let Some(cluster) = self.serving_cluster(machine) {
+            cluster.kubernetes.request(now, &request("POST", "/api/v1/namespaces", body.to_string().into_bytes()));
+        }
+    }
+
     /// Deletes one object through the API server on `machine`.
     pub(super) fn delete_object(&mut self, machine: &str, path: &str) {
         let now = self.now;
@@ -165,6 +174,12 @@ impl World {
                 "metadata": {"name": "speaker-kitchen", "namespace": "default", "labels": {"app": "music"}},
                 "spec": {"containers": [{"name": "music", "image": "docker.io/library/busybox:1.36"}]}});
             self.post_to(id, "/api/v1/namespaces/default/pods", &pod);
+        }
+        if first && self.faults.take(FaultKind::HelmNameInUse) {
+            let (now, time) = (self.now, self.wall_clock());
+            if let Some(cluster) = self.clusters.get_mut(&id) {
+                super::microk8s::leave_failed(cluster, now, time);
+            }
         }
         if first && self.faults.take(FaultKind::RwxOnHostpath) {
             // openebs/dynamic-nfs-provisioner deploy/kubectl/openebs-nfs-provisioner.yaml

@@ -54,6 +54,12 @@ impl Call {
         }
     }
 
+    /// A file its arguments name: as it came with the call, or from the machine's disk.
+    pub(super) fn read(&self, world: &World, path: &str) -> Option<Vec<u8>> {
+        let sent = self.exec.files.get(path).cloned();
+        sent.or_else(|| path.starts_with('/').then(|| world.machine(&self.machine).files.read(path)).flatten())
+    }
+
     /// The arguments after the program's name.
     pub(super) fn args(&self) -> Vec<String> {
         self.exec.argv.iter().skip(1).cloned().collect()

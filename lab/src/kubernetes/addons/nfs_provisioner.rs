@@ -75,7 +75,7 @@ fn class(values: &Value) -> Value {
     ] {
         let path = format!("/{key}");
         if truth(values, &path) {
-            config += &format!("- name: {name}\n  value: {}\n", printed(values, &path));
+            config.extend(["- name: ", name, "\n  value: ", &printed(values, &path), "\n"]);
         }
     }
     if truth(values, "/filePermissions") {
@@ -83,7 +83,7 @@ fn class(values: &Value) -> Value {
         for key in ["UID", "GID", "mode"] {
             let path = format!("/filePermissions/{key}");
             if truth(values, &path) {
-                config += &format!("    {key}: \"{}\"\n", printed(values, &path));
+                config.extend(["    ", key, ": \"", &printed(values, &path), "\"\n"]);
             }
         }
     }

@@ -164,26 +164,13 @@ fn hook(world: &mut World, call: &mut Call, addon: &Addon, args: &[String]) -> N
             call.print(applied);
             call.quit(0, "Storage will be available soon.")
         }),
-        "openebs" => openebs(world, call),
+        "openebs" => super::openebs::enable(world, call, args),
         name => {
             let name = name.to_owned();
             call.say(format!("Enabling {name}"));
             after(2_000, move |_, call| call.fail(1, format!("The images of {name} cannot be pulled in this homelab.")))
         }
     }
-}
-
-/// The part of the hook that is known for its silent end; there is no chart registry in this homelab.
-fn openebs(world: &mut World, call: &mut Call) -> Next {
-    let unit = world.machine(&call.machine).units.get("iscsid.service");
-    if unit.is_none_or(|unit| unit.file != super::super::UnitFile::Enabled) {
-        call.say("iscsid is not available or enabled. Make sure iscsi is installed on all nodes.");
-        call.say("To enable iscsid:\n      sudo systemctl enable --now iscsid\nPlease refer to the OpenEBS prerequisites for more information:");
-        return call.quit(0, "https://openebs.io/docs/user-guides/prerequisites");
-    }
-    after(2_000, |_, call| {
-        call.fail(1, "Error: looks like \"https://openebs.github.io/charts\" is not a valid chart repository or cannot be reached")
-    })
 }
 
 fn unhook(world: &mut World, call: &mut Call, addon: &Addon) -> Next {
@@ -208,6 +195,7 @@ fn unhook(world: &mut World, call: &mut Call, addon: &Addon) -> Next {
                 call.quit(0, "Storage removed")
             })
         }
+        "openebs" => super::openebs::disable(world, call),
         "community" => {
             world.machine_mut(&call.machine).files.remove(&format!("{COMMON}/addons/community"));
             call.quit(0, "Community repository is now disabled")

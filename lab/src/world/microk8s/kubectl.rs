@@ -1,4 +1,4 @@
-//! `microk8s kubectl` and `microk8s helm`.
+//! `microk8s kubectl`.
 
 use crate::kubernetes::KubectlRun;
 
@@ -57,19 +57,4 @@ impl World {
             "The connection to the server 127.0.0.1:16443 was refused - did you specify the right host or port?"
         }
     }
-}
-
-/// `microk8s helm|helm3 …`: charts are no part of this world; a worker says its sentence.
-pub(super) fn helm(world: &mut World, _call: &mut Call, command: &str) -> Next {
-    let took = world.around(400);
-    let command = command.to_owned();
-    after(took, move |world, call| {
-        if world.machine(&call.machine).is_worker() {
-            return call.quit(
-                0,
-                format!("This MicroK8s deployment is acting as a node in a cluster. Please use the microk8s {command} on the master."),
-            );
-        }
-        call.fail(1, "Error: Kubernetes cluster unreachable: the lab runs no charts")
-    })
 }

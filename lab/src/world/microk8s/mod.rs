@@ -6,11 +6,13 @@ mod addons;
 mod agent;
 mod config;
 mod enable;
+mod helm;
 mod join;
 mod kubectl;
 mod leave;
 mod lifecycle;
 mod metallb;
+mod openebs;
 mod remove_node;
 mod state;
 mod status;
@@ -22,6 +24,7 @@ use super::cluster::ClusterId;
 use super::process::{Call, Next, after};
 use super::{DATA, Millis, World};
 
+pub(super) use helm::leave_failed;
 pub(super) use lifecycle::{Pace, SERVICES};
 
 /// One of the snap's services.
@@ -123,7 +126,7 @@ pub(super) fn main(world: &mut World, call: &mut Call) -> Next {
         "addons" => addons::addons(world, call, &args),
         "config" => config::config(world, call, args),
         "kubectl" => kubectl::kubectl(world, call, args),
-        "helm" | "helm3" => kubectl::helm(world, call, &command),
+        "helm" | "helm3" => helm::main(world, call, &command, args),
         "start" => state::start(world, call, &args),
         "stop" => state::stop(world),
         "inspect" => state::inspect(world),
