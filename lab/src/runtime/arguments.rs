@@ -90,9 +90,42 @@ pub struct Run {
     /// What the machines are when COMMAND starts.
     #[arg(long, value_enum, default_value_t = State::Bare)]
     pub state: State,
+    /// The storage the inventory asks for; `default` says nothing about it.
+    #[arg(long, value_enum, default_value_t = Storage::None)]
+    pub storage: Storage,
+    /// Copies of each volume the inventory asks for.
+    #[arg(long)]
+    pub replicas: Option<u8>,
+    /// Whether the inventory asks for volumes that several nodes mount at once.
+    #[arg(long, value_enum)]
+    pub rwx: Option<Switch>,
     /// The command and its arguments.
     #[arg(last = true, required = true)]
     pub command: Vec<String>,
+}
+
+/// The storage an inventory asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Storage {
+    /// Nothing is said about it.
+    Default,
+    /// None.
+    None,
+    /// Volumes with copies on several nodes.
+    Jiva,
+    /// Volumes on one node's disk.
+    Hostpath,
+    /// Classes that are there already.
+    ExistingClass,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
 }
 
 /// How one logs in.

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::ValueEnum as _;
 
 use super::BASE;
-use super::arguments::{Login, Run};
+use super::arguments::{Login, Run, Storage, Switch};
 use super::disk::USER;
 use super::node::Node;
 
@@ -44,10 +45,46 @@ pub fn write(run: &Run, nodes: &[Node], ports: &[u16], wrong_key: Option<&str>) 
         text.push('\n');
     }
     writeln!(text, "[metallb]\npool = \"{POOL}\"")?;
+    text.push_str(&storage(run));
     if run.nodes == 2 {
         text = text.replace("channel = ", "allow_two_control_planes = true\nchannel = ");
     }
     let path = folder.join("inventory.toml");
     fs::write(&path, text)?;
     Ok(path)
+}
+
+/// The table `[storage]`; nothing where nothing is to be said.
+fn storage(run: &Run) -> String {
+    let mut lines = Vec::new();
+    if run.storage != Storage::Default {
+        let engine = run.storage.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        lines.push(format!("engine = \"{engine}\""));
+    }
+    lines.extend(run.replicas.map(|replicas| format!("replicas = {replicas}")));
+    lines.extend(run.rwx.map(|rwx| format!("rwx = {}", rwx == Switch::On)));
+    if lines.is_empty() { String::new() } else { format!("\n[storage]\n{}\n", lines.join("\n")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::arguments::{Arguments, Command};
+    use super::*;
+
+    #[test]
+    fn the_storage_table_says_what_was_asked_for() {
+        for (line, wanted) in [
+            ("", "\n[storage]\nengine = \"none\"\n"),
+            ("--storage default", ""),
+            ("--storage default --replicas 2", "\n[storage]\nreplicas = 2\n"),
+            ("--storage jiva --replicas 3 --rwx off", "\n[storage]\nengine = \"jiva\"\nreplicas = 3\nrwx = false\n"),
+            ("--storage existing-class --rwx on", "\n[storage]\nengine = \"existing-class\"\nrwx = true\n"),
+        ] {
+            let words = ["homeprov-lab", "run"].into_iter().chain(line.split_whitespace()).chain(["--", "true"]);
+            let Command::Run(run) = Arguments::try_parse_from(words).unwrap().command else { panic!("no run") };
+            assert_eq!(storage(&run), wanted, "{line}");
+        }
+    }
 }

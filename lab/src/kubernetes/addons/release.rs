@@ -40,9 +40,12 @@ impl Kubernetes {
         (response.status == 200).then(|| response.json())
     }
 
-    /// Whether the kind of the object is served.
-    pub fn serves(&self, object: &Value) -> bool {
-        self.place(object).is_ok()
+    /// Whether the kinds of all these objects are served.
+    ///
+    /// # Errors
+    /// What helm says of the first that is not.
+    pub fn release_builds(&self, objects: &[Value]) -> Applied {
+        objects.iter().try_for_each(|object| self.place(object).map(drop))
     }
 
     /// Creates an object.

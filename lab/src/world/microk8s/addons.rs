@@ -37,12 +37,17 @@ impl World {
 
 /// `microk8s addons repo list|add|remove|update`
 pub(super) fn addons(world: &mut World, call: &mut Call, args: &[String]) -> Next {
-    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let words: Vec<String> = args.iter().map(|arg| arg.replace("--format=", "--format ")).collect();
+    let words: Vec<String> = words.iter().flat_map(|word| word.split(' ')).map(str::to_owned).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let took = world.around(850);
     match words.as_slice() {
-        ["repo", "list", ..] => {
-            let json = words.windows(2).any(|pair| pair == ["--format", "json"]) || words.contains(&"--format=json");
-            after(took, move |world, call| list(world, call, json))
+        ["repo", "list", rest @ ..] => {
+            let form = rest.windows(2).find(|pair| pair[0] == "--format").map_or("table", |pair| pair[1]).to_owned();
+            if !["table", "json", "yaml"].contains(&form.as_str()) {
+                return call.fail(2, format!("Usage: microk8s addons repo list [OPTIONS]\nTry 'microk8s addons repo list --help' for help.\n\nError: Invalid value for '--format': '{form}' is not one of 'table', 'json', 'yaml'."));
+            }
+            after(took, move |world, call| list(world, call, &form))
         }
         ["repo", "add", name, source, rest @ ..] => {
             let (name, source) = ((*name).to_owned(), (*source).to_owned());
@@ -60,31 +65,55 @@ pub(super) fn addons(world: &mut World, call: &mut Call, args: &[String]) -> Nex
                 call.quit(0, format!("Removing {dir}"))
             })
         }
-        ["repo", "update", ..] => after(took, |_, call| {
-            if call.exec.user == "root" {
-                return Next::Exit(0);
-            }
-            call.quit(50, "Elevated permissions is needed for this operation. Please run this command with sudo.")
-        }),
+        ["repo", "update", rest @ ..] => {
+            let name = rest.first().map(|name| (*name).to_owned()).unwrap_or_default();
+            after(took, move |world, call| update(world, call, &name))
+        }
         _ => call.fail(2, "Usage: microk8s addons [OPTIONS] COMMAND [ARGS]..."),
     }
 }
 
-fn list(world: &mut World, call: &mut Call, json: bool) -> Next {
+fn update(world: &World, call: &mut Call, name: &str) -> Next {
+    if call.exec.user != "root" {
+        return call.quit(50, "Elevated permissions is needed for this operation. Please run this command with sudo.");
+    }
+    if !world.machine(&call.machine).files().exists(&format!("{COMMON}/addons/{name}/addons.yaml")) {
+        return call.fail(1, format!("Error: repository '{name}' does not exist"));
+    }
+    call.say(format!("Updating repository {name}"));
+    call.quit(0, "Already up to date.")
+}
+
+/// Where the clone of a repository came from, as git keeps it.
+fn origin(world: &World, machine: &str, name: &str) -> String {
+    let config = world.machine(machine).text(&format!("{COMMON}/addons/{name}/.git/config")).unwrap_or_default();
+    let url = config.lines().find_map(|line| line.trim().strip_prefix("url = ").map(str::to_owned));
+    url.unwrap_or_else(|| format!("/snap/microk8s/current/addons/{name}"))
+}
+
+fn list(world: &mut World, call: &mut Call, form: &str) -> Next {
     let mut repositories = world.machine(&call.machine).files().list(&format!("{COMMON}/addons"));
     repositories.sort();
-    let rows = repositories.iter().map(|name| {
-        let count = ADDONS.iter().filter(|addon| addon.repository == name).count();
-        let mark = if name == "core" { "cf14d3" } else { "d8be17" };
-        (name.clone(), count, format!("/snap/microk8s/current/addons/{name}@{mark}"))
-    });
-    if json {
-        let entries: Vec<_> = rows
-            .map(|(name, addons, source)| {
-                serde_json::json!({"name": name, "addons": addons, "source": source, "description": ""})
-            })
-            .collect();
-        return call.quit(0, serde_json::Value::Array(entries).to_string());
+    let rows: Vec<(String, usize, String)> = repositories
+        .into_iter()
+        .map(|name| {
+            let count = ADDONS.iter().filter(|addon| addon.repository == name).count();
+            let mark = if name == "core" { "cf14d3" } else { "d8be17" };
+            let source = format!("{}@{mark}", origin(world, &call.machine, &name));
+            (name, count, source)
+        })
+        .collect();
+    if form != "table" {
+        let entries = rows.iter().map(|(name, addons, source)| {
+            let description = if name == "core" { "Core addons of the MicroK8s project" } else { "Community addons" };
+            serde_json::json!({"name": name, "addons": addons, "source": source, "description": description})
+        });
+        let entries: serde_json::Value = entries.collect();
+        if form == "yaml" {
+            call.print(crate::kubernetes::to_yaml(&entries));
+            return Next::Exit(0);
+        }
+        return call.quit(0, entries.to_string());
     }
     call.say("REPO       ADDONS SOURCE");
     for (name, count, source) in rows {
@@ -104,18 +133,47 @@ fn add(world: &mut World, call: &mut Call, name: &str, source: &str, force: bool
         world.machine_mut(&call.machine).files.remove(&dir);
     }
     call.complain(format!("Cloning into '{dir}'..."));
-    let bundled = source.starts_with("/snap/microk8s/current/addons/");
-    if !bundled && !source.starts_with("https://github.com/canonical/microk8s-") {
-        call.complain(format!("fatal: repository '{source}' does not exist"));
+    if let Err(why) = clone(world, &call.machine, source) {
+        call.complain(why);
         return call.fail(1, "Traceback (most recent call last):\nsubprocess.CalledProcessError: Command 'git clone' returned non-zero exit status 128.");
     }
     call.complain("done.");
-    world.machine_mut(&call.machine).files.write(&format!("{dir}/addons.yaml"), COMMUNITY_YAML.as_bytes(), 0o644);
+    let known = source.starts_with("/snap/microk8s/current/addons/") || source.starts_with("https://");
+    let files = &mut world.machine_mut(&call.machine).files;
+    if !known && !files.exists(&format!("{source}/addons.yaml")) {
+        call.complain(format!("Error: repository {name} does not contain an addons.yaml file"));
+        return call.quit(1, format!("Removing {dir}"));
+    }
+    files.write(&format!("{dir}/addons.yaml"), COMMUNITY_YAML.as_bytes(), 0o644);
+    let config = format!("[core]\n\tbare = false\n[remote \"origin\"]\n\turl = {source}\n");
+    files.write(&format!("{dir}/.git/config"), config.as_bytes(), 0o644);
     Next::Exit(0)
+}
+
+/// Whether git gets at a repository; its words where not.
+fn clone(world: &World, machine: &str, source: &str) -> Result<(), String> {
+    let machine = world.machine(machine);
+    if let Some(rest) = source.strip_prefix("https://") {
+        let host = rest.split('/').next().unwrap_or_default();
+        if !machine.connected {
+            return Err(format!("fatal: unable to access '{source}/': Could not resolve host: {host}"));
+        }
+        if !rest.starts_with("github.com/canonical/microk8s-") {
+            return Err(format!("remote: Not Found\nfatal: repository '{source}/' not found"));
+        }
+        return Ok(());
+    }
+    let bundled = ["core", "community"].iter().any(|name| source == format!("/snap/microk8s/current/addons/{name}"));
+    if bundled || machine.files().exists(source) {
+        return Ok(());
+    }
+    Err(format!("fatal: repository '{source}' does not exist"))
 }
 
 /// The hook of the addon `community`: the same clone, with `--force`.
 pub(super) fn enable_community(world: &mut World, call: &mut Call) -> Next {
-    add(world, call, "community", "/snap/microk8s/current/addons/community", true);
+    if let failed @ Next::Exit(1..) = add(world, call, "community", "/snap/microk8s/current/addons/community", true) {
+        return failed;
+    }
     call.quit(0, "Community repository is now enabled")
 }

@@ -130,6 +130,10 @@ fn define(
 fn write(world: &mut World, call: &mut Call, work: Work) -> Next {
     let now = world.now;
     let recorded = record::cluster(world, call).and_then(|cluster| {
+        cluster
+            .kubernetes
+            .release_builds(&work.record.manifest)
+            .map_err(|why| format!("unable to build kubernetes objects from release manifest: {why}"))?;
         for object in &work.record.manifest {
             owned(cluster, now, object, &work.record)
                 .map_err(|why| format!("Unable to continue with install: {why}"))?;

@@ -113,7 +113,8 @@ pub(super) fn forget(cluster: &mut Cluster, now: u64, record: &Record) {
     cluster.kubernetes.release_delete(now, &record.secret());
 }
 
-/// What an installation of `OpenEBS` that failed leaves: its namespace and the record of the failure.
+/// What an installation of `OpenEBS` that failed leaves at least: its namespace, the definitions, which come before
+/// everything else, and the record of the failure.
 pub(in super::super::super) fn leave_failed(cluster: &mut Cluster, now: u64, time: jiff::Timestamp) {
     let Some(chart) = Chart::known("openebs", "3.3.1") else { return };
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "openebs"}});
@@ -132,6 +133,9 @@ pub(in super::super::super) fn leave_failed(cluster: &mut Cluster, now: u64, tim
     };
     // A world is being arranged: the cluster is new, so that nothing can be in the way.
     let _ = cluster.kubernetes.release_create(now, &namespace);
+    for definition in chart.definitions(&json!({"jiva": {"enabled": true}, "cstor": {"enabled": true}})) {
+        let _ = cluster.kubernetes.release_create(now, &definition);
+    }
     let _ = save(cluster, now, &record);
 }
 

@@ -95,6 +95,10 @@ fn reused(arguments: &Arguments, before: &Value, given: Value) -> Value {
 fn start(world: &mut World, call: &mut Call, work: Work, current: Record) -> Next {
     let now = world.now;
     let recorded = record::cluster(world, call).and_then(|cluster| {
+        cluster
+            .kubernetes
+            .release_builds(&work.record.manifest)
+            .map_err(|why| format!("unable to build kubernetes objects from new release manifest: {why}"))?;
         for object in &work.record.manifest {
             if !current.manifest.iter().any(|old| same(old, object)) {
                 owned(cluster, now, object, &work.record)
