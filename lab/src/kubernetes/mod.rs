@@ -17,6 +17,7 @@ mod options;
 mod patch;
 mod selector;
 mod status;
+mod storage;
 mod store;
 mod table;
 #[cfg(test)]
@@ -36,10 +37,15 @@ use api::Watches;
 use clock::Clock;
 use controllers::Kubelets;
 use kinds::Kinds;
+use storage::Storage;
 use store::{Key, Store};
 
 pub use addons::{Chart, Release, merge_values};
 pub use kubectl::{KubectlRun, KubectlStep};
+pub use storage::{
+    ContainerRun, ContainerVolume, Content, HostMount, IscsiSession, ReplicaDirectory, ReplicaMode, RootPermissions,
+    StorageView,
+};
 pub use types::{Announcement, Backend, Fault, Millis, NodeView, Request, Response, Route, ServicePort, WatchId};
 
 /// A value as YAML, the way `kubectl` and helm write it.
@@ -69,6 +75,7 @@ pub struct Kubernetes {
     watches: Watches,
     kubelets: Kubelets,
     faults: BTreeSet<Fault>,
+    storage: Storage,
     /// Since when there are writes the controllers have not looked at.
     unseen: Option<Millis>,
     /// When the next thing happens that only takes time.
@@ -102,6 +109,7 @@ impl Kubernetes {
             watches: Watches::default(),
             kubelets: Kubelets::default(),
             faults: BTreeSet::new(),
+            storage: Storage::default(),
             unseen: None,
             wake: None,
             defined: Vec::new(),
