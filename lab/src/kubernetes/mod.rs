@@ -25,7 +25,7 @@ mod tests;
 mod types;
 mod value;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -84,6 +84,8 @@ pub struct Kubernetes {
     defined: Vec<String>,
     /// What has been waited for since when: object uid and purpose, and when it is due.
     timers: BTreeMap<(String, &'static str), Millis>,
+    /// The events, and when each passes away.
+    expiring: VecDeque<(Millis, Key)>,
 }
 
 impl fmt::Debug for Kubernetes {
@@ -114,6 +116,7 @@ impl Kubernetes {
             wake: None,
             defined: Vec::new(),
             timers: BTreeMap::new(),
+            expiring: VecDeque::new(),
         };
         cluster.furnish();
         cluster
@@ -187,6 +190,9 @@ impl Kubernetes {
 
     /// Stores an object as it is.
     fn commit(&mut self, key: &Key, object: Value) -> Arc<Value> {
+        if key.resource == "events" && self.store.get(key).is_none() {
+            self.let_expire(key);
+        }
         let written = self.store.put(key, object);
         self.unseen.get_or_insert(self.now);
         written
