@@ -44,7 +44,7 @@ pub use addons::{Chart, Release, merge_values};
 pub use kubectl::{KubectlRun, KubectlStep};
 pub use storage::{
     ContainerRun, ContainerVolume, Content, HostMount, IscsiSession, ReplicaDirectory, ReplicaMode, RootPermissions,
-    StorageView,
+    StorageView, VolumeDirectory,
 };
 pub use types::{Announcement, Backend, Fault, Millis, NodeView, Request, Response, Route, ServicePort, WatchId};
 

@@ -52,12 +52,13 @@ impl Kubernetes {
     }
 
     pub(super) fn run_events(&mut self) {
-        while let Some((_, event)) = self.expiring.pop_front_if(|(at, _)| *at <= self.now) {
+        while let Some((at, event)) = self.expiring.pop_front() {
+            if at > self.now {
+                self.expiring.push_front((at, event));
+                self.wake_at(at);
+                return;
+            }
             self.erase(&event);
-        }
-        if let Some((next, _)) = self.expiring.front() {
-            let next = *next;
-            self.wake_at(next);
         }
     }
 }

@@ -125,7 +125,7 @@ fn expand(word: &str, env: &[(String, String)]) -> String {
         } else if let Some((name, more)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
             match env.iter().rev().find(|(known, _)| known == name) {
                 Some((_, value)) => out.push_str(value),
-                None => out.push_str(&format!("$({name})")),
+                None => out.extend(["$(", name, ")"]),
             }
             rest = more;
         } else {

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub(super) use provision::Provisioner;
 pub use view::{
     ContainerRun, ContainerVolume, Content, HostMount, IscsiSession, ReplicaDirectory, ReplicaMode, RootPermissions,
-    StorageView,
+    StorageView, VolumeDirectory,
 };
 
 use jiva::{Stage, Volumes};

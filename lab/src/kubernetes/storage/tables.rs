@@ -3,7 +3,9 @@
 use super::jiva::stage_path;
 use super::kubelet::{PodMount, Source};
 use super::quantity::bytes;
-use super::view::{Content, HostMount, IscsiSession, ReplicaDirectory, ReplicaMode, RootPermissions, StorageView};
+use super::view::{
+    Content, HostMount, IscsiSession, ReplicaDirectory, ReplicaMode, RootPermissions, StorageView, VolumeDirectory,
+};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::store::Key;
 use crate::kubernetes::value::{list, text};
@@ -12,9 +14,11 @@ impl Kubernetes {
     /// What the nodes' kernels, disks and container runtimes hold of the cluster's volumes now.
     pub fn storage_view(&self) -> StorageView {
         if self.storage.is_idle() {
-            return StorageView { replicas: self.replica_directories(), ..StorageView::default() };
+            let (replicas, directories) = (self.replica_directories(), self.other_directories());
+            return StorageView { replicas, directories, ..StorageView::default() };
         }
         StorageView {
+            directories: self.other_directories(),
             mounts: self.host_mounts(),
             sessions: self.sessions(),
             replicas: self.replica_directories(),
@@ -98,6 +102,21 @@ impl Kubernetes {
         let mut sessions: Vec<IscsiSession> = self.storage.stages.iter().map(session).collect();
         sessions.sort();
         sessions
+    }
+
+    fn other_directories(&self) -> Vec<VolumeDirectory> {
+        let disks = self.replica_disks();
+        let directory = |volume: &serde_json::Value| {
+            let path = match text(volume, "/spec/local/path") {
+                "" => text(volume, "/spec/hostPath/path"),
+                local => local,
+            };
+            let node = super::hostpath::node_of(volume)?.to_owned();
+            (!path.is_empty()).then(|| VolumeDirectory { node, path: path.to_owned() })
+        };
+        let volumes = self.store.list("", "persistentvolumes", None);
+        let others = volumes.filter(|(key, _)| !disks.iter().any(|(_, _, disk)| *disk == key.name));
+        others.filter_map(|(_, volume)| directory(volume)).collect()
     }
 
     fn replica_directories(&self) -> Vec<ReplicaDirectory> {

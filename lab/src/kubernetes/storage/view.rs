@@ -14,6 +14,17 @@ pub struct StorageView {
     pub replicas: Vec<ReplicaDirectory>,
     /// The containers that run outside of the simulation.
     pub containers: Vec<ContainerRun>,
+    /// The directories of other volumes on the nodes' disks; one that vanishes from the list is gone from the disk.
+    pub directories: Vec<VolumeDirectory>,
+}
+
+/// The directory of a volume of a hostpath class, other than a replica's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VolumeDirectory {
+    /// The node whose disk it is on.
+    pub node: String,
+    /// The absolute path there.
+    pub path: String,
 }
 
 /// A mount in a node's own mount namespace.

@@ -31,10 +31,7 @@ pub(in crate::kubernetes::storage) type Volumes = BTreeMap<String, BTreeMap<u32,
 pub(in crate::kubernetes::storage) struct Replica {
     /// Its pod's uid, boot and the uid of the controller it is connected to.
     connected: Option<Connection>,
-    /// Whether it ever had every byte.
-    complete: bool,
-    /// Whether it missed writes since.
-    missed: bool,
+    holds: Holds,
     /// Whether it is cut off for good.
     cut: bool,
     /// Whether its files are gone until it connects anew.
@@ -55,6 +52,18 @@ enum Mode {
     #[default]
     Rebuilding,
     Complete,
+}
+
+/// What a replica's files hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Holds {
+    /// Nothing was ever written there.
+    #[default]
+    Nothing,
+    /// Every byte.
+    Everything,
+    /// What there was until it missed something.
+    Past,
 }
 
 impl Replica {
@@ -123,26 +132,27 @@ impl Kubernetes {
             self.reset(&old.pod, "connect");
             self.reset(&old.pod, "rebuild");
             // Without a controller nobody writes, and nothing is missed.
-            replica.missed |= controller == Some(old.controller.as_str()) && !replica.cut;
+            let missed = controller == Some(old.controller.as_str()) && !replica.cut;
+            if missed && replica.holds == Holds::Everything {
+                replica.holds = Holds::Past;
+            }
         }
         if let (Some(wanted), None, false) = (&wanted, &replica.connected, replica.cut)
             && self.due(&wanted.pod, "connect", self.connect_delay(&wanted.pod, &replica))
         {
-            let first = !replica.complete && !replica.emptied;
             replica.connected = Some(wanted.clone());
-            replica.mode = if first || !replica.missed { Mode::Complete } else { Mode::Rebuilding };
+            replica.mode = if replica.holds == Holds::Past { Mode::Rebuilding } else { Mode::Complete };
             replica.emptied = false;
         }
         let held = self.faults.contains(&Fault::ReplicaStaysWriteOnly) && ordinal + 1 == factor;
         if let Some(connection) = &replica.connected {
-            if held && !replica.complete {
+            if held && replica.holds == Holds::Nothing {
                 replica.mode = Mode::Rebuilding;
             } else if replica.mode == Mode::Rebuilding && self.due(&connection.pod, "rebuild", REBUILDS) {
                 replica.mode = Mode::Complete;
             }
             if replica.mode == Mode::Complete {
-                replica.complete = true;
-                replica.missed = false;
+                replica.holds = Holds::Everything;
             }
         }
         self.storage.volumes.entry(volume.name.clone()).or_default().insert(ordinal, replica);
@@ -150,7 +160,7 @@ impl Kubernetes {
 
     fn connect_delay(&self, pod: &str, replica: &Replica) -> Millis {
         let spread = Millis::from_str_radix(pod.get(..4).unwrap_or_default(), 16).unwrap_or_default();
-        let slow = self.faults.contains(&Fault::SlowVolume) && !replica.complete;
+        let slow = self.faults.contains(&Fault::SlowVolume) && replica.holds == Holds::Nothing;
         CONNECTS.0 + spread % CONNECTS.1 + if slow { SLOW } else { 0 }
     }
 
@@ -170,7 +180,7 @@ impl Kubernetes {
         self.storage.lost_one = true;
         if let Some(replica) = self.storage.volumes.get_mut(&volume.name).and_then(|known| known.get_mut(&1)) {
             replica.connected = None;
-            replica.missed = true;
+            replica.holds = Holds::Past;
             replica.emptied = true;
         }
         self.discard(&pod, Propagation::Background, Some(0));

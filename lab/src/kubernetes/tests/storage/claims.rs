@@ -28,6 +28,8 @@ fn a_local_volume_waits_for_its_consumer_and_pins_it() {
     let mount = bench.pod_mounts().remove(0);
     assert!(mount.path.ends_with(&format!("/volumes/kubernetes.io~local-volume/{volume}")));
     assert_eq!((mount.source, mount.content), (path.clone(), Content::Directory { node: node.clone(), path }));
+    let known: Vec<String> = bench.cluster.storage_view().directories.into_iter().map(|known| known.path).collect();
+    assert_eq!(known, [object["spec"]["local"]["path"].as_str().unwrap()]);
     // A second user of the claim has no choice.
     bench.kubectl(&format!("cordon {node}"), "");
     bench.post(PODS, &pod("q", "data"));

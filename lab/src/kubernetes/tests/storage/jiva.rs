@@ -128,6 +128,25 @@ fn a_lost_node_costs_a_replica_which_is_rebuilt() {
 }
 
 #[test]
+fn a_replica_of_a_removed_node_moves_to_another() {
+    let mut bench = Bench::with_openebs(4, 3, &[]);
+    let volume = bench.claim("data", JIVA);
+    bench.pass(60_000);
+    let nodes = |bench: &Bench| -> Vec<String> {
+        let replicas = bench.cluster.storage_view().replicas;
+        replicas.into_iter().map(|replica| replica.node).collect()
+    };
+    let gone = nodes(&bench).remove(0);
+    bench.views.retain(|view| view.name != gone);
+    bench.cluster.delete_node(bench.now, &gone);
+    bench.pass(90_000);
+    assert!(!nodes(&bench).contains(&gone));
+    let jiva = bench.jiva(&volume);
+    assert_eq!((&jiva["status"]["phase"], &jiva["status"]["replicaCount"]), (&json!("Ready"), &json!(3)));
+    assert!(bench.cluster.storage_view().replicas.iter().all(|replica| replica.mode == ReplicaMode::ReadWrite));
+}
+
+#[test]
 fn two_replicas_tolerate_no_loss() {
     let mut bench = Bench::with_openebs(2, 2, &[]);
     bench.cluster.run_containers_outside();
