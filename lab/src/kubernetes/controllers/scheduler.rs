@@ -30,7 +30,7 @@ impl Kubernetes {
             .collect();
         for (key, pod) in pending {
             match self.choose(&pod) {
-                Choice::Node(node) => self.place(&key, &pod, &node),
+                Choice::Node(node) => self.send_to(&key, &pod, &node),
                 Choice::Later(node, claims) => {
                     for claim in claims {
                         self.edit(&claim, |claim| set(claim, SELECTED_NODE, node.as_str()));
@@ -41,7 +41,7 @@ impl Kubernetes {
         }
     }
 
-    fn place(&mut self, key: &Key, pod: &Value, node: &str) {
+    fn send_to(&mut self, key: &Key, pod: &Value, node: &str) {
         let stamp = self.stamp();
         self.edit(key, |pod| {
             set(pod, "/spec/nodeName", node);
