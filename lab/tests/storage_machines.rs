@@ -1,5 +1,6 @@
 //! Packages, addons and helm as far as storage needs them: texts, exit statuses and lies.
 
+use homeprov_lab::kubernetes::Content;
 use homeprov_lab::world::{Config, Notice, Os, Output, World};
 use serde_json::Value;
 
@@ -120,6 +121,69 @@ fn kubelet_directories(world: &World) -> [String; 2] {
     let volume = named(&pod["volumes"]).unwrap()["hostPath"]["path"].as_str().unwrap().to_owned();
     let mount = named(&plugin["volumeMounts"]).unwrap()["mountPath"].as_str().unwrap().to_owned();
     [volume, mount]
+}
+
+/// A claim of Jiva's class with a pod that uses it.
+const CONSUMER: &str = "apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, namespace: default}
+spec:
+  storageClassName: openebs-jiva-csi-default
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: 1Gi}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: consumer, namespace: default}
+spec:
+  nodeName: nuc2
+  containers:
+  - {name: pause, image: registry.k8s.io/pause:3.10, volumeMounts: [{name: data, mountPath: /data}]}
+  volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
+";
+
+/// Brings the addon up on three machines, and a pod with a volume of Jiva's on the second.
+fn with_consumer(faults: &[&str]) -> World {
+    let mut world = homelab(3, faults);
+    for name in ["nuc2", "nuc3"] {
+        assert_eq!(world.run(name, &["systemctl", "enable", "--now", "iscsid"], b"").exit, 0);
+    }
+    let output = with_openebs(&mut world, "enable community/openebs");
+    assert_eq!(output.exit, 0, "{output:?}");
+    world.advance(world.now() + 180_000);
+    let applied = world.run("nuc1", &["microk8s", "kubectl", "apply", "-f", "-"], CONSUMER.as_bytes());
+    assert_eq!(applied.exit, 0, "{applied:?}");
+    world.advance(world.now() + 180_000);
+    assert_eq!(object(&world, "pods", "default", "consumer")["status"]["phase"], "Running");
+    world
+}
+
+/// Where a block volume is mounted, once for each mount.
+fn nodes_with_jiva_mounts(world: &World) -> Vec<String> {
+    let views = world.storage();
+    let mounts = views.iter().flat_map(|(_, view)| &view.mounts);
+    mounts.filter(|mount| matches!(mount.content, Content::Volume(_))).map(|mount| mount.node.clone()).collect()
+}
+
+#[test]
+fn a_volume_of_the_charts_classes_is_mounted_through_a_session() {
+    let mut world = with_consumer(&[]);
+    let claim = object(&world, "persistentvolumeclaims", "default", "data");
+    let volume = claim["spec"]["volumeName"].as_str().unwrap();
+    let sessions = world.run("nuc2", &["iscsiadm", "-m", "session"], b"").stdout;
+    assert!(sessions.starts_with("tcp: [1] 10.152.183."), "{sessions}");
+    assert!(sessions.ends_with(&format!(":3260,1 iqn.2016-09.com.openebs.jiva:{volume} (non-flash)\n")), "{sessions}");
+    assert_eq!(world.run("nuc1", &["iscsiadm", "-m", "session"], b"").exit, 21);
+    assert_eq!(nodes_with_jiva_mounts(&world), ["nuc2", "nuc2"], "staged and published");
+    let listed = fine(&mut world, "kubectl get jivavolumes -n openebs");
+    assert!(listed.starts_with("NAME ") && listed.contains("REPLICACOUNT") && listed.contains(" Ready "), "{listed}");
+}
+
+#[test]
+fn with_the_wrong_kubelet_directory_nothing_is_mounted_though_all_looks_well() {
+    let mut world = with_consumer(&["kubelet-dir"]);
+    assert!(fine(&mut world, "kubectl get jivavolumes -n openebs").contains(" Ready "));
+    assert_eq!(nodes_with_jiva_mounts(&world), Vec::<String>::new());
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod options;
 mod patch;
 mod selector;
 mod status;
+mod storage;
 mod store;
 mod table;
 #[cfg(test)]
@@ -24,7 +25,7 @@ mod tests;
 mod types;
 mod value;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -36,10 +37,15 @@ use api::Watches;
 use clock::Clock;
 use controllers::Kubelets;
 use kinds::Kinds;
+use storage::Storage;
 use store::{Key, Store};
 
 pub use addons::{Chart, Release, merge_values};
 pub use kubectl::{KubectlRun, KubectlStep};
+pub use storage::{
+    ContainerRun, ContainerVolume, Content, HostMount, IscsiSession, ReplicaDirectory, ReplicaMode, RootPermissions,
+    StorageView, VolumeDirectory,
+};
 pub use types::{Announcement, Backend, Fault, Millis, NodeView, Request, Response, Route, ServicePort, WatchId};
 
 /// A value as YAML, the way `kubectl` and helm write it.
@@ -69,6 +75,7 @@ pub struct Kubernetes {
     watches: Watches,
     kubelets: Kubelets,
     faults: BTreeSet<Fault>,
+    storage: Storage,
     /// Since when there are writes the controllers have not looked at.
     unseen: Option<Millis>,
     /// When the next thing happens that only takes time.
@@ -77,6 +84,8 @@ pub struct Kubernetes {
     defined: Vec<String>,
     /// What has been waited for since when: object uid and purpose, and when it is due.
     timers: BTreeMap<(String, &'static str), Millis>,
+    /// The events, and when each passes away.
+    expiring: VecDeque<(Millis, Key)>,
 }
 
 impl fmt::Debug for Kubernetes {
@@ -102,10 +111,12 @@ impl Kubernetes {
             watches: Watches::default(),
             kubelets: Kubelets::default(),
             faults: BTreeSet::new(),
+            storage: Storage::default(),
             unseen: None,
             wake: None,
             defined: Vec::new(),
             timers: BTreeMap::new(),
+            expiring: VecDeque::new(),
         };
         cluster.furnish();
         cluster
@@ -179,6 +190,9 @@ impl Kubernetes {
 
     /// Stores an object as it is.
     fn commit(&mut self, key: &Key, object: Value) -> Arc<Value> {
+        if key.resource == "events" && self.store.get(key).is_none() {
+            self.let_expire(key);
+        }
         let written = self.store.put(key, object);
         self.unseen.get_or_insert(self.now);
         written

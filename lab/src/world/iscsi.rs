@@ -1,4 +1,4 @@
-//! The iSCSI initiator of a machine: its name, its daemon's start, `iscsi-iname`.
+//! The iSCSI initiator of a machine: its name, its daemon's start, `iscsi-iname` and `iscsiadm`.
 
 use sha2::{Digest as _, Sha256};
 
@@ -80,6 +80,44 @@ pub(super) fn iname(world: &mut World, call: &mut Call) -> Next {
     after(5, move |_, call| call.quit(0, name))
 }
 
+/// `iscsiadm -m session` (open-iscsi `usr/iscsiadm.c`, its list of sessions); other modes belong to the CSI driver, which
+/// works on the world by itself.
+pub(super) fn adm(world: &mut World, call: &mut Call) -> Next {
+    let args = call.args();
+    let mode = args.iter().enumerate().find_map(|(at, arg)| match arg.as_str() {
+        "-m" | "--mode" => args.get(at + 1).cloned(),
+        other => other.strip_prefix("--mode=").or_else(|| other.strip_prefix("-m")).map(str::to_owned),
+    });
+    if args.iter().any(|arg| arg == "-V" || arg == "--version") {
+        let version = world.machine(&call.machine).packages.get("open-iscsi").cloned().unwrap_or_default();
+        let version = version.split('-').next().unwrap_or_default().to_owned();
+        return call.quit(0, format!("iscsiadm version {version}"));
+    }
+    match mode.as_deref() {
+        Some("session") => after(20, |world, call| sessions(world, call)),
+        Some("node" | "discovery" | "discoverydb" | "iface" | "host" | "fw") => {
+            after(20, |_, call| call.fail(21, "iscsiadm: No records found"))
+        }
+        _ => call.fail(7, "iscsiadm: This command is not implemented in this homelab: only -m session is."),
+    }
+}
+
+fn sessions(world: &World, call: &mut Call) -> Next {
+    if call.exec.user != "root" {
+        return call.fail(6, "iscsiadm: Could not open /run/lock/iscsi: Permission denied");
+    }
+    let host = world.machine(&call.machine).hostname.clone();
+    let view = world.cluster_of(&call.machine).map(|cluster| cluster.kubernetes.storage_view()).unwrap_or_default();
+    let own: Vec<_> = view.sessions.iter().filter(|session| session.node == host).collect();
+    if own.is_empty() {
+        return call.fail(21, "iscsiadm: No active sessions.");
+    }
+    for session in own {
+        call.say(format!("tcp: [{}] {},1 {} (non-flash)", session.number, session.portal, session.iqn));
+    }
+    Next::Exit(0)
+}
+
 impl World {
     /// A name nobody has.
     pub(super) fn new_initiator_name(&mut self, machine: &str) -> String {
@@ -114,6 +152,15 @@ mod tests {
             assert_eq!(world.run(machine, &["apt-get", "install", "-y", "open-iscsi"], b"").exit, 0);
         }
         assert_eq!(name(&world, "nuc1"), name(&world, "nuc2"));
+    }
+
+    #[test]
+    fn without_volumes_there_are_no_sessions() {
+        let mut world = homelab(Os::Ubuntu2404, &[]);
+        let output = world.run("nuc1", &["iscsiadm", "-m", "session"], b"");
+        assert_eq!((output.exit, output.stderr.as_str()), (21, "iscsiadm: No active sessions.\n"));
+        let mut world = homelab(Os::Debian12, &[]);
+        assert_eq!(world.run("nuc1", &["iscsiadm", "-m", "session"], b"").exit, 127);
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(super) fn dispatch(world: &mut World, call: &mut Call) -> Next {
     let missing = match program.as_str() {
         "sudo" => return sudo(world, call),
         "snap" => !machine.packages.contains_key("snapd"),
-        "iscsi-iname" => !machine.packages.contains_key("open-iscsi"),
+        "iscsi-iname" | "iscsiadm" => !machine.packages.contains_key("open-iscsi"),
         "microk8s" | "dqlite" => !machine.has_microk8s(),
         _ => false,
     };
@@ -29,6 +29,7 @@ pub(super) fn dispatch(world: &mut World, call: &mut Call) -> Next {
         "sysctl" => host::sysctl(world, call),
         "modprobe" => host::modprobe(world, call),
         "iscsi-iname" => iscsi::iname(world, call),
+        "iscsiadm" => iscsi::adm(world, call),
         "lsmod" => host::lsmod(world, call),
         "hostnamectl" => host::hostnamectl(world, call),
         "hostname" => {
@@ -67,7 +68,7 @@ impl World {
             programs.insert("/usr/bin/sudo");
         }
         if machine.packages.contains_key("open-iscsi") {
-            programs.insert("/usr/sbin/iscsi-iname");
+            programs.extend(["/usr/sbin/iscsi-iname", "/usr/sbin/iscsiadm"]);
         }
         if machine.packages.contains_key("snapd") {
             programs.insert("/usr/bin/snap");

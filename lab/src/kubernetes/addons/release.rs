@@ -13,7 +13,7 @@ pub type Applied = Result<(), String>;
 
 impl Kubernetes {
     /// Where an object is: the path of its collection and its own.
-    fn place(&self, object: &Value) -> Result<(String, String), String> {
+    fn release_paths(&self, object: &Value) -> Result<(String, String), String> {
         let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
         let (name, namespace) = (text(object, "/metadata/name"), text(object, "/metadata/namespace"));
         let known = self.kinds.of(version, kind).ok_or_else(|| {
@@ -35,7 +35,7 @@ impl Kubernetes {
 
     /// The object as it is in the cluster, if it is.
     pub fn released(&mut self, now: Millis, object: &Value) -> Option<Value> {
-        let (_, path) = self.place(object).ok()?;
+        let (_, path) = self.release_paths(object).ok()?;
         let response = self.helm_asks(now, "GET", &path, None);
         (response.status == 200).then(|| response.json())
     }
@@ -45,7 +45,7 @@ impl Kubernetes {
     /// # Errors
     /// What helm says of the first that is not.
     pub fn release_builds(&self, objects: &[Value]) -> Applied {
-        objects.iter().try_for_each(|object| self.place(object).map(drop))
+        objects.iter().try_for_each(|object| self.release_paths(object).map(drop))
     }
 
     /// Creates an object.
@@ -53,7 +53,7 @@ impl Kubernetes {
     /// # Errors
     /// What the API server says against it.
     pub fn release_create(&mut self, now: Millis, object: &Value) -> Applied {
-        let (collection, _) = self.place(object)?;
+        let (collection, _) = self.release_paths(object)?;
         said(&self.helm_asks(now, "POST", &collection, Some(object)))
     }
 
@@ -63,7 +63,7 @@ impl Kubernetes {
     /// # Errors
     /// What the API server says against it.
     pub fn release_update(&mut self, now: Millis, last: &Value, new: &Value) -> Applied {
-        let (_, path) = self.place(new)?;
+        let (_, path) = self.release_paths(new)?;
         let Some(live) = self.released(now, new) else { return self.release_create(now, new) };
         let Some(kind) = self.kinds.of(text(new, "/apiVersion"), text(new, "/kind")).cloned() else { return Ok(()) };
         let merged = three_way(&kind, &live, last, new);
@@ -75,7 +75,7 @@ impl Kubernetes {
 
     /// Deletes an object; one that is gone already is fine.
     pub fn release_delete(&mut self, now: Millis, object: &Value) {
-        if let Ok((_, path)) = self.place(object) {
+        if let Ok((_, path)) = self.release_paths(object) {
             self.helm_asks(now, "DELETE", &path, None);
         }
     }
