@@ -136,7 +136,13 @@ impl Homelab {
 }
 
 /// The programs that come and go with packages.
-const PASSING: [&str; 3] = ["/usr/bin/snap", "/snap/bin/microk8s", "/snap/microk8s/current/bin/dqlite"];
+const PASSING: [&str; 5] = [
+    "/usr/bin/snap",
+    "/snap/bin/microk8s",
+    "/snap/microk8s/current/bin/dqlite",
+    "/usr/sbin/iscsi-iname",
+    "/usr/sbin/iscsiadm",
+];
 
 /// Puts the stand-ins where the world has programs.
 pub fn programs(node: &Node, world: &World) -> Result<()> {

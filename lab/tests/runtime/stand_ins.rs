@@ -105,3 +105,28 @@ fn a_script_on_standard_input_is_not_swallowed() {
     );
     assert_eq!(said.text("said"), "active|after");
 }
+
+#[test]
+fn a_node_has_the_programs_and_files_of_its_storage_packages() {
+    let said = Lab::of(1).run(
+        "show before on nuc1 'test -x /sbin/iscsiadm && ! test -e /sbin/mount.nfs4'
+         show client on nuc1 'apt-get install -y nfs-common >/dev/null && test -x /sbin/mount.nfs4'
+         show sessions on nuc1 'iscsiadm -m session 2>&1'
+         show name on nuc1 'sed -n s/^InitiatorName=//p /etc/iscsi/initiatorname.iscsi'",
+    );
+    assert_eq!((said.status("before"), said.status("client")), (0, 0), "{said:?}");
+    assert_eq!((said.status("sessions"), said.text("sessions")), (21, "iscsiadm: No active sessions."), "{said:?}");
+    assert!(said.text("name").starts_with("iqn.2004-10.com.ubuntu:01:"), "{said:?}");
+}
+
+#[test]
+fn helm_reads_values_and_charts_wherever_the_node_sees_them() {
+    let said = Lab::of(1).with(&["--state", "cluster"]).run(
+        "show install on nuc1 'cd /tmp && mkdir chart && printf \"name: nfs-provisioner\\nversion: 0.11.0\\n\" > chart/Chart.yaml && \
+         tar czf nfs.tgz chart && printf \"nfsStorageClass: {name: from-a-file}\\n\" > values.yaml && \
+         /snap/bin/microk8s helm3 install nfs ./nfs.tgz -n openebs --create-namespace -f values.yaml'
+         show class on nuc1 '/snap/bin/microk8s kubectl get storageclass from-a-file -o name'",
+    );
+    assert_eq!(said.status("install"), 0, "{said:?}");
+    assert_eq!(said.text("class"), "storageclass.storage.k8s.io/from-a-file", "{said:?}");
+}
