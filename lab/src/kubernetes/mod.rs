@@ -17,6 +17,7 @@ mod options;
 mod patch;
 mod selector;
 mod status;
+mod storage;
 mod store;
 mod table;
 #[cfg(test)]
@@ -36,9 +37,14 @@ use api::Watches;
 use clock::Clock;
 use controllers::Kubelets;
 use kinds::Kinds;
+use storage::Storage;
 use store::{Key, Store};
 
 pub use kubectl::{KubectlRun, KubectlStep};
+pub use storage::{
+    ContainerRun, ContainerVolume, Content, HostMount, IscsiSession, ReplicaDirectory, ReplicaMode, RootPermissions,
+    StorageView,
+};
 pub use types::{Announcement, Backend, Fault, Millis, NodeView, Request, Response, Route, ServicePort, WatchId};
 
 /// How long after a write the controllers have seen it.
@@ -55,6 +61,7 @@ pub struct Kubernetes {
     watches: Watches,
     kubelets: Kubelets,
     faults: BTreeSet<Fault>,
+    storage: Storage,
     /// Since when there are writes the controllers have not looked at.
     unseen: Option<Millis>,
     /// When the next thing happens that only takes time.
@@ -88,6 +95,7 @@ impl Kubernetes {
             watches: Watches::default(),
             kubelets: Kubelets::default(),
             faults: BTreeSet::new(),
+            storage: Storage::default(),
             unseen: None,
             wake: None,
             defined: Vec::new(),

@@ -30,6 +30,7 @@ mod process;
 mod programs;
 mod roles;
 mod snap;
+mod storage;
 mod system;
 mod systemctl;
 

@@ -1,0 +1,38 @@
+//! The clusters' volumes and containers, as the shell around the world sees them.
+
+use crate::kubernetes::StorageView;
+
+use super::World;
+use super::cluster::ClusterId;
+
+impl World {
+    /// The volumes and containers of every cluster. Nodes are named as their Node objects: by the machines' host names.
+    pub fn storage(&self) -> Vec<(ClusterId, StorageView)> {
+        self.clusters.iter().map(|(id, cluster)| (*id, cluster.kubernetes.storage_view())).collect()
+    }
+
+    /// From now on the containers of jobs in every cluster are run by the caller; idempotent, and to be called again when
+    /// there is a new cluster.
+    pub fn run_containers_outside(&mut self) {
+        for cluster in self.clusters.values_mut() {
+            cluster.kubernetes.run_containers_outside();
+        }
+    }
+
+    /// A container wrote something; see [`crate::kubernetes::Kubernetes::container_wrote`].
+    pub fn container_wrote(&mut self, id: ClusterId, uid: &str, container: &str, bytes: &[u8]) {
+        let now = self.now;
+        if let Some(cluster) = self.clusters.get_mut(&id) {
+            cluster.kubernetes.container_wrote(now, uid, container, bytes);
+        }
+    }
+
+    /// A container ended; see [`crate::kubernetes::Kubernetes::container_ended`].
+    pub fn container_ended(&mut self, id: ClusterId, uid: &str, container: &str, status: i32) {
+        let now = self.now;
+        if let Some(cluster) = self.clusters.get_mut(&id) {
+            cluster.kubernetes.container_ended(now, uid, container, status);
+            cluster.changed = true;
+        }
+    }
+}
