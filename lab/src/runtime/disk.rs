@@ -17,11 +17,14 @@ use super::{BASE, INSIDE};
 /// What of this machine's root directory a node shares; everything else of it is hidden.
 const SHARED: [&str; 9] = ["bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr", "var"];
 /// What a fresh machine has not, or has of its own.
-const HIDDEN: [&str; 20] = [
+const HIDDEN: [&str; 32] = [
     "etc/ssh",
     "etc/cloud",
     "etc/sudoers.d",
     "etc/iscsi",
+    "etc/multipath.conf",
+    "etc/multipath",
+    "etc/nfs.conf",
     "etc/profile.d",
     "etc/sysctl.d",
     "etc/modules-load.d",
@@ -38,6 +41,15 @@ const HIDDEN: [&str; 20] = [
     "usr/bin/snap",
     "usr/bin/cloud-init",
     "usr/lib/snapd",
+    "usr/sbin/iscsi-iname",
+    "usr/sbin/iscsiadm",
+    "usr/sbin/iscsid",
+    "usr/sbin/mount.nfs",
+    "usr/sbin/mount.nfs4",
+    "usr/sbin/multipath",
+    "usr/sbin/multipathd",
+    "usr/sbin/umount.nfs",
+    "usr/sbin/umount.nfs4",
 ];
 /// The home directory's owner where one does not log in as root.
 pub const USER: &str = "lab";

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::world::Files;
 
 /// Where programs write on a node: what a new installation does not have.
-const WRITTEN: [&str; 12] = [
+const WRITTEN: [&str; 16] = [
     "/var/snap",
     "/snap",
     "/var/lib/snapd",
@@ -20,6 +20,10 @@ const WRITTEN: [&str; 12] = [
     "/etc/profile.d",
     "/etc/cloud",
     "/usr/lib/snapd",
+    "/etc/iscsi",
+    "/etc/multipath.conf",
+    "/sbin/mount.nfs",
+    "/sbin/mount.nfs4",
 ];
 
 /// Files below a root directory; links in there never lead out of it.

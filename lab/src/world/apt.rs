@@ -60,13 +60,18 @@ fn work(world: &mut World, call: &mut Call, command: &str, words: &[String]) -> 
         }),
         "update" => {
             let took = world.around(2_500);
-            after(took, |_, call| call.quit(0, "Reading package lists..."))
+            after(took, |world, call| {
+                world.faults.lists_updated(&call.machine);
+                call.quit(0, "Reading package lists...")
+            })
         }
         "install" => {
             let os = world.machine(&call.machine).spec.os;
             call.say("Reading package lists...\nBuilding dependency tree...\nReading state information...");
             let packages: Vec<String> = words[1..].to_vec();
-            let unknown: Vec<&String> = packages.iter().filter(|name| archive_version(os, name).is_none()).collect();
+            let listed =
+                |name: &str| archive_version(os, name).is_some() && !world.faults.unlisted(&call.machine, name);
+            let unknown: Vec<String> = packages.iter().filter(|name| !listed(name)).cloned().collect();
             for name in &unknown {
                 call.complain(format!("E: Unable to locate package {name}"));
             }
@@ -99,8 +104,14 @@ fn work(world: &mut World, call: &mut Call, command: &str, words: &[String]) -> 
         }
         "remove" | "purge" => {
             for name in &words[1..] {
-                world.machine_mut(&call.machine).packages.remove(name);
+                let machine = world.machine_mut(&call.machine);
+                if name == "nfs-common" {
+                    super::nfs::remove(machine);
+                }
+                machine.packages.remove(name);
             }
+            world.touch_all();
+            world.notices.push(Notice::ProgramsChanged(call.machine.clone()));
             after(2_000, |_, _| Next::Exit(0))
         }
         "upgrade" | "dist-upgrade" | "autoremove" | "clean" | "autoclean" => after(1_500, |_, _| Next::Exit(0)),
@@ -111,14 +122,18 @@ fn work(world: &mut World, call: &mut Call, command: &str, words: &[String]) -> 
 fn set_up(world: &mut World, call: &mut Call, new: &[String]) -> Next {
     let now = world.now;
     for name in new {
-        let machine = world.machine_mut(&call.machine);
+        let Some(machine) = world.machines.get_mut(&call.machine) else { continue };
         install(machine, name);
+        if name == "open-iscsi" {
+            world.faults.spoil_packages(machine);
+        }
         if name == "snapd" {
             machine.snapd.seeded = Some(now + super::snap::SEEDING);
         }
         let version = machine.packages.get(name).cloned().unwrap_or_default();
         call.say(format!("Setting up {name} ({version}) ..."));
     }
+    world.touch_all();
     world.notices.push(Notice::ProgramsChanged(call.machine.clone()));
     Next::Exit(0)
 }

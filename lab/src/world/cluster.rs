@@ -220,6 +220,8 @@ impl World {
             labels: BTreeMap::new(),
             cpus: machine.spec.cpus,
             memory_kib: machine.spec.memory_kib,
+            nfs_client: machine.packages.contains_key("nfs-common"),
+            iscsi: machine.iscsid_answers(),
         })
     }
 

@@ -46,9 +46,33 @@ pub enum FaultKind {
     DeadVoter,
     /// A machine loses power 13 s into its `join` and is switched on again 20 s later.
     HalfJoined,
+    /// The chart of `OpenEBS` does not take over the kubelet's directory: the CSI node pods keep `/var/lib/kubelet/`.
+    KubeletDir,
+    /// iscsid stays disabled and stopped, also after open-iscsi is installed, until somebody enables it.
+    IscsidOff,
+    /// A class `openebs-rwx` of the NFS provisioner's stock manifest is there, with one node's disk behind it.
+    RwxOnHostpath,
+    /// One replica of every new Jiva volume never gets beyond write-only.
+    ReplicaWo,
+    /// The first Jiva volume that has all its replicas loses one of them, once.
+    ReplicaLost,
+    /// Every new Jiva volume turns read-only as soon as it was first mounted.
+    ReadOnlyVolume,
+    /// A release `openebs` whose installation failed is in the way.
+    HelmNameInUse,
+    /// The repositories of charts cannot be reached, for good.
+    ChartRepoDown,
+    /// A machine has no nfs-common, and its package lists do not know it until they are updated.
+    NfsClientMissing,
+    /// A Jiva volume goes on naming the node that last mounted it, after the pod is gone.
+    StaleMountOwner,
+    /// A new Jiva volume takes 90 s longer.
+    SlowVolume,
+    /// All machines are clones with one iSCSI initiator name.
+    ClonedInitiatorName,
 }
 
-const NAMES: [(&str, FaultKind); 20] = [
+const NAMES: [(&str, FaultKind); 32] = [
     ("join-false-success", FaultKind::JoinFalseSuccess),
     ("join-consumed-token", FaultKind::JoinConsumedToken),
     ("dqlite-slow-vote", FaultKind::DqliteSlowVote),
@@ -69,6 +93,18 @@ const NAMES: [(&str, FaultKind); 20] = [
     ("old-snapd", FaultKind::OldSnapd),
     ("dead-voter", FaultKind::DeadVoter),
     ("half-joined", FaultKind::HalfJoined),
+    ("kubelet-dir", FaultKind::KubeletDir),
+    ("iscsid-off", FaultKind::IscsidOff),
+    ("rwx-on-hostpath", FaultKind::RwxOnHostpath),
+    ("replica-wo", FaultKind::ReplicaWo),
+    ("replica-lost", FaultKind::ReplicaLost),
+    ("read-only-volume", FaultKind::ReadOnlyVolume),
+    ("helm-name-in-use", FaultKind::HelmNameInUse),
+    ("chart-repo-down", FaultKind::ChartRepoDown),
+    ("nfs-client-missing", FaultKind::NfsClientMissing),
+    ("stale-mount-owner", FaultKind::StaleMountOwner),
+    ("slow-volume", FaultKind::SlowVolume),
+    ("cloned-initiator-name", FaultKind::ClonedInitiatorName),
 ];
 
 impl FaultKind {

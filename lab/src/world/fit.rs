@@ -1,8 +1,12 @@
 //! The faults in effect, and where they bite.
 
+use std::collections::BTreeSet;
+
 use super::cluster::ClusterId;
 use super::faults::{Fault, FaultKind};
+use super::machine::Machine;
 use super::{Millis, World};
+use crate::kubernetes;
 
 /// A stretch of time that begins when somebody first runs into it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,11 +70,50 @@ pub(super) struct Faults {
     dead_voter: Option<Target>,
     /// A machine to cut off in mid-join.
     half_joined: Option<Target>,
+    /// Machines on which iscsid is off until somebody enables it.
+    iscsid_off: Vec<String>,
+    /// Machines whose package lists do not know nfs-common yet.
+    no_nfs_client: Vec<String>,
+    /// Those that are there for good and say all by their name.
+    lasting: BTreeSet<FaultKind>,
+    /// What the cluster does wrong about volumes.
+    pub(super) volumes: Vec<kubernetes::Fault>,
+    /// The initiator name all machines share.
+    cloned_initiator: Option<String>,
 }
 
 impl Faults {
     pub(super) fn old_snapd(&self, machine: &str) -> bool {
         self.old_snapd.iter().any(|name| name == machine)
+    }
+
+    /// A fault that was to happen once has happened.
+    pub(super) fn take(&mut self, kind: FaultKind) -> bool {
+        self.lasting.remove(&kind)
+    }
+
+    fn iscsid_off(&self, machine: &str) -> bool {
+        self.iscsid_off.iter().any(|name| name == machine)
+    }
+
+    /// Whether the machine's package lists lack a package until they are updated.
+    pub(super) fn unlisted(&self, machine: &str, package: &str) -> bool {
+        package == "nfs-common" && self.no_nfs_client.iter().any(|name| name == machine)
+    }
+
+    /// The machine's package lists were updated.
+    pub(super) fn lists_updated(&mut self, machine: &str) {
+        self.no_nfs_client.retain(|name| name != machine);
+    }
+
+    /// What is wrong with a machine's packages from their installation on.
+    pub(super) fn spoil_packages(&self, machine: &mut Machine) {
+        if let Some(name) = &self.cloned_initiator {
+            super::iscsi::clone_name(machine, name);
+        }
+        if self.iscsid_off(machine.name()) {
+            super::iscsi::switch_off(machine);
+        }
     }
 }
 
@@ -140,6 +183,31 @@ impl World {
                 }
             }
             FaultKind::HalfJoined => self.faults.half_joined = Some(chosen.into()),
+            FaultKind::IscsidOff => {
+                for name in everywhere {
+                    super::iscsi::switch_off(self.machine_mut(&name));
+                    self.faults.iscsid_off.push(name);
+                }
+            }
+            FaultKind::NfsClientMissing => {
+                super::nfs::remove(self.machine_mut(&at_last));
+                self.faults.no_nfs_client.push(at_last);
+            }
+            FaultKind::ClonedInitiatorName => {
+                let name = self.new_initiator_name(&at_last);
+                for machine in self.order.clone() {
+                    super::iscsi::clone_name(self.machine_mut(&machine), &name);
+                }
+                self.faults.cloned_initiator = Some(name);
+            }
+            FaultKind::KubeletDir | FaultKind::ChartRepoDown | FaultKind::RwxOnHostpath | FaultKind::HelmNameInUse => {
+                faults.lasting.insert(kind);
+            }
+            FaultKind::ReplicaWo => faults.volumes.push(kubernetes::Fault::ReplicaStaysWriteOnly),
+            FaultKind::ReplicaLost => faults.volumes.push(kubernetes::Fault::ReplicaLost),
+            FaultKind::ReadOnlyVolume => faults.volumes.push(kubernetes::Fault::ReadOnlyVolume),
+            FaultKind::StaleMountOwner => faults.volumes.push(kubernetes::Fault::StaleMountOwner),
+            FaultKind::SlowVolume => faults.volumes.push(kubernetes::Fault::SlowVolume),
             // The runtime's business: login shells and host keys are real there.
             FaultKind::NoisyLoginShell | FaultKind::HostKeyChanged => {}
         }

@@ -118,6 +118,12 @@ impl Machine {
         self.locked("clustered.lock")
     }
 
+    /// Whether a login to an iSCSI target can work: iscsid runs, or its socket starts it.
+    pub fn iscsid_answers(&self) -> bool {
+        let active = |unit: &str| self.units.get(unit).is_some_and(|unit| unit.active);
+        active("iscsid.service") || active("iscsid.socket")
+    }
+
     /// Whether `MicroK8s` is installed.
     pub fn has_microk8s(&self) -> bool {
         self.microk8s.is_some()

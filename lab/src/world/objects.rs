@@ -6,6 +6,7 @@ use crate::kubernetes::{Fault, Request};
 
 use super::World;
 use super::cluster::ClusterId;
+use super::faults::FaultKind;
 
 /// What `kubectl get all,ingress,ingressclass -A` and the list of cluster roles show: collection and row prefix.
 const ROWS: [(&str, &str); 10] = [
@@ -148,9 +149,13 @@ impl World {
     /// Sets the faults that live in a cluster's objects.
     pub(super) fn fit_cluster(&mut self, id: ClusterId) {
         let (not_announced, webhook) = (self.faults.not_announced, self.faults.webhook.is_some());
+        let volumes = self.faults.volumes.clone();
         if let Some(cluster) = self.clusters.get_mut(&id) {
             cluster.kubernetes.set_fault(Fault::PoolNotAnnounced, not_announced);
             cluster.kubernetes.set_fault(Fault::MetallbEndlessLoop, webhook);
+            for fault in volumes {
+                cluster.kubernetes.set_fault(fault, true);
+            }
             cluster.changed = true;
         }
         let first = self.order.first().and_then(|first| self.cluster_of(first)).is_some_and(|cluster| cluster.id == id);
@@ -160,6 +165,14 @@ impl World {
                 "metadata": {"name": "speaker-kitchen", "namespace": "default", "labels": {"app": "music"}},
                 "spec": {"containers": [{"name": "music", "image": "docker.io/library/busybox:1.36"}]}});
             self.post_to(id, "/api/v1/namespaces/default/pods", &pod);
+        }
+        if first && self.faults.take(FaultKind::RwxOnHostpath) {
+            // openebs/dynamic-nfs-provisioner deploy/kubectl/openebs-nfs-provisioner.yaml
+            let class = serde_json::json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "openebs-rwx",
+                "annotations": {"openebs.io/cas-type": "nfsrwx", "cas.openebs.io/config":
+                    "- name: NFSServerType\n  value: \"kernel\"\n- name: BackendStorageClass\n  value: \"openebs-hostpath\"\n"}},
+                "provisioner": "openebs.io/nfsrwx", "reclaimPolicy": "Delete"});
+            self.post_to(id, "/apis/storage.k8s.io/v1/storageclasses", &class);
         }
     }
 

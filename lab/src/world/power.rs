@@ -100,6 +100,7 @@ impl World {
         let boots = old.boots;
         let mut machine = system::fresh(&old.spec, id, old.files);
         machine.boots = boots;
+        self.faults.spoil_packages(&mut machine);
         self.machines.insert(name.to_owned(), machine);
         self.forget_empty_clusters();
         self.notices.push(Notice::Reinstalled(name.to_owned()));

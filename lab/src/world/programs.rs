@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::process::{Call, Next};
-use super::{World, accounts, apt, dqlite, host, microk8s, snap, systemctl};
+use super::{World, accounts, apt, dqlite, host, iscsi, microk8s, snap, systemctl};
 
 /// Starts the program `argv[0]` names.
 pub(super) fn dispatch(world: &mut World, call: &mut Call) -> Next {
@@ -12,6 +12,7 @@ pub(super) fn dispatch(world: &mut World, call: &mut Call) -> Next {
     let missing = match program.as_str() {
         "sudo" => return sudo(world, call),
         "snap" => !machine.packages.contains_key("snapd"),
+        "iscsi-iname" => !machine.packages.contains_key("open-iscsi"),
         "microk8s" | "dqlite" => !machine.has_microk8s(),
         _ => false,
     };
@@ -27,6 +28,7 @@ pub(super) fn dispatch(world: &mut World, call: &mut Call) -> Next {
         "dpkg-query" | "dpkg" => apt::query(world, call),
         "sysctl" => host::sysctl(world, call),
         "modprobe" => host::modprobe(world, call),
+        "iscsi-iname" => iscsi::iname(world, call),
         "lsmod" => host::lsmod(world, call),
         "hostnamectl" => host::hostnamectl(world, call),
         "hostname" => {
@@ -63,6 +65,9 @@ impl World {
         };
         if machine.packages.contains_key("sudo") {
             programs.insert("/usr/bin/sudo");
+        }
+        if machine.packages.contains_key("open-iscsi") {
+            programs.insert("/usr/sbin/iscsi-iname");
         }
         if machine.packages.contains_key("snapd") {
             programs.insert("/usr/bin/snap");

@@ -8,7 +8,7 @@ use super::machine::{Machine, Unit, UnitFile};
 use super::snap::Snapd;
 
 /// Packages the archive offers, with their versions on Debian 12 and Ubuntu 24.04.
-const ARCHIVE: [(&str, &str, &str); 32] = [
+const ARCHIVE: [(&str, &str, &str); 33] = [
     ("arping", "2.23-1", "2.24-1"),
     ("bash", "5.2.15-2+b7", "5.2.21-2ubuntu4"),
     ("ca-certificates", "20230311", "20240203"),
@@ -26,6 +26,7 @@ const ARCHIVE: [(&str, &str, &str); 32] = [
     ("iputils-ping", "3:20221126-1", "3:20240117-1build1"),
     ("jq", "1.6-2.1", "1.7.1-3build1"),
     ("kmod", "30+20221128-1", "31+20240202-2ubuntu7"),
+    ("multipath-tools", "0.9.4-3+deb12u1", "0.9.4-5ubuntu8"),
     ("netcat-openbsd", "1.219-1", "1.226-1ubuntu2"),
     ("nfs-common", "1:2.6.2-4", "1:2.6.4-3ubuntu5.1"),
     ("open-iscsi", "2.1.8-1", "2.1.9-3ubuntu5.2"),
@@ -42,6 +43,8 @@ const ARCHIVE: [(&str, &str, &str); 32] = [
     ("util-linux", "2.38.1-5+deb12u1", "2.39.3-9ubuntu6.1"),
     ("xfsprogs", "6.1.0-1", "6.6.0-1ubuntu2"),
 ];
+
+const MULTIPATH_CONF: &str = "defaults {\n    user_friendly_names yes\n}\n";
 
 const DEBIAN_BASE: [&str; 16] = [
     "bash",
@@ -61,8 +64,18 @@ const DEBIAN_BASE: [&str; 16] = [
     "util-linux",
     "iptables",
 ];
-const UBUNTU_EXTRA: [&str; 9] =
-    ["curl", "git", "open-iscsi", "rsync", "snapd", "squashfs-tools", "sudo", "netcat-openbsd", "cloud-init"];
+const UBUNTU_EXTRA: [&str; 10] = [
+    "curl",
+    "git",
+    "multipath-tools",
+    "open-iscsi",
+    "rsync",
+    "snapd",
+    "squashfs-tools",
+    "sudo",
+    "netcat-openbsd",
+    "cloud-init",
+];
 
 /// The version of `package` the archive offers, if it has it.
 pub(super) fn archive_version(os: Os, package: &str) -> Option<&'static str> {
@@ -83,6 +96,7 @@ pub(super) fn units_of(package: &str) -> &'static [(&'static str, UnitFile, bool
         "systemd-timesyncd" => &[("systemd-timesyncd.service", Enabled, true)],
         "systemd" => &[("systemd-journald.service", Static, true), ("systemd-logind.service", Static, true)],
         "cloud-init" => &[("cloud-init.service", Enabled, true)],
+        "multipath-tools" => &[("multipathd.service", Enabled, true), ("multipathd.socket", Enabled, true)],
         "nfs-common" => &[("nfs-client.target", Enabled, true), ("rpcbind.service", Enabled, true)],
         "open-iscsi" => &[
             ("iscsid.service", Disabled, false),
@@ -120,6 +134,7 @@ pub(super) fn fresh(spec: &MachineSpec, machine_id: String, files: Box<dyn Files
         microk8s: None,
         files,
     };
+    write_files(&mut machine);
     let mut packages: Vec<String> = DEBIAN_BASE.iter().map(|name| (*name).to_owned()).collect();
     if spec.os == Os::Ubuntu2404 {
         packages.extend(UBUNTU_EXTRA.iter().map(|name| (*name).to_owned()));
@@ -128,7 +143,6 @@ pub(super) fn fresh(spec: &MachineSpec, machine_id: String, files: Box<dyn Files
     for package in packages {
         install(&mut machine, &package);
     }
-    write_files(&mut machine);
     machine
 }
 
@@ -142,6 +156,15 @@ pub(super) fn install(machine: &mut Machine, package: &str) -> bool {
     }
     for &(unit, file, active) in units_of(package) {
         machine.units.insert(unit.to_owned(), Unit { file, active });
+    }
+    match package {
+        "open-iscsi" => super::iscsi::set_up(machine),
+        "nfs-common" => super::nfs::set_up(machine),
+        "multipath-tools" if machine.spec.os == Os::Ubuntu2404 => {
+            // Debian's package brings no configuration file, Ubuntu's this one.
+            machine.files.write("/etc/multipath.conf", MULTIPATH_CONF.as_bytes(), 0o644);
+        }
+        _ => {}
     }
     if package == "cloud-init" {
         machine.files.make_dir("/etc/cloud/cloud.cfg.d", 0o755);
@@ -205,6 +228,10 @@ fn write_files(machine: &mut Machine) {
     files.write("/etc/hostname", format!("{name}\n").as_bytes(), 0o644);
     files.write("/etc/hosts", hosts.as_bytes(), 0o644);
     files.write("/etc/machine-id", machine_id.as_bytes(), 0o444);
+    if !files.exists("/sbin") {
+        files.make_dir("/usr/sbin", 0o755);
+        files.symlink("/usr/sbin", "/sbin");
+    }
     files.make_dir("/etc/sysctl.d", 0o755);
     files.make_dir("/etc/modules-load.d", 0o755);
     if files.read("/etc/group").is_none() {

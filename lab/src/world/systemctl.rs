@@ -167,14 +167,20 @@ fn operate(world: &mut World, call: &mut Call, verb: &str, units: &[String]) -> 
             }
         } else {
             let active = verb != "stop" && (found.active || !verb.starts_with("try"));
+            if active && !can_start(world, call, name) {
+                status = 1;
+                continue;
+            }
             world.machine_mut(&machine).units.insert(name.clone(), Unit { active, ..found });
         }
     }
+    world.touch_all();
     after(150, move |_, _| Next::Exit(status))
 }
 
 fn enable(world: &mut World, call: &mut Call, verb: &str, units: &[String], now: bool) -> Next {
     let machine = call.machine.clone();
+    let mut failed = false;
     for name in units {
         let Some(found) = unit(world.machine(&machine), name) else {
             return call.fail(1, format!("Failed to {verb} unit: Unit file {name} does not exist."));
@@ -189,14 +195,30 @@ fn enable(world: &mut World, call: &mut Call, verb: &str, units: &[String], now:
             _ => UnitFile::Disabled,
         };
         let active = if now { verb == "enable" } else { found.active };
+        let fails = now && active && !found.active && !can_start(world, call, name);
+        let active = active && !fails;
         if service_of(name).is_none() {
             world.machine_mut(&machine).units.insert(name.clone(), Unit { file, active });
         }
+        failed |= fails;
         if verb == "enable" && found.file != UnitFile::Enabled {
             call.complain(format!(
                 "Created symlink /etc/systemd/system/multi-user.target.wants/{name} → /lib/systemd/system/{name}."
             ));
         }
     }
-    after(250, |_, _| Next::Exit(0))
+    world.touch_all();
+    after(250, move |_, _| Next::Exit(i32::from(failed)))
+}
+
+/// Whether what a unit runs before its program lets it start; says so where not.
+fn can_start(world: &mut World, call: &mut Call, name: &str) -> bool {
+    let fine = name != "iscsid.service" || super::iscsi::check_start(world, &call.machine);
+    if !fine {
+        call.complain(format!(
+            "Job for {name} failed because the control process exited with error code.\nSee \"systemctl status {name}\" and \
+             \"journalctl -xeu {name}\" for details."
+        ));
+    }
+    fine
 }
