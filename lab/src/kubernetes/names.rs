@@ -33,6 +33,11 @@ pub(super) fn digest_hex(parts: &[&[u8]]) -> String {
     hex(&hash.finalize())
 }
 
+/// The SHA-256 of some bytes, as 64 hexadecimal digits.
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 /// The label value `pod-template-hash` of a template: stable, of the alphabet and length the deployment controller uses.
 pub(super) fn template_hash(template: &serde_json::Value) -> String {
     let digest = Sha256::digest(template.to_string().as_bytes());

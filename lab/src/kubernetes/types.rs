@@ -69,7 +69,7 @@ impl Response {
 
 /// What the cluster can see of one machine whose kubelet belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "four things a machine is or has, each for itself")]
+#[expect(clippy::struct_excessive_bools, reason = "five things a machine is or has, each for itself")]
 pub struct NodeView {
     /// The host name, which is the name of the Node object.
     pub name: String,
@@ -97,6 +97,8 @@ pub struct NodeView {
     pub cpus: u32,
     /// Memory in KiB.
     pub memory_kib: u64,
+    /// Powered and on the network: its containers run and can be reached, also while its kubelet finds no API server.
+    pub connected: bool,
     /// Whether `/sbin/mount.nfs` is there: without it no NFS volume can be mounted.
     pub nfs_client: bool,
     /// Whether `iscsiadm` is there and an iscsid answers it, itself or by its socket: without it no login to a target.
@@ -121,6 +123,7 @@ impl NodeView {
             labels: BTreeMap::new(),
             cpus: 2,
             memory_kib: 4 << 20,
+            connected: true,
             nfs_client: true,
             iscsi: true,
         }

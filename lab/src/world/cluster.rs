@@ -211,6 +211,7 @@ impl World {
             address: machine.spec.address,
             worker: machine.is_worker(),
             reachable,
+            connected: machine.powered && machine.connected,
             version: snap.version.clone(),
             os_image: machine.os_image().to_owned(),
             kernel: machine.spec.kernel.clone(),

@@ -37,11 +37,13 @@ pub(super) fn complete(plural: &str, old: Option<&Value>, object: &mut Value) {
         "persistentvolumeclaims" => {
             default(object, "/spec/volumeMode", "Filesystem");
             default(object, "/status/phase", "Pending");
+            protect(old, object, "kubernetes.io/pvc-protection");
         }
         "persistentvolumes" => {
             default(object, "/spec/persistentVolumeReclaimPolicy", "Retain");
             default(object, "/spec/volumeMode", "Filesystem");
             default(object, "/status/phase", "Available");
+            protect(old, object, "kubernetes.io/pv-protection");
         }
         "storageclasses" => {
             default(object, "/reclaimPolicy", "Delete");
@@ -53,6 +55,15 @@ pub(super) fn complete(plural: &str, old: Option<&Value>, object: &mut Value) {
     }
     if old.is_none() && ["deployments", "daemonsets", "statefulsets", "replicasets", "jobs"].contains(&plural) {
         default(object, "/status", json!({}));
+    }
+}
+
+/// A new claim or volume is not removed while it is in use (the `StorageObjectInUseProtection` admission).
+fn protect(old: Option<&Value>, object: &mut Value, finalizer: &str) {
+    let mut finalizers = list(object, "/metadata/finalizers").to_vec();
+    if old.is_none() && !finalizers.iter().any(|known| known == finalizer) {
+        finalizers.push(finalizer.into());
+        set(object, "/metadata/finalizers", finalizers);
     }
 }
 

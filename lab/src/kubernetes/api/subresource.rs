@@ -32,15 +32,43 @@ impl Kubernetes {
     fn log(&self, ask: &Ask<'_>) -> Answer {
         let key = ask.named()?;
         let pod = self.store.get(&key).ok_or_else(|| not_found(&key))?;
+        let wish = LogWish::of(&ask.request.query);
+        let names: Vec<&str> = list(pod, "/spec/containers").iter().map(|container| text(container, "/name")).collect();
+        let container = match (wish.container.as_str(), names.as_slice()) {
+            ("", [only]) => *only,
+            ("", _) => {
+                let why = format!(
+                    "a container name must be specified for pod {}, choose one of: [{}]",
+                    key.name,
+                    names.join(" ")
+                );
+                return Err(Failure::bad_request(why));
+            }
+            (wanted, names) if !names.contains(&wanted) => {
+                return Err(Failure::bad_request(format!("container {wanted} is not valid for pod {}", key.name)));
+            }
+            (wanted, _) => wanted,
+        };
         let started = ["Running", "Succeeded", "Failed"].contains(&text(pod, "/status/phase"));
-        let container = list(pod, "/spec/containers").first().map_or("", |container| text(container, "/name"));
         if !started {
             return Err(Failure::bad_request(format!(
                 "container \"{container}\" in pod \"{}\" is waiting to start: ContainerCreating",
                 key.name
             )));
         }
-        Ok(text_response(200, &log_of(pod)))
+        let node = text(pod, "/spec/nodeName");
+        if self.kubelets.reachable(node).is_none() {
+            let address = text(pod, "/status/hostIP");
+            return Err(Failure::internal(&format!(
+                "Get \"https://{address}:10250/containerLogs/{}/{}/{container}\": dial tcp {address}:10250: connect: no route to host",
+                key.namespace, key.name
+            )));
+        }
+        let text = match self.written(text(pod, "/metadata/uid"), container) {
+            Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            None => log_of(pod),
+        };
+        Ok(text_response(200, wish.tail(&text)))
     }
 
     fn token(&self, ask: &Ask<'_>) -> Answer {
@@ -77,6 +105,38 @@ impl Kubernetes {
         let manager = self.manager(ask);
         let written = self.replace(ask, &key, &old, new, |new| track(Some(&old), new, &manager, &ask.lists()))?;
         Ok(json_response(200, &scale_of(&written)))
+    }
+}
+
+/// What the query asks of a log. To follow it is answered with what there is: the stream ends at once.
+#[derive(Default)]
+struct LogWish {
+    container: String,
+    lines: Option<usize>,
+}
+
+impl LogWish {
+    fn of(query: &str) -> Self {
+        let mut wish = Self::default();
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*key {
+                "container" => wish.container = value.into_owned(),
+                "tailLines" => wish.lines = value.parse().ok(),
+                _ => {}
+            }
+        }
+        wish
+    }
+
+    /// The last lines, as many as are wanted.
+    fn tail<'a>(&self, text: &'a str) -> &'a str {
+        let Some(lines) = self.lines else { return text };
+        let body = text.strip_suffix('\n').unwrap_or(text);
+        let breaks = body.rmatch_indices('\n').map(|(at, _)| at + 1);
+        match lines {
+            0 => "",
+            _ => breaks.take(lines).nth(lines - 1).map_or(text, |start| &text[start..]),
+        }
     }
 }
 

@@ -10,16 +10,16 @@ use crate::kubernetes::value::{number, set, text};
 const LIFE: Millis = 300_000;
 
 /// What a controller has to say about an object.
-pub(super) struct Note<'a> {
-    pub(super) kind: &'a str,
-    pub(super) reason: &'a str,
-    pub(super) message: &'a str,
-    pub(super) component: &'a str,
+pub(in crate::kubernetes) struct Note<'a> {
+    pub(in crate::kubernetes) kind: &'a str,
+    pub(in crate::kubernetes) reason: &'a str,
+    pub(in crate::kubernetes) message: &'a str,
+    pub(in crate::kubernetes) component: &'a str,
 }
 
 impl Kubernetes {
     /// Records an event; the same one again only counts up.
-    pub(super) fn note(&mut self, about: &Value, note: &Note<'_>) {
+    pub(in crate::kubernetes) fn note(&mut self, about: &Value, note: &Note<'_>) {
         let name = text(about, "/metadata/name");
         let namespace = match text(about, "/metadata/namespace") {
             "" => "default",
@@ -51,6 +51,18 @@ impl Kubernetes {
             "type": note.kind, "reason": note.reason, "message": note.message, "source": {"component": note.component},
             "reportingComponent": note.component, "reportingInstance": "", "count": 1, "firstTimestamp": stamp, "lastTimestamp": stamp, "eventTime": null});
         self.make("", "events", event);
+    }
+
+    /// Records an event unless it is there: for what a controller finds again at each look.
+    pub(in crate::kubernetes) fn note_once(&mut self, about: &Value, note: &Note<'_>) {
+        let uid = &about["metadata"]["uid"];
+        let namespace = text(about, "/metadata/namespace");
+        let known = self.store.list("", "events", Some(namespace)).any(|(_, event)| {
+            event["involvedObject"]["uid"] == *uid && event["reason"] == note.reason && event["message"] == note.message
+        });
+        if !known {
+            self.note(about, note);
+        }
     }
 
     pub(super) fn run_events(&mut self) {

@@ -28,7 +28,9 @@ use super::Kubernetes;
 use super::store::Key;
 use super::value::{at, condition, list, text};
 
+pub(super) use events::Note;
 pub(super) use nodes::Kubelets;
+pub(super) use volumes::{SELECTED_NODE, claims_of};
 
 /// How often the controllers look again at one moment; they come to rest after a few rounds.
 const ROUNDS: usize = 64;
@@ -48,8 +50,11 @@ impl Kubernetes {
             self.run_stateful_sets();
             self.run_jobs();
             self.run_volumes();
+            self.run_jiva();
+            self.run_nfs();
             self.run_scheduler();
             self.run_pods();
+            self.run_mounts();
             self.run_endpoints();
             self.run_metallb();
             self.run_events();
@@ -60,7 +65,7 @@ impl Kubernetes {
     }
 
     /// The objects of a kind with their keys, to look at while writing others.
-    fn all_of(&self, group: &str, plural: &str) -> Vec<(Key, Arc<Value>)> {
+    pub(super) fn all_of(&self, group: &str, plural: &str) -> Vec<(Key, Arc<Value>)> {
         self.store.list(group, plural, None).map(|(key, object)| (key.clone(), Arc::clone(object))).collect()
     }
 
@@ -84,16 +89,16 @@ fn controller_of(object: &Value) -> Option<&Value> {
 }
 
 /// The reference to put into an object that `owner` controls.
-fn reference(owner: &Value) -> Value {
+pub(super) fn reference(owner: &Value) -> Value {
     serde_json::json!([{"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"],
         "uid": owner["metadata"]["uid"], "controller": true, "blockOwnerDeletion": true}])
 }
 
-fn is_leaving(object: &Value) -> bool {
+pub(super) fn is_leaving(object: &Value) -> bool {
     !text(object, "/metadata/deletionTimestamp").is_empty()
 }
 
-fn is_ready(object: &Value) -> bool {
+pub(super) fn is_ready(object: &Value) -> bool {
     condition(object, "Ready") == "True"
 }
 

@@ -40,12 +40,29 @@ struct Kubelet {
     ready: Millis,
     /// The version of its Node object that says all there is to say.
     told: Option<String>,
+    /// Whether the machine is still one of the cluster's.
+    listed: bool,
 }
 
 impl Kubelets {
     /// The machine behind a Node object, while its kubelet is reachable.
-    pub(super) fn reachable(&self, name: &str) -> Option<&NodeView> {
+    pub(in crate::kubernetes) fn reachable(&self, name: &str) -> Option<&NodeView> {
         self.known.get(name).filter(|kubelet| kubelet.lost.is_none()).map(|kubelet| &kubelet.view)
+    }
+
+    /// The machine behind a Node object, as last seen.
+    pub(in crate::kubernetes) fn view(&self, name: &str) -> Option<&NodeView> {
+        self.known.get(name).filter(|kubelet| kubelet.listed).map(|kubelet| &kubelet.view)
+    }
+
+    /// Whether the machine runs and can be reached, whether or not its kubelet finds an API server.
+    pub(in crate::kubernetes) fn connected(&self, name: &str) -> bool {
+        self.view(name).is_some_and(|view| view.connected)
+    }
+
+    /// The boot of the machine; empty for one that is no longer the cluster's.
+    pub(in crate::kubernetes) fn boot(&self, name: &str) -> String {
+        self.view(name).map(|view| view.boot_id.clone()).unwrap_or_default()
     }
 
     /// Since when the machine is silent; none while it talks.
@@ -76,8 +93,10 @@ impl Kubernetes {
                     lost: (!view.reachable).then_some(now),
                     ready: now + FIRST_READY,
                     told: None,
+                    listed: true,
                 }
             });
+            kubelet.listed = true;
             if kubelet.view != *view {
                 moved = true;
                 kubelet.told = None;
@@ -92,9 +111,10 @@ impl Kubernetes {
             kubelet.view = view.clone();
         }
         for (name, kubelet) in &mut self.kubelets.known {
-            if kubelet.lost.is_none() && !nodes.iter().any(|view| view.name == *name) {
-                kubelet.lost = Some(now);
+            if kubelet.listed && !nodes.iter().any(|view| view.name == *name) {
+                kubelet.lost.get_or_insert(now);
                 kubelet.registered = None;
+                kubelet.listed = false;
                 moved = true;
             }
         }

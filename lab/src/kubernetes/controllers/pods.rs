@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
+use super::events::Note;
 use super::{is_leaving, jobs};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::names;
@@ -15,6 +16,8 @@ use crate::kubernetes::value::{Condition, at, list, number, set, set_condition, 
 const STOP: Millis = 1_500;
 /// How long the program of a job runs.
 const RUN: Millis = 2_000;
+/// From the failure of a container that is to be restarted until it is (the first `CrashLoopBackOff`).
+const RESTART: Millis = 10_000;
 
 impl Kubernetes {
     pub(super) fn run_pods(&mut self) {
@@ -34,9 +37,15 @@ impl Kubernetes {
         }
     }
 
+    /// The containers end, then the volumes are unmounted, then the object goes.
     fn stop(&mut self, key: &Key, pod: &Value) {
-        if self.due(text(pod, "/metadata/uid"), "stop", STOP) && list(pod, "/metadata/finalizers").is_empty() {
-            self.erase(key);
+        let uid = text(pod, "/metadata/uid");
+        let ended = if self.runs_outside(pod) { !self.has_processes(uid) } else { self.due(uid, "stop", STOP) };
+        if ended {
+            self.unmount_volumes(uid);
+            if list(pod, "/metadata/finalizers").is_empty() {
+                self.erase(key);
+            }
         }
     }
 
@@ -46,7 +55,7 @@ impl Kubernetes {
         if text(pod, "/status/startTime").is_empty() {
             self.edit(key, |pod| accept(pod, node, &stamp));
         }
-        if !self.claims_bound(pod) {
+        if !self.claims_bound(pod) || !self.mount_volumes(pod) {
             return;
         }
         if !self.due(&uid, "start", start_delay(&uid)) {
@@ -55,11 +64,36 @@ impl Kubernetes {
         let host = at(pod, "/spec/hostNetwork") == true;
         let address = if host { node } else { self.pod_address(text(pod, "/spec/nodeName"), node) };
         self.edit(key, |pod| run(pod, address, &stamp));
-        self.keep(key, pod);
+        self.tell_start(pod);
+        let Some(pod) = self.store.get(key).cloned() else { return };
+        if self.runs_outside(&pod) {
+            self.launch(&pod);
+        }
+        self.keep(key, &pod);
+    }
+
+    fn tell_start(&mut self, pod: &Value) {
+        for container in list(pod, "/spec/containers") {
+            let (name, image) = (text(container, "/name"), text(container, "/image"));
+            let pulled = format!("Container image \"{image}\" already present on machine");
+            for (reason, message) in [
+                ("Pulled", pulled),
+                ("Created", format!("Created container: {name}")),
+                ("Started", format!("Started container {name}")),
+            ] {
+                self.note(pod, &Note { kind: "Normal", reason, message: &message, component: "kubelet" });
+            }
+        }
     }
 
     /// A running pod gets ready after its probe's delay, and ready again when its node returns; a job's comes to its end.
     fn keep(&mut self, key: &Key, pod: &Value) {
+        if self.runs_outside(pod) {
+            self.follow(key, pod);
+            return;
+        }
+        // After its machine was off a pod's volumes have to be mounted again.
+        self.mount_volumes(pod);
         let ending = jobs::ends(pod);
         if super::is_ready(pod) && !ending {
             return;
@@ -76,11 +110,37 @@ impl Kubernetes {
         if ending {
             self.edit(key, |pod| mark_ready(pod, true, &stamp));
             if self.due(&uid, "end", RUN) {
-                self.edit(key, |pod| end(pod, &stamp));
+                self.edit(key, |pod| end(pod, &[], &stamp));
             }
             return;
         }
         self.edit(key, |pod| mark_ready(pod, true, &stamp));
+    }
+
+    /// A pod whose containers run outside: ready while they run, and finished as they end.
+    fn follow(&mut self, key: &Key, pod: &Value) {
+        let uid = text(pod, "/metadata/uid").to_owned();
+        let stamp = self.stamp();
+        let exits = self.exits(pod);
+        if text(pod, "/spec/restartPolicy") == "OnFailure" {
+            for (container, _) in exits.iter().filter(|(_, status)| status.is_some_and(|status| status != 0)) {
+                if self.due(&uid, "restart", RESTART) {
+                    self.reset(&uid, "restart");
+                    self.relaunch(&uid, container);
+                    self.edit(key, |pod| count_restart(pod, container));
+                }
+            }
+            if exits.iter().any(|(_, status)| *status != Some(0)) {
+                return;
+            }
+        }
+        let statuses: Option<Vec<(String, i32)>> =
+            exits.into_iter().map(|(name, status)| Some((name, status?))).collect();
+        if let Some(statuses) = statuses {
+            self.edit(key, |pod| end(pod, &statuses, &stamp));
+        } else if !super::is_ready(pod) && self.due(&uid, "ready", readiness(pod)) {
+            self.edit(key, |pod| mark_ready(pod, true, &stamp));
+        }
     }
 
     /// The next free address of the node's part of the pod network.
@@ -158,17 +218,30 @@ fn mark_ready(pod: &mut Value, ready: bool, stamp: &str) {
     }
 }
 
-fn end(pod: &mut Value, stamp: &str) {
-    set(pod, "/status/phase", "Succeeded");
+/// The containers have ended with these statuses; with 0 where none is given.
+fn end(pod: &mut Value, statuses: &[(String, i32)], stamp: &str) {
+    let failed = statuses.iter().any(|(_, status)| *status != 0);
+    set(pod, "/status/phase", if failed { "Failed" } else { "Succeeded" });
     for container in pod.pointer_mut("/status/containerStatuses").and_then(Value::as_array_mut).into_iter().flatten() {
         let started = at(container, "/state/running/startedAt").clone();
+        let status =
+            statuses.iter().find(|(name, _)| container["name"] == name.as_str()).map_or(0, |(_, status)| *status);
+        let reason = if status == 0 { "Completed" } else { "Error" };
         container["ready"] = false.into();
         container["started"] = false.into();
         container["state"] =
-            json!({"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": started, "finishedAt": stamp}});
+            json!({"terminated": {"exitCode": status, "reason": reason, "startedAt": started, "finishedAt": stamp}});
     }
+    let reason = if failed { "PodFailed" } else { "PodCompleted" };
     for kind in ["Ready", "ContainersReady"] {
-        set_condition(pod, &Condition { kind, status: "False", reason: "PodCompleted", message: "" }, stamp);
+        set_condition(pod, &Condition { kind, status: "False", reason, message: "" }, stamp);
+    }
+}
+
+fn count_restart(pod: &mut Value, name: &str) {
+    let containers = pod.pointer_mut("/status/containerStatuses").and_then(Value::as_array_mut);
+    for container in containers.into_iter().flatten().filter(|container| container["name"] == name) {
+        container["restartCount"] = (number(container, "/restartCount") + 1).into();
     }
 }
 

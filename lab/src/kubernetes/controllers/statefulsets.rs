@@ -7,7 +7,7 @@ use crate::kubernetes::Kubernetes;
 use crate::kubernetes::names;
 use crate::kubernetes::options::Propagation;
 use crate::kubernetes::store::Key;
-use crate::kubernetes::value::{at, list, number, set, text};
+use crate::kubernetes::value::{at, entries, list, number, set, text};
 
 const REVISION: &str = "/metadata/labels/controller-revision-hash";
 
@@ -81,6 +81,9 @@ impl Kubernetes {
             let mut claim = claim.clone();
             set(&mut claim, "/metadata/name", name);
             set(&mut claim, "/metadata/namespace", text(owner, "/metadata/namespace"));
+            for (label, value) in entries(owner, "/spec/selector/matchLabels") {
+                crate::kubernetes::value::object(&mut claim, "/metadata/labels").insert(label.clone(), value.clone());
+            }
             self.make("", "persistentvolumeclaims", claim);
         }
     }

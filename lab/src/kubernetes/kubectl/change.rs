@@ -1,5 +1,7 @@
 //! `kubectl delete`, `patch`, `label`, `annotate`, `scale`, `cordon` and `logs`.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::apply::manifest;
@@ -257,12 +259,34 @@ impl Kubernetes {
                 Err(refusal) => return refusal,
             },
         };
-        let response = self.ask("GET", &format!("/api/v1/namespaces/{namespace}/pods/{pod}/log"), None);
-        if response.status == 200 {
+        let mut printed = Printed::default();
+        let container = match arguments.flag("container") {
+            Some(container) => container.to_owned(),
+            None => self.first_container(&namespace, &pod, &mut printed),
+        };
+        let tail = arguments.flag("tail").filter(|lines| *lines != "-1");
+        let tail = tail.map_or_else(String::new, |lines| format!("&tailLines={lines}"));
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}{tail}");
+        let response = self.ask("GET", &path, None);
+        let answer = if response.status == 200 {
             Printed::ok(String::from_utf8_lossy(&response.body))
         } else {
             Printed::error(server_error(&response, ""))
+        };
+        printed.join(&answer);
+        printed
+    }
+
+    /// The container whose log is shown when none is named, which is said where there are several.
+    fn first_container(&self, namespace: &str, pod: &str, printed: &mut Printed) -> String {
+        let pod = self.store.get(&crate::kubernetes::store::Key::core("pods", namespace, pod));
+        let containers = pod.map_or(&[][..], |pod| crate::kubernetes::value::list(pod, "/spec/containers"));
+        let names: Vec<&str> = containers.iter().map(|container| text(container, "/name")).collect();
+        let first = names.first().copied().unwrap_or_default();
+        if names.len() > 1 {
+            let _ = writeln!(printed.err, "Defaulted container \"{first}\" out of: {}", names.join(", "));
         }
+        first.to_owned()
     }
 
     /// The first pod a workload selects.
