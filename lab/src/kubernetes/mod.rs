@@ -25,7 +25,7 @@ mod tests;
 mod types;
 mod value;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -70,6 +70,8 @@ pub struct Kubernetes {
     defined: Vec<String>,
     /// What has been waited for since when: object uid and purpose, and when it is due.
     timers: BTreeMap<(String, &'static str), Millis>,
+    /// The events, and when each passes away.
+    expiring: VecDeque<(Millis, Key)>,
 }
 
 impl fmt::Debug for Kubernetes {
@@ -100,6 +102,7 @@ impl Kubernetes {
             wake: None,
             defined: Vec::new(),
             timers: BTreeMap::new(),
+            expiring: VecDeque::new(),
         };
         cluster.furnish();
         cluster
@@ -173,6 +176,9 @@ impl Kubernetes {
 
     /// Stores an object as it is.
     fn commit(&mut self, key: &Key, object: Value) -> Arc<Value> {
+        if key.resource == "events" && self.store.get(key).is_none() {
+            self.let_expire(key);
+        }
         let written = self.store.put(key, object);
         self.unseen.get_or_insert(self.now);
         written

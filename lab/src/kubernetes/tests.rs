@@ -7,5 +7,6 @@ mod kubectl;
 mod metallb;
 mod nodes;
 mod requests;
+mod storage;
 mod watches;
 mod workloads;
