@@ -142,10 +142,9 @@ impl Containers {
                     self.end(key, UNKNOWN);
                 }
                 Some(running) if run.ending => running.stop(Duration::from_secs(run.grace_seconds) / speed(self.speed)),
-                Some(_) => {}
                 None if run.ending => self.end(key, KILLED),
                 None if may_start(run) => self.start(key, run, node)?,
-                None => {}
+                Some(_) | None => {}
             }
         }
         Ok(())

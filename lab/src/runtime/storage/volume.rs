@@ -197,10 +197,9 @@ impl Volume {
         }
         self.pass()?;
         for source in idle {
-            if self.shares.len() > 1 || self.directory.is_some() {
-                if let Some(tree) = self.shares.remove(&source) {
-                    release(&tree)?;
-                }
+            let elsewhere = self.shares.len() > 1 || self.directory.is_some();
+            if let Some(tree) = elsewhere.then(|| self.shares.remove(&source)).flatten() {
+                release(&tree)?;
             }
         }
         Ok(())
