@@ -62,7 +62,7 @@ pub struct Containers {
     folder: PathBuf,
     speed: u64,
     running: BTreeMap<Key, Running>,
-    /// Those that have ended and are still asked for.
+    /// Those whose end nobody has been told of yet.
     ended: BTreeSet<Key>,
     heard: Receiver<Heard>,
     teller: Sender<Heard>,
@@ -110,8 +110,10 @@ impl Containers {
         self.reports.push(Report::Ended(key, status));
     }
 
-    /// What the containers did since this was last asked.
+    /// What the containers did since this was last asked. Whoever asks for a container after that asks for a new one: it is
+    /// restarted.
     pub fn take_reports(&mut self) -> Vec<Report> {
+        self.ended.clear();
         std::mem::take(&mut self.reports)
     }
 
@@ -124,7 +126,6 @@ impl Containers {
     ) -> Result<()> {
         let keys: BTreeMap<Key, &ContainerRun> =
             wanted.iter().map(|(id, run)| ((*id, run.uid.clone(), run.container.clone()), *run)).collect();
-        self.ended.retain(|key| keys.contains_key(key));
         let gone: Vec<Key> = self.running.keys().filter(|key| !keys.contains_key(*key)).cloned().collect();
         for key in gone {
             if let Some(running) = self.running.remove(&key) {

@@ -29,12 +29,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::kubernetes::{ContainerRun, Content, HostMount, ReplicaDirectory, ReplicaMode, StorageView};
+use crate::kubernetes::{ContainerRun, Content, HostMount, ReplicaDirectory, StorageView};
 use crate::world::ClusterId;
 use containers::Containers;
 use mounts::Mounts;
-use rebuild::Wanted;
-use replica::State;
 use volume::Volume;
 
 pub use containers::{Key, Report};
@@ -147,8 +145,13 @@ impl Storage {
             all.iter().filter(needed).all(|mount| there.is_there(&mount.node, &mount.path))
         });
         self.check(done);
-        let living: BTreeSet<(String, String)> =
+        let mut living: BTreeSet<(String, String)> =
             containers.iter().map(|(_, run)| (run.node.clone(), run.uid.clone())).collect();
+        // A server whose own volume is not mounted exports what lies in its pod's directory.
+        living.extend(self.volumes.keys().filter_map(|content| match content {
+            Content::Directory { node, path } => Some((node.clone(), mounts::pod_of(path)?.to_owned())),
+            Content::Volume(_) => None,
+        }));
         let done = self.mounts.remove_pods(&living, nodes);
         self.check(done);
         if self.passed.elapsed() >= PASS {

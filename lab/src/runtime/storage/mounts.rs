@@ -115,8 +115,7 @@ impl Mounts {
 
     /// Notes that a path may be in a pod's directory, which is removed with the pod.
     pub fn note_pod(&mut self, node: &NodeHandle, path: &str) {
-        let pod = path.strip_prefix(PODS).and_then(|rest| rest.strip_prefix('/')?.split('/').next());
-        if let Some(uid) = pod.filter(|uid| !uid.is_empty()) {
+        if let Some(uid) = pod_of(path) {
             self.pods.insert((node.name.clone(), uid.to_owned()));
         }
     }
@@ -134,6 +133,12 @@ impl Mounts {
         }
         Ok(())
     }
+}
+
+/// The uid of the pod in whose directory a path is.
+pub fn pod_of(path: &str) -> Option<&str> {
+    let uid = path.strip_prefix(PODS)?.strip_prefix('/')?.split('/').next()?;
+    (!uid.is_empty()).then_some(uid)
 }
 
 /// Whether a mount binds a directory of the node it is on.

@@ -60,6 +60,7 @@ impl Storage {
                     let node = nodes.iter().find(|other| other.name == *node);
                     let node = node.ok_or_else(|| anyhow::anyhow!("there is no node with the directory {path}"))?;
                     copy::make_directory(&node.on_disk(path), 0o777)?;
+                    self.mounts.note_pod(node, path);
                     Volume::in_directory(folder, node.on_disk(path))?
                 }
             };
@@ -88,14 +89,20 @@ impl Storage {
             let of_volume = || wanted.iter().filter(|mount| mount.content == *content && !mounts::binds(mount));
             let used: Vec<&str> = of_volume().map(|mount| mount.source.as_str()).collect();
             results.push(volume.keep_shares(&used));
-            // Whoever has it from elsewhere cannot write to it either.
-            results.push(volume.set_read_only(of_volume().any(|mount| mount.read_only && mount.fstype != "nfs4")));
+            // A pod may ask for a mount of its own to be read-only; the file system is when no mount of it takes writes.
+            // Whoever has it from elsewhere cannot write to it then either.
+            let mut own = of_volume().filter(|mount| mount.fstype != "nfs4").peekable();
+            results.push(volume.set_read_only(own.peek().is_some() && own.all(|mount| mount.read_only)));
         }
         for result in results {
             self.check(result);
         }
         self.volumes.retain(|content, volume| {
-            !(volume.deleted && volume.replicas.is_empty()) || wanted.iter().any(|mount| mount.content == *content)
+            let gone = match content {
+                Content::Volume(_) => volume.deleted && volume.replicas.is_empty(),
+                Content::Directory { .. } => true,
+            };
+            !gone || wanted.iter().any(|mount| mount.content == *content)
         });
     }
 
