@@ -3,10 +3,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use homeprov_lab::kubernetes::{Content, HostMount, ReplicaMode, RootPermissions};
+use homeprov_lab::kubernetes::{Content, HostMount, ReplicaMode, RootPermissions, StorageView};
 
 use super::storage_nodes::{
-    KUBELET, Nodes, SIZE, allocated, count, csi_path, mount_of, replica_path, script, session_of,
+    KUBELET, Nodes, SIZE, allocated, count, csi_path, disk, mount_of, replica_path, script, session_of,
 };
 
 const PVC: &str = "pvc-0a";
@@ -26,10 +26,10 @@ fn mounted(nodes: &mut Nodes, node: &str, pod: &str) {
 }
 
 /// How much of the canary each replica has, its markers and its allocated MiB.
-fn found(nodes: &Nodes) -> Vec<(usize, u64)> {
+fn found() -> Vec<(usize, u64)> {
     (0..3)
         .map(|ordinal| {
-            let folder = nodes.disk(&format!("nuc{}", ordinal + 1), &replica_path(PVC, ordinal));
+            let folder = disk(&format!("nuc{}", ordinal + 1), &replica_path(PVC, ordinal));
             (count(&folder, "MARKER"), allocated(&folder) / MIB)
         })
         .collect()
@@ -45,7 +45,7 @@ fn what_a_container_wrote_is_in_every_replica_and_read_on_another_node() {
     let by_path = format!("/dev/disk/by-path/ip-10.152.183.50:3260-iscsi-iqn.2016-09.com.openebs.jiva:{PVC}-lun-0");
     assert_eq!(nodes.on("nuc1", &format!("readlink -f {by_path}")), "/dev/sdb");
     assert_eq!(nodes.on("nuc1", &format!("ls {path}")), "lost+found");
-    assert_eq!(found(&nodes), [(0, 1), (0, 1), (0, 1)], "a new file system takes about 1 MiB");
+    assert_eq!(found(), [(0, 1), (0, 1), (0, 1)], "a new file system takes about 1 MiB");
 
     nodes.view.containers.push(script(
         "nuc1",
@@ -56,8 +56,8 @@ fn what_a_container_wrote_is_in_every_replica_and_read_on_another_node() {
     ));
     nodes.until("the hash", |nodes| nodes.heard("write").0.contains("canary"));
     // The line can be read: the bytes are there.
-    assert_eq!(found(&nodes), [(1, 9), (1, 9), (1, 9)]);
-    let image = nodes.disk("nuc2", &replica_path(PVC, 1)).join("volume-head-000.img");
+    assert_eq!(found(), [(1, 9), (1, 9), (1, 9)]);
+    let image = disk("nuc2", &replica_path(PVC, 1)).join("volume-head-000.img");
     assert_eq!(fs::metadata(image).unwrap().len(), SIZE);
     let written = nodes.heard("write").0;
     nodes.view.containers[0].ending = true;
@@ -74,7 +74,7 @@ fn what_a_container_wrote_is_in_every_replica_and_read_on_another_node() {
     let (read, status) = nodes.run(script("nuc2", "reader", "read", "sha256sum /data/canary", &[(&path, "/data")]));
     assert_eq!((read, status), (written, 0));
 
-    nodes.view = Default::default();
+    nodes.view = StorageView::default();
     nodes.settle();
     for node in ["nuc1", "nuc2", "nuc3"] {
         assert_eq!(
@@ -150,7 +150,7 @@ fn without_a_mount_the_bytes_stay_in_the_pods_directory() {
     ));
     assert_eq!(status, 0);
     assert_eq!(nodes.heard("write").0.lines().last(), Some("overlay"));
-    assert_eq!(found(&nodes), [(0, 1), (0, 1), (0, 1)], "only the file system's own blocks");
+    assert_eq!(found(), [(0, 1), (0, 1), (0, 1)], "only the file system's own blocks");
 }
 
 #[test]
@@ -186,12 +186,12 @@ fn a_share_is_the_same_on_all_nodes() {
     let server = csi_path("server", PVC);
     assert_eq!(nodes.on("nuc1", &look.replace(&three, &server)), expected);
     // Moved, not written twice.
-    assert_eq!(found(&nodes), [(1, 9), (1, 9), (1, 9)]);
+    assert_eq!(found(), [(1, 9), (1, 9), (1, 9)]);
     nodes.on("nuc3", &format!("rm -r {three}/d; rm {three}/link"));
     nodes.until("it is gone everywhere", |nodes| nodes.on("nuc1", &format!("ls {server}")) == "lost+found");
     assert_eq!(nodes.on("nuc2", &format!("ls {two}")), "lost+found");
     // What was deleted is on the disks until something else is written there.
-    assert_eq!(found(&nodes), [(1, 9), (1, 9), (1, 9)]);
+    assert_eq!(found(), [(1, 9), (1, 9), (1, 9)]);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_directory_of_a_node_is_bound_there_and_shared_elsewhere() {
     nodes.settle();
     let (_, status) = nodes.run(script("nuc1", "a", "write", "echo text >/data/file", &[(&paths.0, "/data")]));
     assert_eq!(status, 0);
-    assert_eq!(fs::read_to_string(nodes.disk("nuc1", directory).join("file")).unwrap(), "text\n");
+    assert_eq!(fs::read_to_string(disk("nuc1", directory).join("file")).unwrap(), "text\n");
     assert_eq!(nodes.on("nuc2", &format!("cat {}/file", paths.1)), "text");
     assert_eq!(
         nodes.on("nuc1", &format!("findmnt -n -o SOURCE --mountpoint {}", paths.0)),
@@ -234,33 +234,33 @@ fn a_replica_catches_up_from_a_snapshot() {
     nodes.set_mode(2, ReplicaMode::Down);
     nodes.settle();
     nodes.run(write("two"));
-    assert_eq!(found(&nodes), [(2, 17), (2, 17), (1, 9)]);
+    assert_eq!(found(), [(2, 17), (2, 17), (1, 9)]);
     nodes.set_mode(2, ReplicaMode::WriteOnly);
     nodes.settle();
     nodes.run(write("three"));
-    assert_eq!(found(&nodes), [(3, 25), (3, 25), (2, 17)]);
+    assert_eq!(found(), [(3, 25), (3, 25), (2, 17)]);
     nodes.set_mode(2, ReplicaMode::ReadWrite);
     nodes.settle();
-    assert_eq!(found(&nodes), [(3, 25), (3, 25), (3, 25)]);
-    let names = |nodes: &Nodes, ordinal: u32| {
-        let folder = nodes.disk(&format!("nuc{}", ordinal + 1), &replica_path(PVC, ordinal));
+    assert_eq!(found(), [(3, 25), (3, 25), (3, 25)]);
+    let names = |ordinal: u32| {
+        let folder = disk(&format!("nuc{}", ordinal + 1), &replica_path(PVC, ordinal));
         let mut names: Vec<String> =
             fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     };
-    let files = names(&nodes, 2);
-    assert_eq!(files, names(&nodes, 0));
+    let files = names(2);
+    assert_eq!(files, names(0));
     assert_eq!(files[..2], ["log.meta", "revision.counter"]);
     assert_eq!(files[2..4], ["volume-head-001.img", "volume-head-001.img.meta"]);
     assert!(files[4].starts_with("volume-snap-") && files.len() == 7, "{files:?}");
     // A replica that vanishes loses its directory, and gets everything anew.
     let lost = nodes.view.replicas.remove(2);
     nodes.settle();
-    assert!(!nodes.disk("nuc3", &lost.path).exists());
+    assert!(!disk("nuc3", &lost.path).exists());
     nodes.view.replicas.push(lost);
     nodes.settle();
-    assert_eq!(found(&nodes), [(3, 25), (3, 25), (3, 25)]);
+    assert_eq!(found(), [(3, 25), (3, 25), (3, 25)]);
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn a_power_cut_takes_mounts_and_containers_and_leaves_the_disk() {
     nodes.settle();
     nodes.settle();
     assert_eq!(nodes.heard("write").1, None, "nobody was there to tell");
-    assert_eq!(found(&nodes), [(1, 9), (1, 9), (1, 9)]);
+    assert_eq!(found(), [(1, 9), (1, 9), (1, 9)]);
     nodes.power_on("nuc3");
     nodes.settle();
     assert_eq!(nodes.heard("write").1, Some(255));
@@ -318,7 +318,7 @@ fn writing_64_mib_does_not_take_long() {
     let since = Instant::now();
     nodes.until("it is written", |nodes| nodes.heard("write").0.ends_with("written\n"));
     let took = since.elapsed();
-    assert_eq!(found(&nodes).iter().map(|(_, size)| *size).collect::<Vec<_>>(), [65, 65, 65]);
+    assert_eq!(found().iter().map(|(_, size)| *size).collect::<Vec<_>>(), [65, 65, 65]);
     eprintln!("64 MiB in three replicas took {took:?}");
     // About a second on a machine that has nothing else to do.
     assert!(took < Duration::from_secs(4), "{took:?}");

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A few nodes, what they should look like, and what was heard of their containers.
 pub struct Nodes {
     world: World,
-    nodes: Vec<Node>,
+    machines: Vec<Node>,
     pub storage: Storage,
     pub view: StorageView,
     /// What each container has written, by its name.
@@ -56,14 +56,16 @@ impl Nodes {
             node.switch_on(machine).unwrap();
             nodes.push(node);
         }
-        nodes.iter_mut().for_each(|node| node.booted().unwrap());
+        for node in &mut nodes {
+            node.booted().unwrap();
+        }
         let storage = Storage::new(&Path::new(BASE).join("storage"), program, 20).unwrap();
-        Self { world, nodes, storage, view: StorageView::default(), reports: Vec::new() }
+        Self { world, machines: nodes, storage, view: StorageView::default(), reports: Vec::new() }
     }
 
     fn handles(&self) -> Vec<NodeHandle> {
         let handle = |node: &Node| NodeHandle { name: node.name.clone(), pid: node.pid, root: node.disk.root() };
-        self.nodes.iter().map(handle).collect()
+        self.machines.iter().map(handle).collect()
     }
 
     /// Makes the nodes look as the view says, once.
@@ -113,7 +115,7 @@ impl Nodes {
 
     /// Runs a script on a node; what it prints.
     pub fn on(&self, node: &str, script: &str) -> String {
-        let node = self.nodes.iter().find(|other| other.name == node).unwrap();
+        let node = self.machines.iter().find(|other| other.name == node).unwrap();
         let output = Command::new("nsenter")
             .args(["--mount", "--pid", "--target", &node.pid.to_string(), "sh", "-c", script])
             .output()
@@ -121,26 +123,21 @@ impl Nodes {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    /// Where a file of a node's disk lies.
-    pub fn disk(&self, node: &str, path: &str) -> PathBuf {
-        Disk::new(node).root().join(path.trim_start_matches('/'))
-    }
-
     /// Cuts a node's power.
     pub fn power_off(&mut self, name: &str) {
-        self.nodes.iter_mut().find(|node| node.name == name).unwrap().cut_power();
+        self.machines.iter_mut().find(|node| node.name == name).unwrap().cut_power();
     }
 
     /// Gives it back.
     pub fn power_on(&mut self, name: &str) {
-        let node = self.nodes.iter_mut().find(|node| node.name == name).unwrap();
+        let node = self.machines.iter_mut().find(|node| node.name == name).unwrap();
         node.switch_on(self.world.machine(name)).unwrap();
         node.booted().unwrap();
     }
 
     /// Three replicas of a volume, all with every byte, one on each node.
     pub fn replicate(&mut self, volume: &str) {
-        for (ordinal, node) in (0..).zip(&self.nodes) {
+        for (ordinal, node) in (0..).zip(&self.machines) {
             self.view.replicas.push(ReplicaDirectory {
                 volume: volume.to_owned(),
                 ordinal,
@@ -160,8 +157,13 @@ impl Nodes {
 
 impl Drop for Nodes {
     fn drop(&mut self) {
-        self.nodes.iter_mut().for_each(Node::cut_power);
+        self.machines.iter_mut().for_each(Node::cut_power);
     }
+}
+
+/// Where a file of a node's disk lies.
+pub fn disk(node: &str, path: &str) -> PathBuf {
+    Disk::new(node).root().join(path.trim_start_matches('/'))
 }
 
 /// Where a replica's files are.
