@@ -1,10 +1,13 @@
 //! Volumes on the nodes: mounts, replicas' files, containers, power.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use homeprov_lab::kubernetes::{Content, HostMount, ReplicaMode, RootPermissions, StorageView};
 
+use super::lab::Lab;
 use super::storage_nodes::{
     KUBELET, Nodes, SIZE, allocated, count, csi_path, disk, mount_of, replica_path, script, session_of,
 };
@@ -322,4 +325,32 @@ fn writing_64_mib_does_not_take_long() {
     eprintln!("64 MiB in three replicas took {took:?}");
     // About a second on a machine that has nothing else to do.
     assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
+#[test]
+fn a_killed_lab_leaves_no_container_and_no_mount() {
+    let mounts = || fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let before = mounts();
+    let job = r#"{"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "job"}, "spec": {"template": {"spec": {
+        "restartPolicy": "Never", "containers": [{"name": "main", "image": "busybox:1.37",
+        "command": ["sh", "-c", "sleep 4002 & exec sleep 4003"]}]}}}}"#;
+    let script = format!(
+        "echo '{job}' | on nuc1 '/snap/bin/microk8s kubectl apply -f -' >/dev/null
+         until_so pgrep -f '^sleep 4002$'; until_so pgrep -f '^sleep 4003$'
+         echo complete; sleep 60"
+    );
+    let mut command = Lab::of(1).with(&["--state", "cluster"]).command(&script);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let runs = || Command::new("pgrep").args(["-f", "^sleep 400[23]$"]).output().unwrap().status.success();
+    let ran = runs();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!((line.as_str(), ran), ("complete\n", true));
+    let since = Instant::now();
+    while runs() || mounts() != before {
+        assert!(since.elapsed() < Duration::from_secs(20), "something is left");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -59,7 +59,9 @@ impl Storage {
                 Content::Directory { node, path } => {
                     let node = nodes.iter().find(|other| other.name == *node);
                     let node = node.ok_or_else(|| anyhow::anyhow!("there is no node with the directory {path}"))?;
-                    copy::make_directory(&node.on_disk(path), 0o777)?;
+                    // The runtime makes it for root, the provisioner of hostpath volumes for everybody.
+                    let mode = if mounts::pod_of(path).is_some() { 0o755 } else { 0o777 };
+                    copy::make_directory(&node.on_disk(path), mode)?;
                     self.mounts.note_pod(node, path);
                     Volume::in_directory(folder, node.on_disk(path))?
                 }
