@@ -28,7 +28,7 @@ const ROOT: &str = "/mnt";
 /// What of the node is the container's image, read-only.
 const IMAGE: [&str; 9] = ["bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr", "opt"];
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// The exit status of a container that could not be started (containerd `pkg/cri/server/container_start.go`).
+/// The exit status of a container that could not be started (containerd `internal/cri/server/container_start.go`).
 const START_ERROR: i32 = 128;
 
 /// What a container is told about itself.
