@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use homeprov_lab::runtime::arguments::{Arguments, Command};
+use homeprov_lab::runtime::storage::container_init;
 use homeprov_lab::runtime::{control, daemon, isolate, node_init, requirements, stand_in};
 use homeprov_lab::world::FaultKind;
 
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(run) => requirements::check(&run).and_then(|()| isolate::isolated(|| daemon::main(&run))),
         Command::NodeInit { config } => node_init::main(&config).map(|()| ExitCode::SUCCESS),
+        Command::ContainerInit { file } => container_init::main(&file).map(|()| ExitCode::SUCCESS),
         Command::Faults => {
             for (name, _) in FaultKind::all() {
                 println!("{name}");

@@ -58,6 +58,12 @@ pub enum Command {
         /// The node's configuration, JSON.
         config: String,
     },
+    /// A container on a node.
+    #[command(hide = true)]
+    ContainerInit {
+        /// A file with the container's configuration, JSON; it is removed.
+        file: std::path::PathBuf,
+    },
 }
 
 /// `run`

@@ -19,6 +19,7 @@ pub mod relay;
 pub mod requirements;
 pub mod snapshot;
 pub mod stand_in;
+pub mod storage;
 pub mod unit_commands;
 pub mod units;
 pub mod wire;

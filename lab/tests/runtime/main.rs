@@ -7,4 +7,6 @@ mod logins;
 mod machines;
 mod power;
 mod stand_ins;
+mod storage;
+mod storage_nodes;
 mod units;
