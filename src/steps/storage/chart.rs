@@ -80,8 +80,8 @@ impl Chart<'_> {
             .given
             .map_or_else(|| format!("the chart repository {}", self.repository), |given| format!("the chart {given}"));
         format!(
-            "{node} cannot read {place} ({said}); nothing was installed. Run `up` again when it answers, or take the chart {} {} from elsewhere: [storage] {} = \"path or URL of the .tgz\"",
-            self.name, self.version, self.key
+            "{node} cannot read {place} ({said}); {} was not installed or changed. Run `up` again when it answers, or take the chart {} {} from elsewhere: [storage] {} = \"path or URL of the .tgz\"",
+            self.release, self.name, self.version, self.key
         )
     }
 }
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn says_what_cannot_be_read_and_what_to_do() {
         let said = "Error: looks like \"https://openebs.github.io/charts\" is not a valid chart repository or cannot be reached";
-        insta::assert_snapshot!(CHART.unreachable("nuc1", said), @r#"nuc1 cannot read the chart repository https://openebs.github.io/charts (Error: looks like "https://openebs.github.io/charts" is not a valid chart repository or cannot be reached); nothing was installed. Run `up` again when it answers, or take the chart openebs 3.3.x from elsewhere: [storage] chart = "path or URL of the .tgz""#);
+        insta::assert_snapshot!(CHART.unreachable("nuc1", said), @r#"nuc1 cannot read the chart repository https://openebs.github.io/charts (Error: looks like "https://openebs.github.io/charts" is not a valid chart repository or cannot be reached); openebs was not installed or changed. Run `up` again when it answers, or take the chart openebs 3.3.x from elsewhere: [storage] chart = "path or URL of the .tgz""#);
     }
 
     #[test]

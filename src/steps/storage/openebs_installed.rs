@@ -37,7 +37,7 @@ pub(super) fn chart(inventory: &Inventory) -> Chart<'_> {
 fn missing(seen: &StorageFacts) -> Vec<String> {
     let mut missing = Vec::new();
     if !seen.jiva_served {
-        missing.push("the kind JivaVolume".to_owned());
+        missing.push("kind JivaVolume".to_owned());
     }
     if seen.jiva_node.is_none() {
         missing.push("DaemonSet jiva-csi-node".to_owned());
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn nothing_there_is_told_from_a_part() {
         let text = |facts: &Facts| check(facts).text();
-        insta::assert_snapshot!(text(&with(|storage| *storage = StorageFacts::default())), @"OpenEBS is not installed: no the kind JivaVolume, no DaemonSet jiva-csi-node, no jiva-operator, no jiva-csi-controller, no localpv-provisioner, no class openebs-jiva-csi-default, no class openebs-hostpath");
+        insta::assert_snapshot!(text(&with(|storage| *storage = StorageFacts::default())), @"OpenEBS is not installed: no kind JivaVolume, no DaemonSet jiva-csi-node, no jiva-operator, no jiva-csi-controller, no localpv-provisioner, no class openebs-jiva-csi-default, no class openebs-hostpath");
         insta::assert_snapshot!(text(&with(|storage| drop(storage.classes.remove(JIVA_STOCK)))), @"OpenEBS is there in part: no class openebs-jiva-csi-default");
     }
 
