@@ -360,7 +360,7 @@ async fn community(shell: &Shell) -> i32 {
     if shell.exists("/var/snap/microk8s/common/addons/community/addons.yaml") {
         return 0;
     }
-    shell.differs("there is no repository `community`")
+    shell.differs("there is no repository community")
 }
 
 async fn add_community(shell: &Shell) -> i32 {
