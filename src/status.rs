@@ -1,11 +1,14 @@
 //! How the cluster stands: what `status` shows, as data.
 
+pub mod storage;
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
 use crate::inventory::model::Role;
+pub use storage::StorageStatus;
 
 /// The version of the JSON format of [`ClusterStatus`].
 pub const SCHEMA: u32 = 1;
@@ -27,6 +30,8 @@ pub struct ClusterStatus {
     pub high_availability: HighAvailability,
     /// The address pool; absent when the inventory asks for none.
     pub pool: Option<PoolStatus>,
+    /// Storage; absent where homeprov leaves it alone or nothing could be read.
+    pub storage: Option<StorageStatus>,
     /// What the user should know besides, one sentence each.
     pub warnings: Vec<String>,
 }

@@ -8,6 +8,7 @@ mod run;
 mod session;
 pub mod status;
 pub mod stop;
+mod storage_status;
 
 pub use outcome::Outcome;
 pub use session::{Session, plan, up};

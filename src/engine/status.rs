@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::outcome::{self, Outcome};
 use super::session::Session;
+use super::storage_status;
 use crate::error::ExitCode;
 use crate::facts::{Facts, Identity, MemberRole};
 use crate::inventory::model::{Inventory, Node, Role};
@@ -44,7 +45,13 @@ fn describe(inventory: &Inventory, facts: &Facts) -> ClusterStatus {
         nodes: inventory.nodes.iter().map(|node| node_status(inventory, facts, node)).collect(),
         high_availability: availability(inventory, facts),
         pool: pool(inventory, facts),
-        warnings: facts.cluster_problem.iter().map(|problem| format!("the API does not answer: {problem}")).collect(),
+        storage: storage_status::describe(inventory, facts),
+        warnings: facts
+            .cluster_problem
+            .iter()
+            .map(|problem| format!("the API does not answer: {problem}"))
+            .chain(storage_status::warnings(inventory, facts))
+            .collect(),
     }
 }
 

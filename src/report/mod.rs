@@ -14,6 +14,7 @@ pub mod plan;
 pub mod redact;
 pub mod relay;
 pub mod status;
+mod storage;
 pub mod summary;
 pub mod terminal;
 pub mod words;

@@ -38,6 +38,9 @@ pub fn text(status: &ClusterStatus, paint: Paint, width: usize) -> String {
     if let Some(pool) = &status.pool {
         text += &pool_lines(pool, paint, width);
     }
+    if let Some(storage) = &status.storage {
+        text += &super::storage::text(storage, paint, width);
+    }
     for warning in &status.warnings {
         text += &entry(&paint.care("!"), warning, width);
     }
@@ -53,19 +56,29 @@ fn nodes_not_held(status: &ClusterStatus) -> impl Iterator<Item = &str> {
 const SYSTEM: usize = 3;
 
 fn table(nodes: &[NodeStatus], width: usize) -> String {
+    let header = ["NODE", "ADDRESS", "ROLE", "SYSTEM", "MICROK8S", "READY", "DATA STORE"];
+    plain_table(&header, nodes.iter().map(|node| row(node).to_vec()), width, Some(SYSTEM))
+}
+
+/// A table without lines. Where it is too narrow, only the column `breaking` takes more lines, or any when there is none.
+pub(super) fn plain_table(
+    header: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+    width: usize,
+    breaking: Option<usize>,
+) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(width).unwrap_or(u16::MAX))
-        .set_header(["NODE", "ADDRESS", "ROLE", "SYSTEM", "MICROK8S", "READY", "DATA STORE"]);
-    for node in nodes {
-        table.add_row(row(node).map(Cell::new));
+        .set_header(header.to_vec());
+    for row in rows {
+        table.add_row(row.into_iter().map(Cell::new));
     }
     for (number, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
-        // Where it is too narrow, only the system's name takes more lines.
-        if number != SYSTEM {
+        if breaking.is_some_and(|breaking| number != breaking) {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
@@ -163,7 +176,7 @@ fn mark(conclusion: Conclusion, paint: Paint) -> String {
 }
 
 /// One finding behind a mark, broken at `width`.
-fn entry(mark: &str, text: &str, width: usize) -> String {
+pub(super) fn entry(mark: &str, text: &str, width: usize) -> String {
     let text: Vec<String> = text.lines().map(clean).collect();
     let lines = words::wrap(&text.join("\n"), width.saturating_sub(2));
     let lead = |number| if number == 0 { mark } else { " " };

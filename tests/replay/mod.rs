@@ -5,9 +5,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use homeprov::engine::event::Event;
-use homeprov::inventory::{Cluster, Inventory, Node, NodeSsh, Role, Ssh};
+use homeprov::facts::storage::Replica;
+use homeprov::inventory::{Cluster, Engine, Inventory, Node, NodeSsh, Role, Ssh, Storage};
 use homeprov::plan::{Pending, Place, Plan, Verdict};
 use homeprov::ssh::Purpose;
+use homeprov::status::storage::{Access, ClassStatus, Margin, StorageStatus, VolumeStatus};
 use homeprov::status::{
     ClusterStatus, Conclusion, DqliteRole, HighAvailability, NodeStatus, PoolStatus, Probe, SCHEMA,
 };
@@ -196,6 +198,7 @@ pub fn inventory() -> Inventory {
             node(4, Role::Worker),
         ],
         metallb: None,
+        storage: Storage::default(),
     }
 }
 
@@ -242,7 +245,43 @@ pub fn status() -> ClusterStatus {
                 ],
             }),
         }),
+        storage: Some(storage()),
         warnings: vec![],
+    }
+}
+
+fn storage() -> StorageStatus {
+    let class = |name: &str, provisioner: &str, reclaim: &str| ClassStatus {
+        name: name.into(),
+        provisioner: provisioner.into(),
+        backend: None,
+        reclaim_policy: reclaim.into(),
+        used_for: None,
+    };
+    let one = Some(Access::OneNode);
+    let many = Some(Access::ManyNodes);
+    let backend = Some("homeprov-jiva-retain".to_owned());
+    let replica = |number: u8| Replica { address: format!("tcp://10.1.{number}.7:9502"), mode: "RW".into() };
+    StorageStatus {
+        engine: Engine::Jiva,
+        replicas: 3,
+        classes: vec![
+            ClassStatus { used_for: one, ..class("homeprov-jiva-retain", "jiva.csi.openebs.io", "Retain") },
+            ClassStatus { used_for: many, backend, ..class("openebs-rwx", "openebs.io/nfsrwx", "Retain") },
+        ],
+        volumes: vec![VolumeStatus {
+            name: "pvc-6f1c".into(),
+            claim: Some("mastodon/data-mastodon-postgresql-0".into()),
+            shared: false,
+            class: "homeprov-jiva-retain".into(),
+            capacity: "8Gi".into(),
+            replicas_wanted: Some(3),
+            replicas: [1, 2, 3].map(replica).into(),
+            nodes: ["nuc1", "nuc2", "nuc3"].map(str::to_owned).into(),
+            mounted_on: Some("nuc2".into()),
+            margin: Margin::Spare,
+            state: "one more node may fail".into(),
+        }],
     }
 }
 
@@ -270,6 +309,31 @@ pub fn degraded_status() -> ClusterStatus {
     if let Some(pool) = &mut status.pool {
         pool.speakers_ready = 3;
         pool.probe = None;
+    }
+    if let Some(storage) = &mut status.storage {
+        let mut share = storage.volumes[0].clone();
+        share.name = "pvc-77aa".into();
+        share.claim = Some("mastodon/mastodon-system".into());
+        share.shared = true;
+        share.replicas[0].mode = "WO".into();
+        share.replicas.remove(2);
+        share.margin = Margin::ReadOnly;
+        share.state = "read-only".into();
+        storage.volumes.push(share);
+        let folder = VolumeStatus {
+            name: "pvc-90bc".into(),
+            claim: None,
+            shared: false,
+            class: "microk8s-hostpath".into(),
+            capacity: "1Gi".into(),
+            replicas_wanted: None,
+            replicas: vec![],
+            nodes: vec!["nuc4".into()],
+            mounted_on: None,
+            margin: Margin::OneNode,
+            state: "stored on nuc4, not replicated".into(),
+        };
+        storage.volumes.push(folder);
     }
     status.warnings.push("the API answers slowly".into());
     status
