@@ -6,8 +6,16 @@
 
 pub mod canary;
 pub mod cause;
+pub mod chain;
+pub mod diagnose;
 pub mod evidence;
+pub mod jiva;
+pub mod judge;
+pub mod means;
+pub mod objects;
+pub mod pod;
 pub mod proof;
+pub mod seen;
 
 pub use cause::Cause;
 pub use proof::{Access, Claim, ClassProof, Evidence, Keeper, Proof};
