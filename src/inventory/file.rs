@@ -7,17 +7,11 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::belonging::belonging;
+use super::storage::DEFAULT_IMAGE;
 use crate::document::{At, Field, Report, Table};
 
 /// The MicroK8s channel when the file names none.
 pub(super) const DEFAULT_CHANNEL: &str = "1.35/stable";
-
-/// The disk space that must be free on each node, when the file says nothing.
-pub(super) const DEFAULT_RESERVE: &str = "5GiB";
-/// How much the proof writes, when the file says nothing.
-pub(super) const DEFAULT_PROOF_SIZE: &str = "64MiB";
-/// What the proof's Jobs run, when the file says nothing.
-pub(super) const DEFAULT_IMAGE: &str = "docker.io/library/busybox:1.37.0";
 
 const PORT: &str = "leave it out unless sshd listens elsewhere than on port 22: port = 2222";
 const REPLICAS: &str = "one for each of so many nodes, usually three: replicas = 3";
@@ -184,7 +178,7 @@ pub struct StorageTable {
     #[schemars(default)]
     pub rwx: Field<At<bool>>,
     /// The disk space that must be free on each node.
-    #[schemars(default, extend("default" = DEFAULT_RESERVE))]
+    #[schemars(default, extend("default" = "5GiB"))]
     #[schemars(regex(pattern = r"^[0-9]+ ?(KiB|MiB|GiB|TiB)$"), example = &"20GiB")]
     pub reserve: Text,
     /// The storage class for volumes that one node mounts at a time (`existing-class`).
@@ -198,7 +192,7 @@ pub struct StorageTable {
     #[schemars(default, regex(pattern = r"^[0-9]+ ?[hdw]$"), example = &"30d")]
     pub prove_every: Text,
     /// How many random bytes the proof writes.
-    #[schemars(default, extend("default" = DEFAULT_PROOF_SIZE))]
+    #[schemars(default, extend("default" = "64MiB"))]
     #[schemars(regex(pattern = r"^[0-9]+ ?(KiB|MiB|GiB|TiB)$"), example = &"64MiB")]
     pub proof_size: Text,
     /// The container image the proof's Jobs run, with a tag or a digest. It needs a POSIX shell, `dd` and `sha256sum`.

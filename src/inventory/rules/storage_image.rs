@@ -2,7 +2,8 @@
 
 use crate::diagnostic::Problem;
 use crate::document::{At, Report};
-use crate::inventory::file::{DEFAULT_IMAGE, File};
+use crate::inventory::file::File;
+use crate::inventory::storage::DEFAULT_IMAGE;
 
 /// It is pinned: the same bytes tomorrow as today.
 pub(super) fn pinned(file: &File, report: &mut Report) {

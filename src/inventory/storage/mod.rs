@@ -8,6 +8,13 @@ use std::time::Duration;
 
 pub(super) use read::{engine_for, of};
 
+/// The disk space in bytes that must be free on each node, when the file says nothing.
+pub(super) const DEFAULT_RESERVE: u64 = 5 << 30;
+/// How many bytes the proof writes, when the file says nothing.
+pub(super) const DEFAULT_PROOF_SIZE: u64 = 64 << 20;
+/// What the proof's Jobs run, when the file says nothing.
+pub(super) const DEFAULT_IMAGE: &str = "docker.io/library/busybox:1.37.0";
+
 /// `[storage]`, with its defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
@@ -66,5 +73,24 @@ impl Storage {
     /// (openebs/jiva `controller/control.go`).
     pub fn write_quorum(&self) -> u32 {
         self.replicas / 2 + 1
+    }
+}
+
+impl Default for Storage {
+    /// Storage that is left alone.
+    fn default() -> Self {
+        Self {
+            engine: Engine::None,
+            replicas: 1,
+            rwx: false,
+            reserve: DEFAULT_RESERVE,
+            class: None,
+            rwx_class: None,
+            prove_every: None,
+            proof_size: DEFAULT_PROOF_SIZE,
+            image: DEFAULT_IMAGE.to_owned(),
+            chart: None,
+            nfs_chart: None,
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::{Engine, Storage, quantity};
+use super::{DEFAULT_IMAGE, DEFAULT_PROOF_SIZE, DEFAULT_RESERVE, Engine, Storage, quantity};
 use crate::document::{At, Field};
-use crate::inventory::file::{DEFAULT_IMAGE, DEFAULT_PROOF_SIZE, DEFAULT_RESERVE, File, StorageTable};
+use crate::inventory::file::{File, StorageTable};
 use crate::inventory::paths::resolve;
 use crate::inventory::rules::storage_engine;
 
@@ -27,7 +27,8 @@ pub(in crate::inventory) fn of(file: &File, folder: &Path) -> Option<Storage> {
         Field::Faulty => return None,
     };
     let text = |field: &Field<At<String>>| field.given().map(|text| text.value.clone());
-    let or = |field: &Field<At<String>>, default: &str| text(field).unwrap_or_else(|| default.to_owned());
+    let size =
+        |field: &Field<At<String>>, default| field.given().map_or(Some(default), |text| quantity::bytes(&text.value));
     Some(Storage {
         engine,
         replicas: match engine {
@@ -39,15 +40,15 @@ pub(in crate::inventory) fn of(file: &File, folder: &Path) -> Option<Storage> {
             Engine::ExistingClass => table.rwx_class.given().is_some(),
             Engine::Hostpath | Engine::None => false,
         },
-        reserve: quantity::bytes(&or(&table.reserve, DEFAULT_RESERVE))?,
+        reserve: size(&table.reserve, DEFAULT_RESERVE)?,
         class: text(&table.class),
         rwx_class: text(&table.rwx_class),
         prove_every: match text(&table.prove_every) {
             Some(age) => Some(quantity::span(&age)?),
             None => None,
         },
-        proof_size: quantity::bytes(&or(&table.proof_size, DEFAULT_PROOF_SIZE))?,
-        image: or(&table.image, DEFAULT_IMAGE),
+        proof_size: size(&table.proof_size, DEFAULT_PROOF_SIZE)?,
+        image: text(&table.image).unwrap_or_else(|| DEFAULT_IMAGE.to_owned()),
         chart: text(&table.chart).map(|chart| place(&chart, folder)),
         nfs_chart: text(&table.nfs_chart).map(|chart| place(&chart, folder)),
     })
