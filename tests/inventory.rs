@@ -135,6 +135,10 @@ fn the_schema_refuses_what_it_can() {
         "node-name-underscore",
         "nodes-missing",
         "role",
+        "storage-engine",
+        "storage-prove-every",
+        "storage-replicas-number",
+        "storage-sizes",
         "sudo",
         "types",
         "unknown-keys",
@@ -157,6 +161,7 @@ fn the_schema_knows_the_keys_the_loader_knows() {
         ("[[nodes]]", "/$defs/Node/properties", "[[nodes]]\nxyzzy = 1"),
         ("ssh", "/$defs/NodeSsh/properties", "[[nodes]]\nssh = { xyzzy = 1 }"),
         ("[metallb]", "/$defs/Metallb/properties", "[metallb]\nxyzzy = 1"),
+        ("[storage]", "/$defs/Storage/properties", "[storage]\nxyzzy = 1"),
     ];
     for (table, place, text) in tables {
         let properties = schema.pointer(place).and_then(|value| value.as_object());
@@ -246,6 +251,7 @@ fn pieces() -> impl Strategy<Value = String> {
         Just("[[nodes]]\n".to_owned()),
         Just("[nodes.ssh]\n".to_owned()),
         Just("[metallb]\n".to_owned()),
+        Just("[storage]\n".to_owned()),
         (
             prop::sample::select(vec![
                 "name",
@@ -263,6 +269,14 @@ fn pieces() -> impl Strategy<Value = String> {
                 "user",
                 "jump",
                 "labels.\"a/b\"",
+                "engine",
+                "replicas",
+                "rwx",
+                "reserve",
+                "class",
+                "image",
+                "chart",
+                "prove_every",
                 "ümlaut",
             ]),
             prop_oneof![

@@ -7,9 +7,10 @@ const SSH: &str = "belongs under [ssh]; for one machine in the ssh table of its 
 const ALL: &str = "belongs under [ssh] and holds for all machines";
 const NODE: &str = "belongs under [[nodes]], to the machine it is about";
 const CLUSTER: &str = "belongs under [cluster]";
+const STORAGE: &str = "belongs under [storage]";
 
 /// Every key there is, and where it stands.
-const PLACES: [(&str, &str); 21] = [
+const PLACES: [(&str, &str); 33] = [
     ("cluster", "opens a table of its own: [cluster]"),
     ("nodes", "opens a table of its own for each machine: [[nodes]]"),
     ("metallb", "opens a table of its own: [metallb]"),
@@ -31,6 +32,18 @@ const PLACES: [(&str, &str); 21] = [
     ("host_key", NODE),
     ("host", "belongs in the ssh table of a machine: ssh = { host = \"nuc1.lan\" }"),
     ("pool", "belongs under [metallb]"),
+    ("storage", "opens a table of its own: [storage]"),
+    ("engine", STORAGE),
+    ("replicas", STORAGE),
+    ("rwx", STORAGE),
+    ("reserve", STORAGE),
+    ("class", STORAGE),
+    ("rwx_class", STORAGE),
+    ("prove_every", STORAGE),
+    ("proof_size", STORAGE),
+    ("image", STORAGE),
+    ("chart", STORAGE),
+    ("nfs_chart", STORAGE),
 ];
 
 /// Where a key belongs that its table does not know, if another does.

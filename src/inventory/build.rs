@@ -6,6 +6,7 @@ use super::file::{DEFAULT_CHANNEL, File, NodeTable, SshTable};
 use super::model::{Cluster, Inventory, Metallb, Node, NodeSsh, Ssh};
 use super::paths::resolve;
 use super::rules::{address, channel, host_key, role, sudo};
+use super::storage;
 use crate::document::{At, Field};
 
 /// What the file says; none when a rule has refused a part of it. `folder` is where relative paths start.
@@ -31,6 +32,7 @@ pub(super) fn inventory(file: &File, folder: &Path) -> Option<Inventory> {
             }),
             None => None,
         },
+        storage: storage::of(file, folder)?,
     })
 }
 

@@ -7,12 +7,14 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::belonging::belonging;
+use super::storage::DEFAULT_IMAGE;
 use crate::document::{At, Field, Report, Table};
 
 /// The MicroK8s channel when the file names none.
 pub(super) const DEFAULT_CHANNEL: &str = "1.35/stable";
 
 const PORT: &str = "leave it out unless sshd listens elsewhere than on port 22: port = 2222";
+const REPLICAS: &str = "one for each of so many nodes, usually three: replicas = 3";
 const FAILURE_DOMAIN: &str = "count from one, as homeprov does for nodes that name none: failure_domain = 1";
 
 type Text = Field<At<String>>;
@@ -33,6 +35,10 @@ pub struct File {
     /// The addresses that MetalLB may give to services of type `LoadBalancer`. Without it no pool is made.
     #[schemars(default)]
     pub metallb: Field<MetallbTable>,
+    /// Where the volumes of workloads lie. Without it: replicated by Jiva with three or more nodes, else folders on the
+    /// nodes.
+    #[schemars(default)]
+    pub storage: Field<StorageTable>,
 }
 
 /// The cluster wanted.
@@ -152,6 +158,55 @@ pub struct MetallbTable {
     pub pool: Field<Vec<At<String>>>,
 }
 
+/// Where the volumes of workloads lie, and how that is proven.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(rename = "Storage", deny_unknown_fields)]
+pub struct StorageTable {
+    /// The header's place.
+    #[schemars(skip)]
+    pub header: std::ops::Range<usize>,
+    /// `jiva` keeps every volume on the disks of several nodes (`OpenEBS` Jiva); `hostpath` keeps it in a folder of one node;
+    /// `existing-class` uses storage classes that are there already; `none` leaves storage alone. Without it: `jiva` with
+    /// three or more nodes, else `hostpath`.
+    #[schemars(default, extend("enum" = ["jiva", "hostpath", "existing-class", "none"]))]
+    pub engine: Text,
+    /// On how many nodes each volume is kept (`jiva`). Without it 3, or the number of nodes where there are fewer.
+    #[schemars(default, range(min = 1, max = 10), example = 3)]
+    pub replicas: Number,
+    /// Whether there is a class for volumes that several nodes mount at once (`jiva`, `existing-class`). Without it true
+    /// with `jiva`.
+    #[schemars(default)]
+    pub rwx: Field<At<bool>>,
+    /// The disk space that must be free on each node.
+    #[schemars(default, extend("default" = "5GiB"))]
+    #[schemars(regex(pattern = r"^[0-9]+ ?(KiB|MiB|GiB|TiB)$"), example = &"20GiB")]
+    pub reserve: Text,
+    /// The storage class for volumes that one node mounts at a time (`existing-class`).
+    #[schemars(default, length(min = 1), example = &"longhorn")]
+    pub class: Text,
+    /// The storage class for volumes that several nodes mount at once (`existing-class`).
+    #[schemars(default, length(min = 1), example = &"longhorn-rwx")]
+    pub rwx_class: Text,
+    /// How old the proof that volumes are kept where they should be may become before `up` makes it again. Without it it
+    /// is made again only when the storage set-up or the nodes have changed.
+    #[schemars(default, regex(pattern = r"^[0-9]+ ?[hdw]$"), example = &"30d")]
+    pub prove_every: Text,
+    /// How many random bytes the proof writes.
+    #[schemars(default, extend("default" = "64MiB"))]
+    #[schemars(regex(pattern = r"^[0-9]+ ?(KiB|MiB|GiB|TiB)$"), example = &"64MiB")]
+    pub proof_size: Text,
+    /// The container image the proof's Jobs run, with a tag or a digest. It needs a POSIX shell, `dd` and `sha256sum`.
+    #[schemars(default, extend("default" = DEFAULT_IMAGE), length(min = 1))]
+    pub image: Text,
+    /// The `OpenEBS` chart (3.x, a .tgz) to use instead of the one of the addon: a file here or a URL (`jiva`).
+    #[schemars(default, length(min = 1), example = &"./openebs-3.3.1.tgz")]
+    pub chart: Text,
+    /// The chart of the dynamic NFS provisioner (a .tgz) to use instead of the one of its repository: a file here or a
+    /// URL (`jiva` with `rwx`).
+    #[schemars(default, length(min = 1), example = &"./nfs-provisioner-0.11.0.tgz")]
+    pub nfs_chart: Text,
+}
+
 /// The schema of the pool; the reader takes both forms for a list.
 #[derive(JsonSchema)]
 #[schemars(untagged, inline)]
@@ -186,8 +241,10 @@ impl File {
                 Field::Given(tables) => Field::Given(tables.into_iter().map(|table| node(table, report)).collect()),
             },
             metallb: read(root.table("metallb", "[metallb]", report), report, metallb),
+            storage: read(root.table("storage", "[storage]", report), report, storage),
         };
         root.settle(&mut file.cluster, "cluster");
+        root.settle(&mut file.storage, "storage");
         root.settle(&mut file.nodes, "nodes");
         root.finish_with(report, belonging);
         file
@@ -281,4 +338,29 @@ fn metallb(mut table: Table<'_>, report: &mut Report) -> MetallbTable {
     table.require(&metallb.pool, "pool", example, report);
     table.finish_with(report, belonging);
     metallb
+}
+
+fn storage(mut table: Table<'_>, report: &mut Report) -> StorageTable {
+    let mut storage = StorageTable {
+        header: table.span.clone(),
+        engine: table.text("engine", report),
+        replicas: table.number("replicas", 1..=10, REPLICAS, report),
+        rwx: table.switch("rwx", report),
+        reserve: table.text("reserve", report),
+        class: table.text("class", report),
+        rwx_class: table.text("rwx_class", report),
+        prove_every: table.text("prove_every", report),
+        proof_size: table.text("proof_size", report),
+        image: table.text("image", report),
+        chart: table.text("chart", report),
+        nfs_chart: table.text("nfs_chart", report),
+    };
+    // Rules draw conclusions from the absence of these.
+    table.settle(&mut storage.engine, "engine");
+    table.settle(&mut storage.replicas, "replicas");
+    table.settle(&mut storage.rwx, "rwx");
+    table.settle(&mut storage.class, "class");
+    table.settle(&mut storage.rwx_class, "rwx_class");
+    table.finish_with(report, belonging);
+    storage
 }

@@ -12,6 +12,7 @@ mod paths;
 mod pool;
 mod rules;
 mod schema;
+pub mod storage;
 
 pub use load::{InvalidInventory, Loaded, load, parse};
 pub use model::*;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+pub use super::storage::{Engine, Storage};
+
 /// One homelab: the cluster wanted, the machines it is made of and how to reach them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
@@ -15,6 +17,8 @@ pub struct Inventory {
     pub nodes: Vec<Node>,
     /// `[metallb]`; without it no pool is made.
     pub metallb: Option<Metallb>,
+    /// `[storage]`, with its defaults filled in.
+    pub storage: Storage,
 }
 
 /// `[cluster]`

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use homeprov::engine::event::Event;
-use homeprov::inventory::{Cluster, Inventory, Node, NodeSsh, Role, Ssh};
+use homeprov::inventory::{Cluster, Inventory, Node, NodeSsh, Role, Ssh, Storage};
 use homeprov::plan::{Pending, Place, Plan, Verdict};
 use homeprov::ssh::Purpose;
 use homeprov::status::{
@@ -196,6 +196,7 @@ pub fn inventory() -> Inventory {
             node(4, Role::Worker),
         ],
         metallb: None,
+        storage: Storage::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use homeprov::engine::event::Event;
-use homeprov::inventory::model::{Cluster, Inventory, Node, NodeSsh, Role, Ssh, Sudo};
+use homeprov::inventory::model::{Cluster, Inventory, Node, NodeSsh, Role, Ssh, Storage, Sudo};
 use homeprov::ssh::{OpenSsh, Options};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -135,6 +135,7 @@ impl Sshd {
                 ssh: NodeSsh::default(),
             }],
             metallb: None,
+            storage: Storage::default(),
         }
     }
 

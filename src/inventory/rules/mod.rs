@@ -16,6 +16,12 @@ mod pool_place;
 mod pool_syntax;
 mod present;
 pub(super) mod role;
+mod storage_chart;
+pub(super) mod storage_engine;
+mod storage_image;
+mod storage_quantity;
+mod storage_replicas;
+mod storage_scope;
 pub(super) mod sudo;
 mod unique;
 
@@ -56,6 +62,17 @@ const RULES: &[Rule] = &[
     pool_overlap::itself,
     pool_place::near_nodes,
     pool_place::plain_addresses,
+    storage_engine::known,
+    storage_engine::chosen,
+    storage_replicas::enough_nodes,
+    storage_replicas::quorum,
+    storage_scope::keys_of_the_engine,
+    storage_scope::existing_classes,
+    storage_scope::class_names,
+    storage_quantity::sizes,
+    storage_quantity::age,
+    storage_image::pinned,
+    storage_chart::archives,
 ];
 
 /// Runs every rule.
