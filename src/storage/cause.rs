@@ -9,7 +9,7 @@ pub enum Cause {
     WrongKubeletDirectory {
         /// The node.
         node: String,
-        /// The DaemonSet's directory.
+        /// The directory of the driver's `DaemonSet`.
         driver: String,
         /// The directory kubelet was started with.
         kubelet: String,

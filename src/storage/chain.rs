@@ -78,6 +78,11 @@ pub async fn bound(means: &Means, claim: &str) -> Result<Option<String>, Trouble
 
 /// Follows a bound claim of the proof's namespace as far as there is something. Absent when it is not bound.
 pub async fn follow(means: &Means, claim: &str) -> Result<Option<Chain>, Trouble> {
+    // Kubernetes' types are large, and would be held in every future that awaits this one.
+    Box::pin(follow_down(means, claim)).await
+}
+
+async fn follow_down(means: &Means, claim: &str) -> Result<Option<Chain>, Trouble> {
     let found: Option<PersistentVolumeClaim> = means.get(&objects::claims(claim)).await?;
     let Some(claim) = found else { return Ok(None) };
     let Some(pv) = claim.spec.and_then(|spec| spec.volume_name) else { return Ok(None) };

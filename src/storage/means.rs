@@ -69,6 +69,11 @@ impl Means {
         self.nodes.iter().find(|node| node.host == host || node.name == host)
     }
 
+    /// The name of the node of a host name; the host name itself where there is none.
+    pub fn node_name(&self, host: &str) -> String {
+        self.node(host).map_or_else(|| host.to_owned(), |node| node.name.clone())
+    }
+
     /// Reports a line of progress.
     pub fn say(&self, line: impl Into<String>) {
         (self.say)(line.into());

@@ -4,18 +4,31 @@
 //! files and another node are looked at. What keeps the bytes makes no difference to the questions, only to where
 //! the answers are looked for.
 
-pub mod canary;
+mod canaries;
+mod canary;
 pub mod cause;
-pub mod chain;
-pub mod diagnose;
-pub mod evidence;
-pub mod jiva;
-pub mod judge;
+mod chain;
+mod class;
+mod clean;
+mod diagnose;
+mod drill;
+mod evidence;
+mod gather;
+mod jiva;
+mod judge;
 pub mod means;
-pub mod objects;
-pub mod pod;
+mod objects;
+mod pod;
 pub mod proof;
-pub mod seen;
+mod prove;
+mod prove_class;
+mod ready;
+mod seen;
+pub mod wanted;
 
 pub use cause::Cause;
+pub use clean::ask as ask_to_clean;
+pub use means::{Means, ProofNode, Trouble};
 pub use proof::{Access, Claim, ClassProof, Evidence, Keeper, Proof};
+pub use prove::prove;
+pub use wanted::Wanted;

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::means::{Means, Trouble};
 use super::objects::{self, CONTAINER, NAMESPACE};
-use crate::kube::{error, request};
+use crate::kube::request;
 
 /// How often a pod is looked at.
 const LOOK: Duration = Duration::from_millis(400);
@@ -66,7 +66,7 @@ pub async fn follow(
     means: &Means,
     job: &str,
     limit: Duration,
-    vain: impl Fn(&PodLook) -> bool + Send,
+    mut vain: impl FnMut(&PodLook) -> bool + Send,
 ) -> Result<PodLook, Trouble> {
     let began = Instant::now();
     let (mut listened, mut stage) = (None::<Instant>, String::new());
@@ -169,13 +169,10 @@ pub async fn remove(means: &Means, job: &str, limit: Duration) -> Result<bool, T
     }
 }
 
-/// Makes an object; one of that name that is there already is an error.
+/// Makes an object of the proof.
 pub async fn make(means: &Means, path: &str, object: &serde_json::Value) -> Result<(), Trouble> {
-    match request::apply(&means.client, path, object).await {
-        Err(error) if error::is_absent(&error) => Err(Trouble::InTheWay(format!("{path}: {}", error::message(&error)))),
-        Err(error) => Err(error.into()),
-        Ok(_) => Ok(()),
-    }
+    request::apply(&means.client, path, object).await?;
+    Ok(())
 }
 
 #[cfg(test)]
