@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::Serialize;
 
 use super::record::Record;
+use super::storage::StorageFacts;
 
 /// The facts of the cluster, from one API server.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,6 +21,8 @@ pub struct ClusterFacts {
     pub records: BTreeMap<String, Record>,
     /// The cluster address of the cluster's DNS, with whether an endpoint is ready behind it.
     pub dns: Option<(IpAddr, bool)>,
+    /// Storage; empty where homeprov leaves it alone.
+    pub storage: StorageFacts,
 }
 
 /// A Node object.

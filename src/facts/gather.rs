@@ -7,7 +7,7 @@ use futures::future::join_all;
 use super::identity::IdentityRecord;
 use super::observe::observe;
 use super::{Facts, Observation};
-use crate::inventory::model::Inventory;
+use crate::inventory::model::{Engine, Inventory};
 use crate::kube::read;
 use crate::playbook::model::Recipe;
 use crate::ssh::Transport;
@@ -32,7 +32,7 @@ pub async fn cluster(transport: &dyn Transport, inventory: &Inventory, facts: &m
     facts.cluster = None;
     facts.cluster_problem = None;
     for node in candidates(inventory, facts) {
-        match read_through(transport, &node, facts).await {
+        match read_through(transport, inventory, &node, facts).await {
             Ok(cluster) => {
                 facts.cluster = Some(cluster);
                 break;
@@ -54,10 +54,15 @@ fn candidates(inventory: &Inventory, facts: &Facts) -> Vec<String> {
     std::iter::once(seed).chain(others).map(|node| node.name.clone()).collect()
 }
 
-async fn read_through(transport: &dyn Transport, node: &str, facts: &Facts) -> Result<super::ClusterFacts, String> {
+async fn read_through(
+    transport: &dyn Transport,
+    inventory: &Inventory,
+    node: &str,
+    facts: &Facts,
+) -> Result<super::ClusterFacts, String> {
     let config = facts.node(node).and_then(|seen| seen.kubeconfig.clone()).ok_or("it has no admin kubeconfig")?;
     let client = transport.kubernetes(node, &config).await.map_err(|error| error.to_string())?;
-    read::cluster(&client, node).await.map_err(|error| error.to_string())
+    read::cluster(&client, node, inventory.storage.engine != Engine::None).await.map_err(|error| error.to_string())
 }
 
 /// Namespaces a user made on each machine that is a cluster of its own but is wanted as a member: joining would

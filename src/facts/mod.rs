@@ -10,6 +10,7 @@ pub mod observe;
 pub mod parse;
 pub mod probe;
 pub mod record;
+pub mod storage;
 pub mod when;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ pub use cluster::{ClusterFacts, KubernetesNode, MetallbFacts};
 pub use identity::{Identity, IdentityRecord};
 pub use node::{Member, MemberRole, NodeFacts, Snap};
 pub use record::Record;
+pub use storage::StorageFacts;
 
 use crate::inventory::model::{Inventory, Node, Role};
 use crate::ssh::SectionAnswer;

@@ -23,7 +23,7 @@ pub struct NodeFacts {
     pub cpus: u32,
     /// Memory in KiB.
     pub memory_kib: u64,
-    /// Free KiB by mount point, of the file systems that hold `/`, `/var`, `/var/snap` and `/var/lib`.
+    /// Free KiB by mount point, of the file systems that hold `/`, `/var`, `/var/snap`, `/var/lib` and the volumes.
     pub free_kib: BTreeMap<String, u64>,
     /// IPv4 addresses by interface.
     pub addresses: Vec<(String, Ipv4Addr)>,
@@ -75,6 +75,12 @@ pub struct NodeFacts {
     pub identity: Option<IdentityRecord>,
     /// The node's admin kubeconfig; absent on workers.
     pub kubeconfig: Option<SecretString>,
+    /// The kubelet's root directory, without a slash at its end.
+    pub kubelet_root: Option<String>,
+    /// The iSCSI initiator's name; absent where there is none.
+    pub initiator: Option<String>,
+    /// Whether NFS shares can be mounted.
+    pub nfs_client: bool,
 }
 
 /// A snap as `snap list` shows it.
@@ -150,6 +156,16 @@ impl NodeFacts {
                 (Some(info), Some(members)) => members.iter().any(|member| member.address == info.address),
                 _ => false,
             }
+    }
+
+    /// Free KiB on the file system that holds a directory, which need not be there yet.
+    pub fn free_kib_for(&self, directory: &str) -> Option<u64> {
+        let holds = |mount: &str| {
+            let mount = mount.trim_end_matches('/');
+            directory.strip_prefix(mount).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let mounts = self.free_kib.iter().filter(|(mount, _)| holds(mount));
+        mounts.max_by_key(|(mount, _)| mount.len()).map(|(_, free)| *free)
     }
 
     /// Whether a service of the snap runs.

@@ -44,6 +44,9 @@ pub fn node_facts(answer: &str) -> NodeFacts {
         ca: identity::fingerprint(text("ca")),
         identity: IdentityRecord::parse(text("identity")),
         kubeconfig: texts.get("kubeconfig").map(|config| SecretString::from(config.clone())),
+        kubelet_root: text("kubelet").lines().find_map(kubelet_root),
+        initiator: text("initiator").lines().find_map(initiator),
+        nfs_client: values.contains_key("nfs_client"),
         ..NodeFacts::default()
     };
     facts.worker = facts.locks.contains("clustered.lock");
@@ -90,6 +93,26 @@ fn service(line: &str) -> Option<(String, String)> {
     Some((unit.strip_prefix("snap.microk8s.daemon-")?.to_owned(), state.to_owned()))
 }
 
+/// `--root-dir=${SNAP_COMMON}/var/lib/kubelet` → `/var/snap/microk8s/common/var/lib/kubelet`; the snap's own variables
+/// are what its arguments files may hold (canonical/microk8s `microk8s-resources/default-args/kubelet`).
+fn kubelet_root(line: &str) -> Option<String> {
+    let value = line.trim().strip_prefix("--root-dir")?.trim_start_matches(['=', ' ']);
+    let mut path = value.trim_matches(['"', '\'']).to_owned();
+    for (variable, meaning) in
+        [("SNAP_COMMON", "/var/snap/microk8s/common"), ("SNAP_DATA", "/var/snap/microk8s/current")]
+    {
+        path = path.replace(&format!("${{{variable}}}"), meaning).replace(&format!("${variable}"), meaning);
+    }
+    let path = path.trim_end_matches('/');
+    path.starts_with('/').then(|| path.to_owned())
+}
+
+/// `InitiatorName=iqn.1993-08.org.debian:01:9f2f8e7a4c11` (open-iscsi `etc/initiatorname.iscsi`)
+fn initiator(line: &str) -> Option<String> {
+    let name = line.trim().strip_prefix("InitiatorName=")?.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
 fn failure_domain(line: &str) -> Option<u32> {
     line.trim().strip_prefix("failure-domain=")?.trim().parse().ok()
 }
@@ -111,6 +134,20 @@ mod tests {
         assert_eq!((facts.os_id.as_str(), facts.memory_kib, facts.installed), ("debian", 8_000_000, false));
         assert_eq!(facts.free_kib.get("/"), Some(&50));
         assert!(facts.members.is_none() && facts.snap.is_none() && !facts.control_plane_up());
+    }
+
+    #[test]
+    fn storage_is_seen_on_a_machine() {
+        let facts = node_facts(
+            "kubelet:--root-dir=${SNAP_COMMON}/var/lib/kubelet\ninitiator:## comment\ninitiator:InitiatorName=iqn.x:01:a\n\
+             nfs_client=yes\ndisk:/dev/vda1 100 50 50 50% /\ndisk:/dev/sdb1 100 1 99 1% /var/snap/microk8s/common/var/openebs\n",
+        );
+        assert_eq!(facts.kubelet_root.as_deref(), Some("/var/snap/microk8s/common/var/lib/kubelet"));
+        assert_eq!(facts.initiator.as_deref(), Some("iqn.x:01:a"));
+        assert!(facts.nfs_client);
+        assert_eq!(facts.free_kib_for("/var/snap/microk8s/common/var/openebs/local"), Some(99));
+        assert_eq!(facts.free_kib_for("/var/snap/microk8s/common/var/openebsx"), Some(50));
+        assert_eq!(kubelet_root("--root-dir relative"), None);
     }
 
     #[test]

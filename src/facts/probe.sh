@@ -49,9 +49,12 @@ file machine_id /etc/machine-id
 file boot_id /proc/sys/kernel/random/boot_id
 put uptime "$(cut -d' ' -f1 /proc/uptime)"
 put login "${SUDO_USER:-root}"
-df -Pk / /var /var/snap /var/lib 2>/dev/null | lines disk
+common=/var/snap/microk8s/common
+df -Pk / /var /var/snap /var/lib $common $common/var/openebs/local $common/default-storage 2>/dev/null | lines disk
 ip -o -4 addr show 2>/dev/null | lines address
 command -v cloud-init >/dev/null && put cloud_init yes
+command -v mount.nfs >/dev/null && put nfs_client yes
+file initiator /etc/iscsi/initiatorname.iscsi
 if command -v snap >/dev/null; then
 	for info in /usr/lib/snapd/info /snap/snapd/current/usr/lib/snapd/info; do file snapd "$info"; done
 fi

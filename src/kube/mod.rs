@@ -4,3 +4,4 @@ pub mod error;
 pub mod read;
 pub mod records;
 pub mod request;
+pub mod storage;

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::request::get;
 use crate::facts::record::{PLACE, Record};
+use crate::facts::storage::StorageFacts;
 use crate::facts::{ClusterFacts, KubernetesNode, MetallbFacts};
 
 /// The namespaces every fresh cluster has.
@@ -19,15 +20,17 @@ const OWN_NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", 
 /// The namespace the `MetalLB` addon installs into (canonical/microk8s-core-addons `addons/metallb`).
 pub const METALLB: &str = "metallb-system";
 
-/// Reads everything the plan needs from one API server; `via` is the node it runs on.
-pub async fn cluster(client: &Client, via: &str) -> kube::Result<ClusterFacts> {
+/// Reads everything the plan needs from one API server; `via` is the node it runs on. Storage is read where homeprov
+/// does not leave it alone.
+pub async fn cluster(client: &Client, via: &str, with_storage: bool) -> kube::Result<ClusterFacts> {
     let (namespace, name) = PLACE;
     let record_path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
-    let (nodes, records, metallb, dns) = futures::try_join!(
+    let (nodes, records, metallb, dns, storage) = futures::try_join!(
         get::<ObjectList<Node>>(client, "/api/v1/nodes"),
         get::<ConfigMap>(client, &record_path),
         metallb(client),
         dns(client),
+        storage(client, with_storage),
     )?;
     let nodes = nodes.map(|list| list.items).unwrap_or_default();
     let records = records.and_then(|map| map.data).unwrap_or_default();
@@ -37,7 +40,12 @@ pub async fn cluster(client: &Client, via: &str) -> kube::Result<ClusterFacts> {
         metallb,
         records: records.into_iter().filter_map(|(name, text)| Some((name, record(&text)?))).collect(),
         dns,
+        storage,
     })
+}
+
+async fn storage(client: &Client, wanted: bool) -> kube::Result<StorageFacts> {
+    if wanted { Box::pin(super::storage::read(client)).await } else { Ok(StorageFacts::default()) }
 }
 
 fn record(text: &str) -> Option<Record> {
@@ -83,7 +91,8 @@ async fn metallb(client: &Client) -> kube::Result<Option<MetallbFacts>> {
     }))
 }
 
-fn pod_ready(pod: &Pod) -> bool {
+/// Whether a pod is ready and stays.
+pub fn pod_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     pod.metadata.deletion_timestamp.is_none()
         && conditions

@@ -28,6 +28,18 @@ pub async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> kube::Resu
     }
 }
 
+/// GET of the metadata of a list's objects; absent when the server answers 404.
+pub async fn get_metadata<T: DeserializeOwned>(client: &Client, path: &str) -> kube::Result<Option<T>> {
+    const KINDS: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+    let mut request = request("GET", path, None, Vec::new())?;
+    request.headers_mut().insert(http::header::ACCEPT, http::HeaderValue::from_static(KINDS));
+    match client.request(request).await {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Server-side apply under the field manager `homeprov`, which takes the fields it names from other managers.
 pub async fn apply(client: &Client, path: &str, object: &Value) -> kube::Result<Value> {
     apply_at(client, &format!("{path}?fieldManager=homeprov&force=true"), object).await
