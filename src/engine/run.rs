@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::apply::{Landed, apply};
 use super::event::Event;
@@ -24,13 +25,17 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long a world in motion may show nothing to do before the run gives up: services restart after a join.
 const GRACE: Duration = Duration::from_secs(90);
 
+/// How long the steps that were cut short may take to put things right.
+const PARTING: Duration = Duration::from_secs(10);
+
 /// One run of `up`.
 pub struct Run<'a> {
     session: &'a Session,
     facts: Facts,
     ledger: Ledger,
     flying: JoinSet<Landed>,
-    places: BTreeSet<Place>,
+    /// What is being applied, by place.
+    places: BTreeMap<Place, Context>,
     turn: Arc<Mutex<()>>,
     /// Whether everything was observed after the last change.
     fresh: bool,
@@ -61,7 +66,7 @@ impl<'a> Run<'a> {
             facts: Facts::default(),
             ledger: Ledger::default(),
             flying: JoinSet::new(),
-            places: BTreeSet::new(),
+            places: BTreeMap::new(),
             turn: Arc::default(),
             fresh: false,
             turns: 0,
@@ -82,7 +87,19 @@ impl<'a> Run<'a> {
         };
         // Following ends here; what runs on the nodes is detached and goes on.
         self.flying.abort_all();
+        self.abandon().await;
         (outcome, self.ledger.applied, self.observations)
+    }
+
+    /// Lets the steps that were cut short put right what cannot wait for the next run.
+    async fn abandon(&self) {
+        let steps = self.places.values().filter_map(|context| match &context.step.action {
+            Action::Builtin(name) => Some((steps::builtin(name)?, context)),
+            Action::Script { .. } => None,
+        });
+        let steps = steps.map(|(step, context)| step.abandoned(context));
+        // What takes longer is done by the next run.
+        let _ = timeout(PARTING, join_all(steps)).await;
     }
 
     async fn turns(&mut self) -> Outcome {
@@ -149,14 +166,14 @@ impl<'a> Run<'a> {
 
     /// Starts what may be started.
     fn dispatch(&mut self, plan: &Plan) -> Turn {
-        let mut waits: BTreeSet<Place> = self.places.clone();
+        let mut waits: BTreeSet<Place> = self.places.keys().cloned().collect();
         let mut serial_taken: BTreeSet<&str> = BTreeSet::new();
         let mut look_again = false;
         for pending in &plan.pending {
             let Some(step) = self.step(&pending.step) else { continue };
             let key = (pending.step.clone(), pending.place.clone());
             let serial = is_serial(step);
-            if self.places.contains(&pending.place) || (serial && serial_taken.contains(step.id.as_str())) {
+            if self.places.contains_key(&pending.place) || (serial && serial_taken.contains(step.id.as_str())) {
                 if serial {
                     serial_taken.insert(&step.id);
                 }
@@ -203,9 +220,8 @@ impl<'a> Run<'a> {
             why: pending.verdict.text(),
         });
         self.ledger.started(key);
-        self.places.insert(pending.place.clone());
         self.fresh = false;
-        self.flying.spawn(apply(Context {
+        let context = Context {
             inventory: Arc::clone(&self.session.inventory),
             facts: Arc::new(self.facts.clone()),
             transport: Arc::clone(&self.session.transport),
@@ -214,7 +230,9 @@ impl<'a> Run<'a> {
             place: pending.place.clone(),
             turn: Arc::clone(&self.turn),
             state: self.session.state.clone(),
-        }));
+        };
+        self.places.insert(pending.place.clone(), context.clone());
+        self.flying.spawn(apply(context));
     }
 
     fn tell_waiting(&mut self, key: &Key, pending: &Pending, left: Duration) {
@@ -253,7 +271,7 @@ impl<'a> Run<'a> {
                 }
             },
             () = sleep(LOOK) => {
-                let idle: BTreeSet<Place> = places.difference(&self.places).cloned().collect();
+                let idle: BTreeSet<Place> = places.iter().filter(|place| !self.places.contains_key(*place)).cloned().collect();
                 if !idle.is_empty() {
                     self.observe(&idle).await;
                 }

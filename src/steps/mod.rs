@@ -17,6 +17,7 @@ mod preflight;
 mod refreshes_held;
 mod snap_installed;
 mod speakers;
+pub mod storage_proven;
 
 use async_trait::async_trait;
 
@@ -39,6 +40,9 @@ pub trait RustStep: Sync {
 
     /// Moves one step closer and returns; whether it holds then is for the next observation to say.
     async fn apply(&self, context: &Context) -> Result<(), Failure>;
+
+    /// The run is ended while it is applied: what cannot stay as it is until the next run is put right, in seconds.
+    async fn abandoned(&self, _context: &Context) {}
 }
 
 const BUILTINS: &[(&str, &dyn RustStep)] = &[
@@ -62,6 +66,7 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("pool-exact", &pool_exact::PoolExact),
     ("speakers", &speakers::Speakers),
     ("pool-probed", &pool_probed::PoolProbed),
+    ("storage-proven", &storage_proven::StorageProven),
 ];
 
 /// The Rust step of a name.

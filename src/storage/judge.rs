@@ -90,7 +90,7 @@ fn mounted(seen: &Seen, mount: &MountSeen) -> Option<Evidence> {
     };
     let line = |text: String, holds| Some(Evidence::on(MOUNT, &mount.node, &look.path, text, holds));
     let Some(found) = &look.mount else {
-        return line(format!("{who} is none: it is an ordinary directory on the root disk"), false);
+        return line(format!("{who} is missing: an ordinary directory of the root disk is in its place"), false);
     };
     let (source, kind) = (&found.source, &found.kind);
     if found.read_only {
@@ -232,12 +232,32 @@ mod tests {
 
     #[test]
     fn a_replicated_volume() {
-        insta::assert_snapshot!(lines(&jiva_volume()), @"");
+        insta::assert_snapshot!(lines(&jiva_volume()), @r"
+        ✔ (1) nuc1: the pod's mount is /dev/sdb (ext4), the volume's iSCSI device, not the root disk [/var/snap/microk8s/common/var/lib/kubelet/pods/uid-nuc1/volumes/kubernetes.io~csi/pvc-1/mount]
+        ✔ (2) the volume says phase Ready, status RW, replicas RW, RW, RW; 3 wanted [jivavolumes/pvc-1]
+        ✔ (3) nuc1: 1024 of 1024 blocks found in volume-head-000.img; 64 MiB more of the disk taken [/var/snap/microk8s/common/var/openebs/local/pvc-r0]
+        ✔ (3) nuc2: 1024 of 1024 blocks found in volume-head-000.img; 64 MiB more of the disk taken [/var/snap/microk8s/common/var/openebs/local/pvc-r1]
+        ✔ (3) nuc3: 1024 of 1024 blocks found in volume-head-000.img; 64 MiB more of the disk taken [/var/snap/microk8s/common/var/openebs/local/pvc-r2]
+        ✔ (3) nuc1: nothing of it lies in the pod's own space on the root disk [/var/snap/microk8s/common/var/lib/kubelet/pods/uid-nuc1]
+        ✔ (4) nuc1: wrote 64 MiB with SHA-256 0f67d5967aee…
+        ✔ (4) nuc2: reads 64 MiB with SHA-256 0f67d5967aee…
+        ");
     }
 
     #[test]
     fn a_share_on_a_replicated_volume() {
-        insta::assert_snapshot!(lines(&nfs_share()), @"");
+        insta::assert_snapshot!(lines(&nfs_share()), @r"
+        ✔ (1) nuc1: the pod's mount is 10.152.183.77:/ (nfs4), the NFS share, not the root disk [/var/snap/microk8s/common/var/lib/kubelet/pods/uid-nuc1/volumes/kubernetes.io~nfs/pvc-x]
+        ✔ (1) nuc3: the NFS server's mount is /dev/sdb (ext4), the volume's iSCSI device, not the root disk [/var/snap/microk8s/common/var/lib/kubelet/pods/uid-nuc3/volumes/kubernetes.io~csi/pvc-1/mount]
+        ✔ (2) the volume says phase Ready, status RW, replicas RW, RW, RW; 3 wanted [jivavolumes/pvc-1]
+        ✔ (3) nuc1: 1024 of 1024 blocks found in volume-head-000.img; 64 MiB more of the disk taken [/var/snap/microk8s/common/var/openebs/local/pvc-r0]
+        ✔ (3) nuc2: 1024 of 1024 blocks found in volume-head-000.img; 64 MiB more of the disk taken [/var/snap/microk8s/common/var/openebs/local/pvc-r1]
+        ✔ (3) nuc3: 1024 of 1024 blocks found in volume-head-000.img; 64 MiB more of the disk taken [/var/snap/microk8s/common/var/openebs/local/pvc-r2]
+        ✔ (3) nuc1: nothing of it lies in the pod's own space on the root disk [/var/snap/microk8s/common/var/lib/kubelet/pods/uid-nuc1]
+        ✔ (3) nuc3: nothing of it lies in the pod's own space on the root disk [/var/snap/microk8s/common/var/lib/kubelet/pods/uid-nuc3]
+        ✔ (4) nuc1: wrote 64 MiB with SHA-256 0f67d5967aee…
+        ✔ (4) nuc2: reads 64 MiB with SHA-256 0f67d5967aee…
+        ");
     }
 
     #[test]
@@ -252,7 +272,17 @@ mod tests {
         if let Some((_, reader)) = &mut seen.reader {
             reader.log = "absent\n".into();
         }
-        insta::assert_snapshot!(lines(&seen), @"");
+        insta::assert_snapshot!(lines(&seen), @r"
+        ✘ (1) nuc1: the pod's mount is missing: an ordinary directory of the root disk is in its place [/var/snap/microk8s/common/var/lib/kubelet/pods/uid-nuc1/volumes/kubernetes.io~csi/pvc-1/mount]
+        ✔ (2) the volume says phase Ready, status RW, replicas RW, RW, RW; 3 wanted [jivavolumes/pvc-1]
+        ✘ (3) nuc1: 0 of 1024 blocks found in volume-head-000.img; 0 MiB more of the disk taken [/var/snap/microk8s/common/var/openebs/local/pvc-r0]
+        ✘ (3) nuc2: 0 of 1024 blocks found in volume-head-000.img; 0 MiB more of the disk taken [/var/snap/microk8s/common/var/openebs/local/pvc-r1]
+        ✘ (3) nuc3: 0 of 1024 blocks found in volume-head-000.img; 0 MiB more of the disk taken [/var/snap/microk8s/common/var/openebs/local/pvc-r2]
+        ✘ (3) all bytes are on the disks of 0 nodes; 3 wanted
+        ✘ (3) nuc1: the bytes lie in the pod's own space on the root disk [/k/pods/uid-nuc1/volumes/kubernetes.io~csi/pvc-1/mount/canary]
+        ✔ (4) nuc1: wrote 64 MiB with SHA-256 0f67d5967aee…
+        ✘ (4) nuc2: sees no file on the volume
+        ");
     }
 
     #[test]

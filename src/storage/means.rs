@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use k8s_openapi::api::core::v1::Node;
 use kube::Client;
 use serde::de::DeserializeOwned;
 
@@ -52,7 +53,42 @@ pub enum Trouble {
     InTheWay(String),
 }
 
+impl ProofNode {
+    /// A node of the cluster, from its Node object and the directory its kubelet was started with.
+    fn of(node: Node, kubelet_root: &str) -> Option<Self> {
+        let name = node.metadata.name?;
+        let host = node.metadata.labels.as_ref().and_then(|labels| labels.get("kubernetes.io/hostname").cloned());
+        let status = node.status.unwrap_or_default();
+        let conditions = status.conditions.unwrap_or_default();
+        let ready = conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+        let cordoned = node.spec.and_then(|spec| spec.unschedulable).unwrap_or_default();
+        Some(Self {
+            host: host.unwrap_or_else(|| name.clone()),
+            name,
+            version: status.node_info.map(|info| info.kubelet_version).unwrap_or_default(),
+            kubelet_root: kubelet_root.to_owned(),
+            usable: ready && !cordoned,
+        })
+    }
+}
+
 impl Means {
+    /// Reads the nodes anew; those without a known directory of kubelet do not answer and take no part.
+    pub async fn new(
+        client: Client,
+        transport: Arc<dyn Transport>,
+        kubelet_roots: &[(String, String)],
+        say: Arc<dyn Fn(String) + Send + Sync>,
+    ) -> Result<Self, Trouble> {
+        let mut means = Self { client, transport, nodes: vec![], say };
+        let mut objects: Vec<Node> = means.list("/api/v1/nodes").await?;
+        for (name, root) in kubelet_roots {
+            let place = objects.iter().position(|node| node.metadata.name.as_ref() == Some(name));
+            means.nodes.extend(place.and_then(|place| ProofNode::of(objects.swap_remove(place), root)));
+        }
+        Ok(means)
+    }
+
     /// GET, absent for 404.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Trouble> {
         Ok(request::get(&self.client, path).await?)

@@ -3,7 +3,7 @@
 use super::canaries::{Canaries, GONE};
 use super::canary::Canary;
 use super::chain::{self, jiva_volume};
-use super::class::{Class, driver_directory};
+use super::class;
 use super::diagnose;
 use super::drill;
 use super::gather;
@@ -15,6 +15,7 @@ use super::proof::{Access, Claim, ClassProof, Keeper};
 use super::ready;
 use super::seen::Seen;
 use super::wanted::{Wanted, WantedClass};
+use crate::facts::storage::StorageClass;
 
 /// Proves one class. What it makes is removed by the caller.
 pub async fn prove(means: &Means, wanted: &Wanted, want: &WantedClass) -> Result<ClassProof, Trouble> {
@@ -23,23 +24,23 @@ pub async fn prove(means: &Means, wanted: &Wanted, want: &WantedClass) -> Result
         let canary = canary.clone();
         move || canary.hash()
     });
-    let Some(class) = Class::read(means, &want.name).await? else {
+    let Some(found) = class::read(means, &want.name).await? else {
         return Ok(conclude(wanted, &seen(wanted, want, &canary, false, 0)));
     };
-    let user = if class.shares() { class.owner.unwrap_or_default() } else { 0 };
+    let user = class::owner(&found);
     let mut seen = seen(wanted, want, &canary, true, user);
-    if class.shares() && want.backend.is_some() {
-        seen.other_backend = other_backend(means, &class).await?;
+    if class::shares(&found) && want.backend.is_some() {
+        seen.other_backend = other_backend(means, &found).await?;
         if seen.other_backend.is_some() {
             return Ok(conclude(wanted, &seen));
         }
     }
-    seen.driver_directory = driver_directory(means).await?;
+    seen.driver_directory = class::driver_directory(means).await?;
     let canaries = Canaries::new(&canary, want.access, &wanted.image, user);
     let room = (canary.size() * 2 + (64 << 20)).max(1 << 30);
     let claim = objects::claim(&canaries.claim, &want.name, want.access, room);
     pod::make(means, &objects::claims(&canaries.claim), &claim).await?;
-    if !class.waits_for_pod && !ready::provisioned(means, &canaries, &mut seen).await? {
+    if !class::waits_for_pod(&found) && !ready::provisioned(means, &canaries, &mut seen).await? {
         return Ok(conclude(wanted, &seen));
     }
     // Without the hash of what is sent nothing can be compared: it is part of what is seen from here on.
@@ -107,10 +108,10 @@ fn conclude(wanted: &Wanted, seen: &Seen) -> ClassProof {
 }
 
 /// The class behind a share, when it does not replicate.
-async fn other_backend(means: &Means, class: &Class) -> Result<Option<String>, Trouble> {
-    let Some(name) = &class.backend else { return Ok(Some("the provisioner's own default".to_owned())) };
-    let backend = Class::read(means, name).await?;
-    let replicates = backend.is_some_and(|backend| backend.keeper() == Keeper::Jiva);
+async fn other_backend(means: &Means, class: &StorageClass) -> Result<Option<String>, Trouble> {
+    let Some(name) = &class.openebs.backend else { return Ok(Some("the provisioner's own default".to_owned())) };
+    let backend = class::read(means, name).await?;
+    let replicates = backend.is_some_and(|backend| class::keeper(&backend) == Keeper::Jiva);
     Ok((!replicates).then(|| name.clone()))
 }
 

@@ -33,7 +33,7 @@ pub struct Seen {
     pub claim_events: Option<Vec<String>>,
     /// The class found behind the share, when it is not the wanted kind.
     pub other_backend: Option<String>,
-    /// The directory of the Jiva CSI driver's DaemonSet.
+    /// The directory of the Jiva CSI driver's `DaemonSet`.
     pub driver_directory: Option<String>,
     /// What is behind the claim.
     pub chain: Option<Chain>,
