@@ -32,14 +32,14 @@ const HELP: &str = "\
 #[command(name = "homeprov", version, help_template = HELP, disable_help_subcommand = true)]
 #[command(before_help = "\
 Examples:
-  homeprov plan home.toml      what would change; nothing is touched
-  homeprov up home.toml        make it so; again: nothing to do
-  homeprov status home.toml    nodes, data store, address pool
-  homeprov verify storage home.toml    bytes written through a volume are found on the nodes' disks")]
+  homeprov plan home.toml              what would change; nothing is touched
+  homeprov up home.toml                make it so; again: nothing to do
+  homeprov status home.toml            nodes, data store, address pool
+  homeprov verify storage home.toml    find data on the nodes' disks")]
 #[command(after_help = "\
 Exit status:
   0  done, or nothing to do          6  a step failed
-  1  a fault of homeprov itself      7  the proof or the pool failed its verification
+  1  a fault of homeprov itself      7  the proof, or the pool, failed
   2  wrong usage                     8  another run holds the lock
   3  invalid inventory or playbook   9  a node is unreachable
   4  changes pending (--exit-code)   130  interrupted

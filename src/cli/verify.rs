@@ -31,8 +31,8 @@ enum What {
 #[command(help_template = super::HELP, before_help = "\
 Examples:
   homeprov verify storage home.toml
-  homeprov verify storage --drill home.toml                 a node loses its replica meanwhile
-  homeprov verify storage --class openebs-rwx home.toml     only this class
+  homeprov verify storage --drill home.toml
+  homeprov verify storage --class openebs-rwx --size 1GiB home.toml
   homeprov verify storage --json home.toml | jq '.classes[].evidence[]'")]
 struct Storage {
     #[command(flatten)]

@@ -31,7 +31,8 @@ pub fn text(proof: &Proof, paint: Paint, width: usize) -> String {
 
 fn class_text(class: &ClassProof, paint: Paint, width: usize) -> String {
     let mark = if class.holds() { paint.good("✔") } else { paint.bad("✘") };
-    let headline = format!("({}, {}): {}", class.access.name(), class.keeper.name(), class.conclusion());
+    let conclusion = if class.cause.is_none() { class.conclusion() } else { "not proven".to_owned() };
+    let headline = format!("({}, {}): {conclusion}", class.access.name(), class.keeper.name());
     let mut text = entry(&mark, &format!("{} {headline}", class.class), 0, width);
     let nodes = class.evidence.iter().filter_map(|evidence| evidence.node.as_ref());
     let column = nodes.map(|node| console::measure_text_width(node)).max().unwrap_or(0).max("cluster".len());

@@ -220,7 +220,7 @@ mod tests {
                     [[nodes]]\nname = \"nuc3\"\naddress = \"10.0.0.3\"\n";
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        crate::inventory::load(file.path()).ok().expect("a valid inventory").inventory
+        crate::inventory::load(file.path()).expect("a valid inventory").inventory
     }
 
     fn check(inventory: &Inventory, facts: &Facts) -> Verdict {
