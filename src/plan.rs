@@ -215,7 +215,7 @@ fn places(inventory: &Inventory, facts: &Facts, step: &Step) -> Vec<Place> {
         return vec![Place::Cluster];
     }
     let nodes = inventory.nodes.iter().filter(wanted).filter(|node| facts.node(&node.name).is_some());
-    let nodes = nodes.filter(|node| step.when.as_ref().is_none_or(|name| when::holds(name, facts, node)));
+    let nodes = nodes.filter(|node| step.when.as_ref().is_none_or(|name| when::holds(name, inventory, facts, node)));
     nodes.map(|node| Place::Node(node.name.clone())).collect()
 }
 

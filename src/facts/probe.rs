@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::when;
 use crate::inventory::model::{Inventory, Node};
 use crate::playbook::model::{Action, On, Recipe};
 use crate::playbook::render::{RenderContext, RenderError, render};
@@ -22,7 +23,8 @@ pub fn observation(inventory: &Inventory, recipe: &Recipe, node: &Node) -> Resul
     let mut sections = vec![Section { id: FACTS.to_owned(), program: Program::Shell(probe), limit: PROBE_LIMIT }];
     let context = RenderContext::new(inventory, Some(node));
     for step in &recipe.steps {
-        if let (Action::Script { check, .. }, true) = (&step.action, could_apply(step.on, node)) {
+        let unwanted = step.when.as_ref().is_some_and(|name| when::wanted(name, inventory) == Some(false));
+        if let (Action::Script { check, .. }, true) = (&step.action, could_apply(step.on, node) && !unwanted) {
             let program = Program::Shell(render(check, &context)?);
             sections.push(Section { id: step.id.clone(), program, limit: CHECK_LIMIT });
         }

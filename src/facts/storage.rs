@@ -11,7 +11,7 @@ pub struct StorageFacts {
     pub classes: BTreeMap<String, StorageClass>,
     /// Whether the kind `JivaVolume` is served.
     pub jiva_served: bool,
-    /// The DaemonSet that mounts Jiva volumes on the nodes.
+    /// The `DaemonSet` that mounts Jiva volumes on the nodes.
     pub jiva_node: Option<JivaNode>,
     /// The Deployments and `StatefulSets` that make and serve volumes.
     pub workloads: Vec<Workload>,
@@ -64,7 +64,7 @@ pub struct OpenebsConfig {
     pub base_path: Option<String>,
 }
 
-/// The DaemonSet that mounts Jiva volumes on the nodes (openebs/jiva-operator
+/// The `DaemonSet` that mounts Jiva volumes on the nodes (openebs/jiva-operator
 /// `deploy/helm/charts/templates/csi-node.yaml`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JivaNode {

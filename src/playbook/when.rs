@@ -6,4 +6,6 @@
 /// * `member`: the node belongs to the cluster of this inventory.
 /// * `login-is-not-root`: the login on the node is not root.
 /// * `cloud-init`: cloud-init is installed on the node.
-pub const WHEN: &[&str] = &["member", "login-is-not-root", "cloud-init"];
+/// * `jiva`: the inventory's storage engine is `jiva`.
+/// * `rwx`: with that engine, volumes for several nodes at once are wanted too.
+pub const WHEN: &[&str] = &["member", "login-is-not-root", "cloud-init", "jiva", "rwx"];

@@ -17,6 +17,7 @@ mod preflight;
 mod refreshes_held;
 mod snap_installed;
 mod speakers;
+pub mod storage;
 pub mod storage_proven;
 
 use async_trait::async_trait;
@@ -66,6 +67,16 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("pool-exact", &pool_exact::PoolExact),
     ("speakers", &speakers::Speakers),
     ("pool-probed", &pool_probed::PoolProbed),
+    ("disk-room", &storage::disk_room::DiskRoom),
+    ("initiator-unique", &storage::initiator_unique::InitiatorUnique),
+    ("hostpath-enabled", &storage::hostpath_enabled::HostpathEnabled),
+    ("existing-classes", &storage::existing_classes::ExistingClasses),
+    ("openebs-installed", &storage::openebs_installed::OpenebsInstalled),
+    ("replication-factor", &storage::replication_factor::ReplicationFactor),
+    ("retain-class", &storage::retain_class::RetainClass),
+    ("nfs-provisioner", &storage::nfs_provisioner::NfsProvisioner),
+    ("rwx-class", &storage::rwx_class::RwxClass),
+    ("kubelet-directory", &storage::kubelet_directory::KubeletDirectory),
     ("storage-proven", &storage_proven::StorageProven),
 ];
 

@@ -16,4 +16,5 @@ mod property;
 mod rust_steps;
 mod session;
 mod shell;
+mod storage;
 mod verify;

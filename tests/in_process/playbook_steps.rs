@@ -39,6 +39,11 @@ const ROWS: &[Row] = &[
     row!("snapd-ready", snapd, start_snapd),
     row!("snap-bin-in-path", path, write_path),
     row!("user-in-group", group, add_to_group),
+    row!("iscsi-installed", iscsi, install_iscsi),
+    row!("iscsid-running", iscsid, start_iscsid),
+    row!("multipath-leaves-volumes", multipath, spare_volumes),
+    row!("nfs-ready", nfs, install_nfs),
+    row!("community-addons", community, add_community),
 ];
 
 /// The row of a step.
@@ -75,7 +80,6 @@ async fn packages(shell: &Shell) -> i32 {
 }
 
 async fn install_packages(shell: &Shell) -> i32 {
-    const APT: [&str; 4] = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "-q"];
     let install: Vec<&str> =
         APT.into_iter().chain(["install", "-y", "--no-install-recommends"]).chain(PACKAGES).collect();
     let update: Vec<&str> = APT.into_iter().chain(["update"]).collect();
@@ -251,6 +255,116 @@ async fn group(shell: &Shell) -> i32 {
 
 async fn add_to_group(shell: &Shell) -> i32 {
     shell.run(&["usermod", "-a", "-G", "microk8s", &shell.login]).await
+}
+
+const APT: [&str; 4] = ["apt-get", "-o", "DPkg::Lock::Timeout=300", "-q"];
+const ISCSI_FILE: &str = "/etc/modules-load.d/homeprov-iscsi.conf";
+const NFS_FILE: &str = "/etc/modules-load.d/homeprov-nfs.conf";
+const MULTIPATH_FILE: &str = "/etc/multipath/conf.d/homeprov.conf";
+
+async fn has_iscsi(shell: &Shell) -> bool {
+    shell.ask(&["dpkg-query", "-W", "-f=${db:Status-Status}", "open-iscsi"]).await.1 == "installed"
+}
+
+/// What is wrong with a module, loaded now and at boot.
+fn module(shell: &Shell, module: &str, file: &str) -> i32 {
+    if !shell.machine(|machine| machine.modules.contains(module)) {
+        return shell.differs(format!("{module} is not loaded"));
+    }
+    if shell.has_line(file, module) { 0 } else { shell.differs(format!("{module} is not loaded at boot")) }
+}
+
+async fn install(shell: &Shell, package: &str) -> i32 {
+    let install: Vec<&str> = APT.into_iter().chain(["install", "-y", "--no-install-recommends", package]).collect();
+    let update: Vec<&str> = APT.into_iter().chain(["update"]).collect();
+    shell.all(&[&update, &install]).await
+}
+
+async fn load(shell: &Shell, module: &str, file: &str) -> i32 {
+    shell.write(file, &format!("{module}\n"));
+    shell.run(&["modprobe", module]).await
+}
+
+async fn iscsi(shell: &Shell) -> i32 {
+    if !has_iscsi(shell).await {
+        return shell.differs("open-iscsi is not installed");
+    }
+    module(shell, "iscsi_tcp", ISCSI_FILE)
+}
+
+async fn install_iscsi(shell: &Shell) -> i32 {
+    if !has_iscsi(shell).await {
+        let status = install(shell, "open-iscsi").await;
+        if status != 0 {
+            return status;
+        }
+    }
+    load(shell, "iscsi_tcp", ISCSI_FILE).await
+}
+
+async fn iscsid(shell: &Shell) -> i32 {
+    let (_, state) = shell.ask(&["systemctl", "is-enabled", "iscsid"]).await;
+    if !["enabled", "enabled-runtime"].contains(&state.trim()) {
+        return shell.differs("iscsid is not enabled");
+    }
+    match shell.ask(&["systemctl", "is-active", "--quiet", "iscsid"]).await.0 {
+        0 => 0,
+        _ => shell.differs("iscsid does not run"),
+    }
+}
+
+async fn start_iscsid(shell: &Shell) -> i32 {
+    let (_, state) = shell.ask(&["systemctl", "is-enabled", "iscsid"]).await;
+    if state.starts_with("masked") {
+        let status = shell.run(&["systemctl", "unmask", "iscsid"]).await;
+        if status != 0 {
+            return status;
+        }
+    }
+    shell.run(&["systemctl", "enable", "--now", "iscsid"]).await
+}
+
+async fn multipath(shell: &Shell) -> i32 {
+    let there = shell.machine(|machine| machine.packages.contains_key("multipath-tools"));
+    let spared = shell.read(MULTIPATH_FILE).is_some_and(|text| text.contains("\t\tvendor \"CLOUDBYT\""));
+    if !there || spared { 0 } else { shell.differs("multipathd may take the disks of volumes") }
+}
+
+async fn spare_volumes(shell: &Shell) -> i32 {
+    let device = "\tdevice {\n\t\tvendor \"CLOUDBYT\"\n\t\tproduct \"OPENEBS\"\n\t}\n";
+    shell.write(MULTIPATH_FILE, &format!("blacklist {{\n{device}}}\n"));
+    if shell.ask(&["systemctl", "is-active", "--quiet", "multipathd"]).await.0 != 0 {
+        return 0;
+    }
+    shell.run(&["systemctl", "reload", "multipathd"]).await
+}
+
+async fn nfs(shell: &Shell) -> i32 {
+    if !shell.exists("/sbin/mount.nfs") {
+        return shell.differs("nfs-common is not installed");
+    }
+    module(shell, "nfsd", NFS_FILE)
+}
+
+async fn install_nfs(shell: &Shell) -> i32 {
+    if !shell.exists("/sbin/mount.nfs") {
+        let status = install(shell, "nfs-common").await;
+        if status != 0 {
+            return status;
+        }
+    }
+    load(shell, "nfsd", NFS_FILE).await
+}
+
+async fn community(shell: &Shell) -> i32 {
+    if shell.exists("/var/snap/microk8s/common/addons/community/addons.yaml") {
+        return 0;
+    }
+    shell.differs("there is no repository `community`")
+}
+
+async fn add_community(shell: &Shell) -> i32 {
+    shell.run(&["/snap/bin/microk8s", "enable", "community"]).await
 }
 
 /// The recipe's script steps, each with whether it has an `apply`.

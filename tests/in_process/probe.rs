@@ -69,6 +69,10 @@ fn system(shell: &Shell) {
         shell.say(line);
     }
     file(shell, "machine_id", "/etc/machine-id");
+    file(shell, "initiator", "/etc/iscsi/initiatorname.iscsi");
+    if shell.exists("/sbin/mount.nfs") {
+        shell.say("nfs_client=yes");
+    }
     if shell.machine(|machine| machine.packages.contains_key("snapd")) {
         file(shell, "snapd", "/usr/lib/snapd/info");
     }

@@ -33,6 +33,7 @@ const ROWS: &[Row] = &[
     row!("workers-joined", "cluster-tokens.txt", revoke),
     row!("join-settled", "touch no-cert-reissue && rm -f join-in-progress", settle),
     row!("pool-probed", "arping -c 2 -w 2", arping),
+    row!("initiator-unique", "iscsi-iname", name_initiator),
 ];
 
 /// Runs the shell program of a Rust step.
@@ -88,6 +89,19 @@ async fn settle(shell: &Shell, _: &str, _: &str) -> i32 {
     shell.write(&format!("{folder}/no-cert-reissue"), "");
     shell.remove(&format!("{folder}/join-in-progress"));
     0
+}
+
+async fn name_initiator(shell: &Shell, _: &str, _: &str) -> i32 {
+    if shell.ask(&["iscsiadm", "-m", "session"]).await.0 == 0 {
+        return 3;
+    }
+    let (status, name) = shell.ask(&["iscsi-iname"]).await;
+    if status != 0 {
+        return status;
+    }
+    let text = format!("## Written by homeprov: another machine had the same name.\nInitiatorName={}\n", name.trim());
+    shell.write("/etc/iscsi/initiatorname.iscsi", &text);
+    shell.run(&["systemctl", "restart", "iscsid"]).await
 }
 
 /// The MAC address of the machine with this address, as the lab's network gives it.

@@ -25,6 +25,13 @@ pub const POOL: &str = "10.77.0.200-10.77.0.210";
 /// More virtual time than any run may take.
 pub const LONGEST: Duration = Duration::from_secs(3600);
 
+const NO_STORAGE: &str = "[storage]\nengine = \"none\"";
+
+/// The same inventory text with another `[storage]` table; without one when it is empty.
+pub fn with_storage(text: &str, table: &str) -> String {
+    text.replace(NO_STORAGE, table)
+}
+
 /// The playbooks that are part of homeprov.
 pub fn recipe() -> Recipe {
     playbook::load_embedded(&steps::names().collect::<Vec<_>>()).expect("the playbooks are valid")
@@ -37,7 +44,8 @@ pub fn text(control_planes: u8, workers: u8) -> String {
         let role = if n <= control_planes { "control-plane" } else { "worker" };
         let _ = writeln!(text, "[[nodes]]\nname = \"nuc{n}\"\naddress = \"10.77.0.{}\"\nrole = \"{role}\"\n", 10 + n);
     }
-    let _ = writeln!(text, "[metallb]\npool = \"{POOL}\"");
+    // Who is about storage says so: `with_storage`.
+    let _ = writeln!(text, "[metallb]\npool = \"{POOL}\"\n\n{NO_STORAGE}");
     text
 }
 

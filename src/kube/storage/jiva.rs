@@ -12,12 +12,12 @@ use crate::facts::storage::{JivaNode, JivaVolume, Replica};
 use crate::kube::read::pod_ready;
 use crate::kube::request::get;
 
-/// How the DaemonSet's name ends; the chart puts the release's name in front.
+/// How the `DaemonSet`'s name ends; the chart puts the release's name in front.
 const NODE: &str = "jiva-csi-node";
 /// The volume of it that is the kubelet's directory.
 const KUBELET: &str = "pods-mount-dir";
 
-/// The DaemonSet that mounts Jiva volumes, in whatever namespace.
+/// The `DaemonSet` that mounts Jiva volumes, in whatever namespace.
 pub async fn node(client: &Client) -> kube::Result<Option<JivaNode>> {
     let list: Option<ObjectList<DaemonSet>> = get(client, "/apis/apps/v1/daemonsets").await?;
     let sets = list.map(|list| list.items).unwrap_or_default().into_iter();

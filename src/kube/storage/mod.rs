@@ -1,7 +1,7 @@
 //! What there is of storage, read side by side.
 
-mod classes;
-mod jiva;
+pub mod classes;
+pub mod jiva;
 mod releases;
 mod volumes;
 mod workloads;
