@@ -102,6 +102,8 @@ impl Front {
         let mut connections = tokio::task::JoinSet::new();
         loop {
             let (stream, _) = listener.accept().await?;
+            // Small answers are not kept back for more.
+            let _ = stream.set_nodelay(true);
             let front = self.clone();
             connections.spawn(async move { front.connection(stream).await });
             while connections.try_join_next().is_some() {}

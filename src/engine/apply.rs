@@ -1,10 +1,15 @@
 //! Applying one step.
 
+use std::sync::Arc;
+
 use tokio::time::{Duration, Instant};
 
+use super::event::Event;
 use super::ledger::Key;
+use crate::facts::Observation;
+use crate::facts::observe::observe;
 use crate::plan::Place;
-use crate::playbook::model::Action;
+use crate::playbook::model::{Action, Recipe};
 use crate::playbook::render::{RenderContext, render};
 use crate::ssh::{Program, Purpose};
 use crate::steps::{self, Context, Failure};
@@ -17,10 +22,30 @@ pub struct Landed {
     pub result: Result<(), Failure>,
     /// How long it took.
     pub took: Duration,
+    /// What its node looked like afterwards, when it stands on one and concerns no other.
+    pub seen: Option<Observation>,
+}
+
+/// Applies a step, and looks at its node afterwards unless it is `serial`, when everything has to be looked at: on each
+/// node at its own pace, whatever the others do.
+pub async fn apply_and_look(context: Context, recipe: Arc<Recipe>, serial: bool) -> Landed {
+    let (inventory, transport, events) = (context.inventory.clone(), context.transport.clone(), context.events.clone());
+    let mut landed = apply(context).await;
+    if landed.result.is_ok() {
+        let (step, place) = landed.key.clone();
+        let _ = events.send(Event::StepApplied { step, place, took: landed.took });
+    }
+    if let (_, Place::Node(name)) = &landed.key
+        && !serial
+        && let Some(node) = inventory.node(name)
+    {
+        landed.seen = Some(observe(&*transport, &inventory, &recipe, node).await);
+    }
+    landed
 }
 
 /// Applies a step and says how its command ended.
-pub async fn apply(context: Context) -> Landed {
+async fn apply(context: Context) -> Landed {
     let began = Instant::now();
     let result = match context.step.action.clone() {
         Action::Builtin(name) => match steps::builtin(&name) {
@@ -31,7 +56,7 @@ pub async fn apply(context: Context) -> Landed {
         // Only waiting helps; it has its settle time.
         Action::Script { apply: None, .. } => Ok(()),
     };
-    Landed { key: (context.step.id.clone(), context.place.clone()), result, took: began.elapsed() }
+    Landed { key: (context.step.id.clone(), context.place.clone()), result, took: began.elapsed(), seen: None }
 }
 
 async fn run_script(context: &Context, template: &str, detached: bool) -> Result<(), Failure> {

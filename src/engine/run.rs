@@ -1,23 +1,25 @@
 //! The loop of `up`.
 
+mod look;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::apply::{Landed, apply};
+use super::apply::{Landed, apply_and_look};
 use super::event::Event;
 use super::ledger::{Key, Ledger, Next};
 use super::outcome::{self, Outcome};
 use super::session::Session;
 use crate::error::ExitCode;
-use crate::facts::{Facts, gather, here};
+use crate::facts::{Facts, Observation};
 use crate::plan::{self, Pending, Place, Plan, Verdict};
-use crate::playbook::model::{Action, Step};
+use crate::playbook::model::{Action, On, Step};
 use crate::steps::{self, Context};
 
 /// How often what is waited for is looked at.
@@ -37,8 +39,13 @@ pub struct Run<'a> {
     /// What is being applied, by place.
     places: BTreeMap<Place, Context>,
     turn: Arc<Mutex<()>>,
-    /// Whether everything was observed after the last change.
+    /// The search for nodes that do not answer, beside everything else: it takes as long as a connection may take.
+    searching: JoinSet<(String, Observation)>,
+    sought: BTreeSet<String>,
+    /// Whether everything that answers was observed after the last change.
     fresh: bool,
+    /// Whether every node was, those that did not answer before, too.
+    thorough: bool,
     turns: u32,
     observations: usize,
     shown: Option<Plan>,
@@ -68,7 +75,10 @@ impl<'a> Run<'a> {
             flying: JoinSet::new(),
             places: BTreeMap::new(),
             turn: Arc::default(),
+            searching: JoinSet::new(),
+            sought: BTreeSet::new(),
             fresh: false,
+            thorough: false,
             turns: 0,
             observations: 0,
             shown: None,
@@ -87,6 +97,7 @@ impl<'a> Run<'a> {
         };
         // Following ends here; what runs on the nodes is detached and goes on.
         self.flying.abort_all();
+        self.searching.abort_all();
         self.abandon().await;
         (outcome, self.ledger.applied, self.observations)
     }
@@ -103,19 +114,19 @@ impl<'a> Run<'a> {
     }
 
     async fn turns(&mut self) -> Outcome {
-        self.observe_all().await;
+        self.observe_thoroughly().await;
         loop {
             let plan = plan::plan(&self.session.inventory, &self.session.recipe, &self.facts);
             self.show(&plan);
             match self.dispatch(&plan) {
                 Turn::LookAgain => self.observe_all().await,
                 Turn::Waits(places) => self.wait(&places).await,
-                Turn::Idle if plan.is_empty() && self.fresh => return self.done(),
-                Turn::Idle if !self.fresh => self.observe_all().await,
+                Turn::Idle if !self.thorough => self.observe_thoroughly().await,
+                Turn::Idle if plan.is_empty() => return self.done(),
                 // The world is in motion after a change: a control plane restarts, a node boots.
                 Turn::Idle if self.may_still_move(&plan) => {
                     sleep(LOOK).await;
-                    self.observe_all().await;
+                    self.observe_thoroughly().await;
                 }
                 Turn::Idle => return outcome::stuck(&plan, &self.ledger.failures),
             }
@@ -220,7 +231,7 @@ impl<'a> Run<'a> {
             why: pending.verdict.text(),
         });
         self.ledger.started(key);
-        self.fresh = false;
+        self.changed();
         let context = Context {
             inventory: Arc::clone(&self.session.inventory),
             facts: Arc::new(self.facts.clone()),
@@ -232,7 +243,7 @@ impl<'a> Run<'a> {
             state: self.session.state.clone(),
         };
         self.places.insert(pending.place.clone(), context.clone());
-        self.flying.spawn(apply(context));
+        self.flying.spawn(apply_and_look(context, Arc::clone(&self.session.recipe), is_serial(step)));
     }
 
     fn tell_waiting(&mut self, key: &Key, pending: &Pending, left: Duration) {
@@ -261,15 +272,8 @@ impl<'a> Run<'a> {
     /// Waits for a command to end, or for the next look at what settles.
     async fn wait(&mut self, places: &BTreeSet<Place>) {
         tokio::select! {
-            Some(landed) = self.flying.join_next() => match landed {
-                Ok(landed) => self.land(landed).await,
-                // A step that panicked is a fault of homeprov: the next observation decides what is left to do.
-                Err(error) => {
-                    self.session.tell(Event::Warning { node: None, message: format!("a step broke off: {error}") });
-                    self.places.clear();
-                    self.observe_all().await;
-                }
-            },
+            Some(landed) = self.flying.join_next() => self.land_all(landed).await,
+            Some(Ok((node, observation))) = self.searching.join_next() => self.searched(node, observation),
             () = sleep(LOOK) => {
                 let idle: BTreeSet<Place> = places.iter().filter(|place| !self.places.contains_key(*place)).cloned().collect();
                 if !idle.is_empty() {
@@ -279,16 +283,38 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn land(&mut self, landed: Landed) {
-        let Landed { key, result, took } = landed;
+    /// Takes in what has ended: one step, and whatever else is there by then. The API is read once for all of them.
+    async fn land_all(&mut self, first: Result<Landed, JoinError>) {
+        let mut everywhere = false;
+        let mut next = Some(first);
+        while let Some(landed) = next {
+            match landed {
+                Ok(landed) => everywhere |= self.land(landed),
+                // A step that panicked is a fault of homeprov: the next observation decides what is left to do.
+                Err(error) => {
+                    let message = format!("a step broke off: {error}");
+                    self.session.tell(Event::Warning { node: None, message });
+                    self.places.clear();
+                    everywhere = true;
+                }
+            }
+            next = self.flying.try_join_next();
+        }
+        if everywhere {
+            self.observe_all().await;
+        } else {
+            self.observe_cluster().await;
+        }
+    }
+
+    /// Takes in how one step ended; whether everything has to be looked at again.
+    fn land(&mut self, landed: Landed) -> bool {
+        let Landed { key, result, seen, .. } = landed;
         self.places.remove(&key.1);
         self.moved = Instant::now();
-        let Some(step) = self.step(&key.0) else { return };
+        let Some(step) = self.step(&key.0) else { return true };
         match &result {
-            Ok(()) => {
-                self.ledger.landed(&key, step);
-                self.session.tell(Event::StepApplied { step: key.0.clone(), place: key.1.clone(), took });
-            }
+            Ok(()) => self.ledger.landed(&key, step),
             Err(failure) => {
                 if let Some(after) = self.ledger.went_wrong(&key, step, failure) {
                     let reason = failure.to_string();
@@ -296,52 +322,12 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let place = if is_serial(step) { Place::Cluster } else { key.1 };
-        self.observe(&BTreeSet::from([place])).await;
-    }
-
-    /// Observes places: nodes alone where only nodes are meant, everything for the cluster. The API is read either way.
-    async fn observe(&mut self, places: &BTreeSet<Place>) {
-        if places.contains(&Place::Cluster) {
-            return self.observe_all().await;
+        if let (Place::Node(node), Some(seen)) = (key.1, seen) {
+            self.observations += 1;
+            self.saw(node, seen);
         }
-        let mut names: Vec<String> = places
-            .iter()
-            .filter_map(|place| match place {
-                Place::Node(node) => Some(node.clone()),
-                Place::Cluster => None,
-            })
-            .collect();
-        // A node that does not answer is looked for again with each look.
-        let lost = self.session.inventory.nodes.iter().filter(|node| self.facts.unreachable(&node.name).is_some());
-        names.extend(lost.map(|node| node.name.clone()).filter(|name| !places.contains(&Place::Node(name.clone()))));
-        self.look(&names).await;
-        self.fresh = names.len() == self.session.inventory.nodes.len() && self.flying.is_empty();
-    }
-
-    async fn observe_all(&mut self) {
-        let names: Vec<String> = self.session.inventory.nodes.iter().map(|node| node.name.clone()).collect();
-        self.look(&names).await;
-        self.fresh = self.flying.is_empty();
-    }
-
-    async fn look(&mut self, names: &[String]) {
-        let Session { inventory, recipe, transport, state, .. } = self.session;
-        let before = self.facts.clone();
-        self.observations += names.len();
-        self.facts.recorded_here = here::read(state, &inventory.cluster.name);
-        gather::nodes(&**transport, inventory, recipe, names, &mut self.facts).await;
-        gather::cluster(&**transport, inventory, &mut self.facts).await;
-        for name in names {
-            let (now, was) = (self.facts.unreachable(name), before.unreachable(name));
-            if now.is_none() {
-                self.met.insert(name.clone());
-            }
-            if let Some(reason) = now.filter(|_| now != was) {
-                self.moved = Instant::now();
-                self.session.tell(Event::Unreachable { node: name.clone(), reason: reason.to_owned() });
-            }
-        }
+        // A serial step looks at other nodes, too, and a cluster step at all of them.
+        step.on == On::Cluster || is_serial(step)
     }
 }
 

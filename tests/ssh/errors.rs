@@ -135,6 +135,6 @@ async fn callers_share_one_failing_attempt() {
     let script = shell("true");
     let results = futures::future::join_all((0..8).map(|_| ssh.run("nuc1", &script))).await;
     assert!(results.iter().all(Result::is_err));
-    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
     ssh.close().await;
 }

@@ -113,7 +113,7 @@ async fn an_api_server_that_is_not_there_fails_at_once() {
     let began = Instant::now();
     let client = ssh.kubernetes("nuc1", &config).await.unwrap();
     assert!(version(&client).await.is_err());
-    assert!(began.elapsed() < Duration::from_secs(6));
+    assert!(began.elapsed() < Duration::from_secs(20));
     ssh.close().await;
 }
 

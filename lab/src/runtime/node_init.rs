@@ -2,6 +2,7 @@
 //! transient units, and reaps.
 
 use std::fs;
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -51,6 +52,7 @@ pub fn main(config: &str) -> Result<()> {
         .stderr(Stdio::null())
         .spawn()
         .context("starting sshd")?;
+    listening()?;
     fs::write("/run/booted", b"")?;
     loop {
         match waitpid(None, None) {
@@ -129,6 +131,17 @@ fn network(address: &str) -> Result<()> {
         fs::write(format!("/proc/sys/net/ipv4/conf/{key}"), value)?;
     }
     Ok(())
+}
+
+/// Waits until the SSH server accepts connections.
+fn listening() -> Result<()> {
+    for _ in 0..1500 {
+        if TcpStream::connect((Ipv4Addr::LOCALHOST, 22)).is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    anyhow::bail!("sshd does not listen")
 }
 
 /// Answers `systemd-run` and `systemctl` about transient units.
