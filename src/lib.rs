@@ -27,3 +27,4 @@ pub mod report;
 pub mod ssh;
 pub mod status;
 pub mod steps;
+pub mod storage;

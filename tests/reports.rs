@@ -16,7 +16,7 @@ use homeprov::report::plain::Plain;
 use homeprov::report::redact::Redactor;
 use homeprov::report::summary::{Subject, Summary};
 use homeprov::report::terminal::{Screen, Terminal};
-use homeprov::report::{Reporter, plan, status};
+use homeprov::report::{Reporter, plan, proof, status};
 use homeprov::ssh::Purpose;
 use indicatif::{InMemoryTerm, ProgressDrawTarget};
 use insta::{assert_snapshot, with_settings};
@@ -220,4 +220,12 @@ fn status_views() {
     let degraded = status::text(&replay::degraded_status(), Paint::new(false), 80);
     assert!(degraded.lines().all(|line| line.chars().count() <= 80), "{degraded}");
     shown!("status-degraded", degraded);
+}
+
+#[test]
+fn proof_views() {
+    let proven = replay::proof();
+    shown!("proof", proof::text(&proven, Paint::new(false), 100));
+    shown!("proof-json", proof::json(&proven).expect("JSON"));
+    shown!("proof-failing", proof::text(&replay::failed_proof(), Paint::new(false), 100));
 }

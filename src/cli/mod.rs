@@ -12,6 +12,7 @@ mod run;
 mod schema;
 mod status;
 mod up;
+mod verify;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
@@ -31,13 +32,14 @@ const HELP: &str = "\
 #[command(name = "homeprov", version, help_template = HELP, disable_help_subcommand = true)]
 #[command(before_help = "\
 Examples:
-  homeprov plan home.toml      what would change; nothing is touched
-  homeprov up home.toml        make it so; again: nothing to do
-  homeprov status home.toml    nodes, data store, address pool")]
+  homeprov plan home.toml              what would change; nothing is touched
+  homeprov up home.toml                make it so; again: nothing to do
+  homeprov status home.toml            nodes, data store, address pool
+  homeprov verify storage home.toml    find data on the nodes' disks")]
 #[command(after_help = "\
 Exit status:
   0  done, or nothing to do          6  a step failed
-  1  a fault of homeprov itself      7  the pool failed its verification
+  1  a fault of homeprov itself      7  the proof, or the pool, failed
   2  wrong usage                     8  another run holds the lock
   3  invalid inventory or playbook   9  a node is unreachable
   4  changes pending (--exit-code)   130  interrupted
@@ -55,6 +57,7 @@ enum Command {
     Up(up::Arguments),
     Plan(plan::Arguments),
     Status(status::Arguments),
+    Verify(verify::Arguments),
     Playbooks(playbooks::Arguments),
     Schema(schema::Arguments),
     Completions(completions::Arguments),
@@ -113,6 +116,7 @@ impl Cli {
             Command::Up(arguments) => wait(arguments.run(verbosity)),
             Command::Plan(arguments) => wait(arguments.run(verbosity)),
             Command::Status(arguments) => wait(arguments.run(verbosity)),
+            Command::Verify(arguments) => wait(arguments.run(verbosity)),
             Command::Playbooks(arguments) => arguments.run(),
             Command::Schema(arguments) => arguments.run(),
             Command::Completions(arguments) => arguments.run(),

@@ -1,4 +1,4 @@
-//! What `up`, `plan` and `status` have in common: an inventory, a way to the machines, reporters.
+//! What `up`, `plan`, `status` and `verify` have in common: an inventory, a way to the machines, reporters.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,10 +34,21 @@ pub(super) struct RunArguments {
     reach: Reach,
 }
 
+/// What a command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prints {
+    /// What happens, as it happens.
+    Events,
+    /// A result.
+    Result,
+    /// A result, and beside it what happens.
+    ProgressAndResult,
+}
+
 /// How a command wants to be shown.
 pub(super) struct Manner {
-    /// Whether its events, and not its result, are what it prints.
-    pub(super) live: bool,
+    /// What it prints.
+    pub(super) prints: Prints,
     /// Whether JSON was asked for.
     pub(super) json: bool,
     /// Whether every question is answered with yes.
@@ -99,17 +110,19 @@ impl RunArguments {
         let paint = output::stderr_paint();
         // Of a command that prints a result only troubles belong beside it.
         let verbosity = match manner.verbosity {
-            Verbosity::Normal if !manner.live => Verbosity::Quiet,
+            Verbosity::Normal if manner.prints == Prints::Result => Verbosity::Quiet,
             other => other,
         };
         let lines = Lines::new(verbosity, paint, redactor.clone());
         let progress: Box<dyn Reporter> = match Face::choose(manner.json, manner.verbosity, &stderr) {
-            Face::Json if manner.live => return vec![Box::new(Json::new(io::stdout(), redactor.clone()))],
+            Face::Json if manner.prints == Prints::Events => {
+                return vec![Box::new(Json::new(io::stdout(), redactor.clone()))];
+            }
             Face::Json | Face::Plain => Box::new(Plain::new(io::stderr(), lines)),
             Face::Terminal => Box::new(Terminal::new(screen.clone(), lines, paint)),
         };
         let mut faces = vec![progress];
-        if manner.live {
+        if manner.prints == Prints::Events {
             let subject = Subject { inventory: shown(&self.inventory), journal };
             let summary = Summary::new((io::stdout(), output::stdout_paint()), (io::stderr(), paint), subject);
             faces.push(Box::new(summary));

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::output;
-use super::run::{Manner, RunArguments};
+use super::run::{Manner, Prints, RunArguments};
 use crate::engine;
 use crate::error::{ExitCode, Failure};
 use crate::report::face::Verbosity;
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
-        let manner = Manner { live: false, json: self.json, yes: false, verbosity };
+        let manner = Manner { prints: Prints::Result, json: self.json, yes: false, verbosity };
         let run = self.run.begin(&manner)?;
         let observed = engine::status(&run.session).await;
         run.end().await;

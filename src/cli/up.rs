@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::run::{Manner, RunArguments};
+use super::run::{Manner, Prints, RunArguments};
 use crate::engine;
 use crate::error::{ExitCode, Failure};
 use crate::report::face::Verbosity;
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
-        let manner = Manner { live: true, json: self.json, yes: self.yes, verbosity };
+        let manner = Manner { prints: Prints::Events, json: self.json, yes: self.yes, verbosity };
         let run = self.run.begin(&manner)?;
         let outcome = engine::up(&run.session).await;
         run.end().await;

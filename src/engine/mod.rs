@@ -9,8 +9,10 @@ mod session;
 pub mod status;
 pub mod stop;
 mod storage_status;
+mod verify;
 
 pub use outcome::Outcome;
 pub use session::{Session, plan, up};
 pub use status::status;
 pub use stop::Stop;
+pub use verify::{StorageQuestion, storage as verify_storage};

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use tokio::sync::Mutex;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::apply::{Landed, apply_and_look};
 use super::event::Event;
@@ -26,13 +27,17 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long a world in motion may show nothing to do before the run gives up: services restart after a join.
 const GRACE: Duration = Duration::from_secs(90);
 
+/// How long the steps that were cut short may take to put things right.
+const PARTING: Duration = Duration::from_secs(10);
+
 /// One run of `up`.
 pub struct Run<'a> {
     session: &'a Session,
     facts: Facts,
     ledger: Ledger,
     flying: JoinSet<Landed>,
-    places: BTreeSet<Place>,
+    /// What is being applied, by place.
+    places: BTreeMap<Place, Context>,
     turn: Arc<Mutex<()>>,
     /// The search for nodes that do not answer, beside everything else: it takes as long as a connection may take.
     searching: JoinSet<(String, Observation)>,
@@ -68,7 +73,7 @@ impl<'a> Run<'a> {
             facts: Facts::default(),
             ledger: Ledger::default(),
             flying: JoinSet::new(),
-            places: BTreeSet::new(),
+            places: BTreeMap::new(),
             turn: Arc::default(),
             searching: JoinSet::new(),
             sought: BTreeSet::new(),
@@ -93,7 +98,19 @@ impl<'a> Run<'a> {
         // Following ends here; what runs on the nodes is detached and goes on.
         self.flying.abort_all();
         self.searching.abort_all();
+        self.abandon().await;
         (outcome, self.ledger.applied, self.observations)
+    }
+
+    /// Lets the steps that were cut short put right what cannot wait for the next run.
+    async fn abandon(&self) {
+        let steps = self.places.values().filter_map(|context| match &context.step.action {
+            Action::Builtin(name) => Some((steps::builtin(name)?, context)),
+            Action::Script { .. } => None,
+        });
+        let steps = steps.map(|(step, context)| step.abandoned(context));
+        // What takes longer is done by the next run.
+        let _ = timeout(PARTING, join_all(steps)).await;
     }
 
     async fn turns(&mut self) -> Outcome {
@@ -160,14 +177,14 @@ impl<'a> Run<'a> {
 
     /// Starts what may be started.
     fn dispatch(&mut self, plan: &Plan) -> Turn {
-        let mut waits: BTreeSet<Place> = self.places.clone();
+        let mut waits: BTreeSet<Place> = self.places.keys().cloned().collect();
         let mut serial_taken: BTreeSet<&str> = BTreeSet::new();
         let mut look_again = false;
         for pending in &plan.pending {
             let Some(step) = self.step(&pending.step) else { continue };
             let key = (pending.step.clone(), pending.place.clone());
             let serial = is_serial(step);
-            if self.places.contains(&pending.place) || (serial && serial_taken.contains(step.id.as_str())) {
+            if self.places.contains_key(&pending.place) || (serial && serial_taken.contains(step.id.as_str())) {
                 if serial {
                     serial_taken.insert(&step.id);
                 }
@@ -214,7 +231,6 @@ impl<'a> Run<'a> {
             why: pending.verdict.text(),
         });
         self.ledger.started(key);
-        self.places.insert(pending.place.clone());
         self.changed();
         let context = Context {
             inventory: Arc::clone(&self.session.inventory),
@@ -226,6 +242,7 @@ impl<'a> Run<'a> {
             turn: Arc::clone(&self.turn),
             state: self.session.state.clone(),
         };
+        self.places.insert(pending.place.clone(), context.clone());
         self.flying.spawn(apply_and_look(context, Arc::clone(&self.session.recipe), is_serial(step)));
     }
 
@@ -258,7 +275,7 @@ impl<'a> Run<'a> {
             Some(landed) = self.flying.join_next() => self.land_all(landed).await,
             Some(Ok((node, observation))) = self.searching.join_next() => self.searched(node, observation),
             () = sleep(LOOK) => {
-                let idle: BTreeSet<Place> = places.difference(&self.places).cloned().collect();
+                let idle: BTreeSet<Place> = places.iter().filter(|place| !self.places.contains_key(*place)).cloned().collect();
                 if !idle.is_empty() {
                     self.observe(&idle).await;
                 }

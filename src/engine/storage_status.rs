@@ -66,9 +66,9 @@ fn class(inventory: &Inventory, seen: &StorageFacts, name: &str) -> ClassStatus 
     let class = seen.classes.get(name).cloned().unwrap_or_default();
     let storage = &inventory.storage;
     let used_for = if classes::rwo_class(storage) == Some(name) {
-        Some(Access::OneNode)
+        Some(Access::ReadWriteOnce)
     } else if classes::rwx_class(storage) == Some(name) && wrong_backend(seen).is_none() {
-        Some(Access::ManyNodes)
+        Some(Access::ReadWriteMany)
     } else {
         None
     };

@@ -64,3 +64,12 @@ pub async fn delete(client: &Client, path: &str) -> kube::Result<()> {
         _ => Ok(()),
     }
 }
+
+/// GET of plain text, such as a pod's log; absent when the server answers 404.
+pub async fn text(client: &Client, path: &str) -> kube::Result<Option<String>> {
+    match client.request_text(request("GET", path, None, Vec::new())?).await {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

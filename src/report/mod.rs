@@ -11,6 +11,7 @@ pub mod lines;
 pub mod paint;
 pub mod plain;
 pub mod plan;
+pub mod proof;
 pub mod redact;
 pub mod relay;
 pub mod status;

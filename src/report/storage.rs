@@ -42,8 +42,8 @@ const MADE_BY: usize = 1;
 
 fn class(class: &ClassStatus) -> Vec<String> {
     let used_for = match class.used_for {
-        Some(Access::OneNode) => "one node",
-        Some(Access::ManyNodes) => "many nodes",
+        Some(Access::ReadWriteOnce) => "one node",
+        Some(Access::ReadWriteMany) => "many nodes",
         None => "-",
     };
     let made_by = match &class.backend {

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+pub use crate::storage::Access;
+
 use crate::facts::storage::Replica;
 use crate::inventory::storage::Engine;
 
@@ -31,16 +33,6 @@ pub struct ClassStatus {
     pub reclaim_policy: String,
     /// What homeprov uses it for.
     pub used_for: Option<Access>,
-}
-
-/// Who may mount a volume.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Access {
-    /// One node at a time (`ReadWriteOnce`).
-    OneNode,
-    /// Several nodes at once (`ReadWriteMany`).
-    ManyNodes,
 }
 
 /// A volume.

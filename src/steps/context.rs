@@ -20,6 +20,7 @@ use crate::ssh::{Job, JobState, Program, Purpose, Script, SectionAnswer, Transpo
 const RECONNECT: Duration = Duration::from_secs(300);
 
 /// The world as it was last observed, and the means to change it.
+#[derive(Clone)]
 pub struct Context {
     /// What is wanted.
     pub inventory: Arc<Inventory>,

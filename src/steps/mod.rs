@@ -18,6 +18,7 @@ mod refreshes_held;
 mod snap_installed;
 mod speakers;
 pub mod storage;
+pub mod storage_proven;
 
 use async_trait::async_trait;
 
@@ -40,6 +41,9 @@ pub trait RustStep: Sync {
 
     /// Moves one step closer and returns; whether it holds then is for the next observation to say.
     async fn apply(&self, context: &Context) -> Result<(), Failure>;
+
+    /// The run is ended while it is applied: what cannot stay as it is until the next run is put right, in seconds.
+    async fn abandoned(&self, _context: &Context) {}
 }
 
 const BUILTINS: &[(&str, &dyn RustStep)] = &[
@@ -73,6 +77,7 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("nfs-provisioner", &storage::nfs_provisioner::NfsProvisioner),
     ("rwx-class", &storage::rwx_class::RwxClass),
     ("kubelet-directory", &storage::kubelet_directory::KubeletDirectory),
+    ("storage-proven", &storage_proven::StorageProven),
 ];
 
 /// The Rust step of a name.

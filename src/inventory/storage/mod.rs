@@ -6,6 +6,7 @@ mod read;
 
 use std::time::Duration;
 
+pub use quantity::bytes;
 pub(super) use read::{engine_for, of};
 
 /// The disk space in bytes that must be free on each node, when the file says nothing.

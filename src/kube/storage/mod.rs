@@ -6,6 +6,9 @@ mod releases;
 mod volumes;
 mod workloads;
 
+pub use classes::describe as class;
+pub use jiva::node as jiva_node;
+
 use kube::Client;
 
 use crate::facts::storage::StorageFacts;

@@ -1,0 +1,83 @@
+//! `homeprov verify`
+
+use clap::{Args, Subcommand};
+
+use super::output;
+use super::run::{Manner, Prints, RunArguments};
+use crate::engine::{self, StorageQuestion};
+use crate::error::{ExitCode, Failure};
+use crate::inventory::storage;
+use crate::report::face::Verbosity;
+use crate::report::proof as view;
+
+/// Prove that it really is so, whatever was proven before
+#[derive(Debug, Args)]
+#[command(help_template = super::HELP, before_help = "\
+Examples:
+  homeprov verify storage home.toml
+  homeprov verify storage --drill home.toml")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Storage(Storage),
+}
+
+/// Write through fresh volumes and find the bytes on the nodes' disks; what was made is removed again
+#[derive(Debug, Args)]
+#[command(help_template = super::HELP, before_help = "\
+Examples:
+  homeprov verify storage home.toml
+  homeprov verify storage --drill home.toml
+  homeprov verify storage --class openebs-rwx --size 1GiB home.toml
+  homeprov verify storage --json home.toml | jq '.classes[].evidence[]'")]
+struct Storage {
+    #[command(flatten)]
+    run: RunArguments,
+    /// Take the replica of a node away meanwhile and wait until it is back; other volumes on that node keep theirs
+    #[arg(long)]
+    drill: bool,
+    /// Prove this class only
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
+    /// Write so much instead of the inventory's `proof_size`
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    size: Option<u64>,
+    /// Print the proof as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+        match &self.what {
+            What::Storage(storage) => storage.run(verbosity).await,
+        }
+    }
+}
+
+impl Storage {
+    async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+        let manner = Manner { prints: Prints::ProgressAndResult, json: self.json, yes: false, verbosity };
+        let run = self.run.begin(&manner)?;
+        let question = StorageQuestion { drill: self.drill, class: self.class.clone(), size: self.size };
+        let verified = Box::pin(engine::verify_storage(&run.session, &question)).await;
+        run.end().await;
+        let (proof, outcome) = verified.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
+        let text = if self.json {
+            view::json(&proof).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
+        } else {
+            view::text(&proof, output::stdout_paint(), output::stdout_width())
+        };
+        output::result(&text)?;
+        Ok(outcome.code)
+    }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let bytes = storage::bytes(text).filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(|| "a size is a number with KiB, MiB, GiB or TiB, such as 64MiB".to_owned())
+}

@@ -1,0 +1,145 @@
+//! The proof of storage at any time, whatever the record says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+use super::event::Event;
+use super::outcome::{self, Outcome};
+use super::session::Session;
+use crate::error::ExitCode;
+use crate::facts::Facts;
+use crate::plan::{self, Place};
+use crate::playbook::model::{Action, On, Step};
+use crate::steps::{Context, Failure, storage_proven};
+use crate::storage::{Proof, Wanted};
+
+/// How long removing what was made may take when the user asks to stop.
+const PARTING: Duration = Duration::from_secs(10);
+
+/// What to prove, when not all the inventory's classes as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StorageQuestion {
+    /// Whether a node is to lose its replica meanwhile.
+    pub drill: bool,
+    /// Only this class, be it in the inventory or not.
+    pub class: Option<String>,
+    /// So many bytes instead of the inventory's `proof_size`.
+    pub size: Option<u64>,
+}
+
+/// Proves storage, and writes the record when all the inventory asks for is proven.
+pub async fn storage(session: &Session, question: &StorageQuestion) -> Result<(Proof, Outcome), Outcome> {
+    let began = session.begin("verify storage");
+    let found = tokio::select! {
+        found = prove(session, question) => found,
+        () = session.stop.wait() => Err(outcome::interrupted()),
+    };
+    let outcome = match &found {
+        Ok((_, outcome)) | Err(outcome) => outcome,
+    };
+    let applied = usize::from(found.is_ok());
+    session.tell(outcome::finished(outcome, began, applied, session.inventory.nodes.len()));
+    found
+}
+
+async fn prove(session: &Session, question: &StorageQuestion) -> Result<(Proof, Outcome), Outcome> {
+    let facts = session.observe().await;
+    let wanted = wanted(session, question)?;
+    let context = context(session, facts)?;
+    let (step, place) = (context.step.clone(), context.place.clone());
+    session.tell(Event::StepStarted {
+        step: step.id.clone(),
+        title: step.title.clone(),
+        place: place.clone(),
+        attempt: 1,
+        why: "asked for".to_owned(),
+    });
+    let started = Instant::now();
+    let proving = tokio::select! {
+        proof = storage_proven::prove(&context, &wanted) => proof,
+        () = session.stop.wait() => {
+            // What takes longer is removed at the beginning of the next proof.
+            let _ = timeout(PARTING, storage_proven::abandon(&context)).await;
+            return Err(outcome::interrupted());
+        }
+    };
+    let proof = match proving {
+        Ok(proof) => proof,
+        Err(failure) => return Err(failed(session, &context, &failure)),
+    };
+    if let Some(reason) = storage_proven::refuted(&proof) {
+        let (step, title) = (step.id, step.title);
+        session.tell(Event::StepFailed { step, title, place, reason: reason.clone(), output: vec![] });
+        return Ok((proof, Outcome::new(ExitCode::VerificationFailed, reason)));
+    }
+    if question.class.is_none() && question.size.is_none() {
+        storage_proven::record(&context, &proof).await.map_err(|failure| failed(session, &context, &failure))?;
+    }
+    session.tell(Event::StepApplied { step: step.id.clone(), place: place.clone(), took: started.elapsed() });
+    session.tell(Event::StepHolds { step: step.id, title: step.title, place });
+    Ok((proof, Outcome::new(ExitCode::Done, "proven")))
+}
+
+fn wanted(session: &Session, question: &StorageQuestion) -> Result<Wanted, Outcome> {
+    let mut wanted = Wanted::of(&session.inventory.storage);
+    if let Some(class) = &question.class {
+        wanted = wanted.only(class);
+    }
+    wanted.drill = question.drill;
+    wanted.size = question.size.unwrap_or(wanted.size);
+    if wanted.classes.is_empty() {
+        let text = "the inventory says `engine = \"none\"`: there is no class to prove; name one with --class";
+        return Err(Outcome::new(ExitCode::Refused, text));
+    }
+    Ok(wanted)
+}
+
+/// The step stands for itself here: no playbook has to name it for it to be asked for.
+fn context(session: &Session, facts: Facts) -> Result<Context, Outcome> {
+    if facts.cluster.is_none() {
+        let plan = plan::plan(&session.inventory, &session.recipe, &facts);
+        if !plan.unreachable.is_empty() {
+            return Err(outcome::of_plan(&plan));
+        }
+        let problem = facts.cluster_problem.as_deref().unwrap_or("there is no cluster yet; `homeprov up` makes it");
+        return Err(Outcome::new(ExitCode::Refused, format!("storage cannot be proven: {problem}")));
+    }
+    let hour = Duration::from_secs(3600);
+    Ok(Context {
+        inventory: Arc::clone(&session.inventory),
+        facts: Arc::new(facts),
+        transport: Arc::clone(&session.transport),
+        events: session.events.clone(),
+        step: Step {
+            id: "storage-proven".to_owned(),
+            title: "data written through a volume is where it should be".to_owned(),
+            on: On::Cluster,
+            action: Action::Builtin("storage-proven".to_owned()),
+            when: None,
+            settle: Duration::ZERO,
+            limit: hour,
+            attempts: 1,
+            why: String::new(),
+            playbook: String::new(),
+        },
+        place: Place::Cluster,
+        turn: Arc::new(Mutex::new(())),
+        state: session.state.clone(),
+    })
+}
+
+fn failed(session: &Session, context: &Context, failure: &Failure) -> Outcome {
+    let code = match failure {
+        Failure::Unreachable(_) => ExitCode::Unreachable,
+        Failure::NotVerified { .. } => ExitCode::VerificationFailed,
+        Failure::Refused { .. } => ExitCode::Refused,
+        Failure::Failed { .. } | Failure::Busy { .. } | Failure::Api(_) => ExitCode::StepFailed,
+    };
+    let (step, title) = (context.step.id.clone(), context.step.title.clone());
+    let reason = failure.to_string();
+    session.tell(Event::StepFailed { step, title, place: Place::Cluster, reason: reason.clone(), output: vec![] });
+    Outcome::new(code, reason)
+}
