@@ -9,3 +9,4 @@ mod harness;
 mod logins;
 mod observation;
 mod plan_only;
+mod storage;
