@@ -17,8 +17,7 @@ async fn pending(nodes: u8, table: &str) -> BTreeSet<String> {
 #[tokio::test(start_paused = true)]
 async fn three_nodes_get_jiva_with_shares() {
     let steps = pending(3, "").await;
-    for step in ["iscsi-installed", "iscsid-running", "initiator-unique", "nfs-ready", "openebs-installed", "rwx-class"]
-    {
+    for step in ["iscsi-installed", "iscsid-running", "nfs-ready", "openebs-installed", "rwx-class"] {
         assert!(steps.contains(step), "{step} is not in {steps:?}");
     }
     assert!(!steps.contains("hostpath-enabled"));
