@@ -11,6 +11,7 @@ use super::outcome::{self, Outcome};
 use super::session::Session;
 use crate::error::ExitCode;
 use crate::facts::Facts;
+use crate::inventory::storage::classes;
 use crate::plan::{self, Place};
 use crate::playbook::model::{Action, On, Step};
 use crate::steps::{Context, Failure, storage_proven};
@@ -71,6 +72,10 @@ async fn prove(session: &Session, question: &StorageQuestion) -> Result<(Proof, 
         Err(failure) => return Err(failed(session, &context, &failure)),
     };
     if let Some(reason) = storage_proven::refuted(&proof) {
+        // What the record says is known to be wrong now; `up` is to prove it again.
+        if asked_for(session, &proof) {
+            storage_proven::forget(&context).await.map_err(|failure| failed(session, &context, &failure))?;
+        }
         let (step, title) = (step.id, step.title);
         session.tell(Event::StepFailed { step, title, place, reason: reason.clone(), output: vec![] });
         return Ok((proof, Outcome::new(ExitCode::VerificationFailed, reason)));
@@ -81,6 +86,13 @@ async fn prove(session: &Session, question: &StorageQuestion) -> Result<(Proof, 
     session.tell(Event::StepApplied { step: step.id.clone(), place: place.clone(), took: started.elapsed() });
     session.tell(Event::StepHolds { step: step.id, title: step.title, place });
     Ok((proof, Outcome::new(ExitCode::Done, "proven")))
+}
+
+/// Whether a class that failed is one of the inventory's.
+fn asked_for(session: &Session, proof: &Proof) -> bool {
+    let storage = &session.inventory.storage;
+    let own = [classes::rwo_class(storage), classes::rwx_class(storage)];
+    proof.classes.iter().any(|class| class.cause.is_some() && own.contains(&Some(class.class.as_str())))
 }
 
 fn wanted(session: &Session, question: &StorageQuestion) -> Result<Wanted, Outcome> {

@@ -131,6 +131,11 @@ pub async fn record(context: &Context, proof: &Proof) -> Result<(), Failure> {
     Ok(records::write(&context.api().await?, RECORD, &record).await?)
 }
 
+/// Takes the record away: what it vouched for has been refuted.
+pub async fn forget(context: &Context) -> Result<(), Failure> {
+    Ok(records::remove(&context.api().await?, RECORD).await?)
+}
+
 /// Asks for the removal of what a proof that was cut short has made. The next one removes what is left.
 pub async fn abandon(context: &Context) {
     if let Ok(means) = means(context).await
