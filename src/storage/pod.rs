@@ -40,6 +40,11 @@ impl PodLook {
         (said.len() == 64 && said.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(said)
     }
 
+    /// Whether it said that it could not do its work.
+    pub fn failed(&self) -> bool {
+        self.log.lines().any(|line| line == "failed" || line == "absent")
+    }
+
     /// Whether it has ended.
     pub fn ended(&self) -> bool {
         self.phase == "Succeeded" || self.phase == "Failed"
@@ -84,7 +89,7 @@ pub async fn follow(
             means.say(format!("{job} on {}: {stage}", look.node.as_deref().unwrap_or("no node yet")));
         }
         let over = began.elapsed() > limit;
-        if look.hash().is_some() || look.ended() || over || vain(&look) {
+        if look.hash().is_some() || look.failed() || look.ended() || over || vain(&look) {
             if look.hash().is_none() && !look.uid.is_empty() {
                 look.events = events(means, NAMESPACE, &look.uid).await?;
             }
