@@ -97,7 +97,7 @@ fn mounting(seen: &Seen) -> Option<Cause> {
 /// The driver's directory is another one than kubelet's on that node.
 fn directories(seen: &Seen, node: &str) -> Option<Cause> {
     let driver = seen.driver_directory.as_deref()?;
-    let kubelet = &seen.mounts.iter().find(|mount| mount.node == node).or_else(|| seen.mounts.first())?.kubelet_root;
+    let kubelet = seen.kubelet_roots.get(node)?;
     let differs = driver.trim_end_matches('/') != kubelet.trim_end_matches('/') || !driver.ends_with('/');
     differs.then(|| Cause::WrongKubeletDirectory {
         node: node.to_owned(),
@@ -285,6 +285,16 @@ mod tests {
         seen.driver_directory = Some("/var/lib/kubelet/".into());
         look(&mut seen, 1).mount = None;
         assert!(matches!(of(&seen), Some(Cause::WrongKubeletDirectory { node, .. }) if node == "nuc3"));
+    }
+
+    #[test]
+    fn wrong_kubelet_directory_seen_through_an_owner_of_files() {
+        let mut seen = jiva_volume();
+        writer_failed(&mut seen, "");
+        seen.driver_directory = Some("/var/lib/kubelet/".into());
+        let event = "FailedMount: MountVolume.SetUp failed for volume \"pvc-1\" : applyFSGroup failed for vol pvc-1: lstat /k/mount: no such file or directory";
+        seen.writer.as_mut().unwrap().events = vec![event.into()];
+        assert_eq!(name(&seen), "wrong-kubelet-directory");
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub async fn drill(means: &Means, canaries: &Canaries<'_>, seen: &Seen) -> Resul
     let reader = means.nodes.iter().find(|node| node.usable && node.name != victim.name);
     let (Some(reader), Some(pod)) = (reader, replica_pod(means, volume, victim).await?) else { return Ok(None) };
 
+    let _only = means.drilling.lock().await;
     let outcome = lose(means, canaries, victim, &pod, volume, reader).await;
     let usable_again = uncordon(means).await;
     let (read, meanwhile) = outcome?;

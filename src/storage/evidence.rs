@@ -170,6 +170,14 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_written_is_said_and_held() {
+        let (canary, folder) = (canary(2), tempfile::tempdir().unwrap());
+        fs::create_dir(folder.path().join("canary")).unwrap();
+        let (status, said) = written(&canary, &["sh"], folder.path());
+        assert_eq!((status, said.as_str()), (0, "failed\n"));
+    }
+
+    #[test]
     fn reading_says_the_same_hash_or_that_there_is_nothing() {
         let (canary, folder) = (canary(2), tempfile::tempdir().unwrap());
         let read = || {

@@ -58,7 +58,7 @@ async fn gather(means: &Means, canaries: &Canaries<'_>, seen: &mut Seen) {
     let Some(chain) = seen.chain.clone() else { return };
     let needle = canaries.canary.needle();
     let mut sections: BTreeMap<String, Vec<Section>> = BTreeMap::new();
-    let mut mounts: Vec<(Whose, String, String)> = vec![];
+    let mut mounts: Vec<(Whose, String)> = vec![];
     let link = chain.jiva.as_ref().and_then(|jiva| jiva.link.clone());
     // Bytes in a hostpath volume do lie on the root disk.
     let stray = (chain.keeper != Keeper::Hostpath).then_some(needle.as_str());
@@ -66,7 +66,7 @@ async fn gather(means: &Means, canaries: &Canaries<'_>, seen: &mut Seen) {
         let Some(node) = means.node(host) else { return };
         let program = mount_program(&node.kubelet_root, uid, pv, link, stray);
         sections.entry(node.name.clone()).or_default().push(section(mount_id(whose), program));
-        mounts.push((whose, node.name.clone(), node.kubelet_root.clone()));
+        mounts.push((whose, node.name.clone()));
     };
     if let Some(writer) = seen.writer.as_ref().filter(|writer| !writer.uid.is_empty()) {
         let own = if chain.share.is_none() { link.as_deref() } else { None };
@@ -107,11 +107,11 @@ async fn gather(means: &Means, canaries: &Canaries<'_>, seen: &mut Seen) {
         files.after = answer(&files.node, &files_id(number)).map(files_look);
     }
     seen.files = files;
-    let read = |(whose, node, kubelet_root): (Whose, String, String)| {
+    let read = |(whose, node): (Whose, String)| {
         let look = answer(&node, mount_id(whose)).and_then(|answer| {
             if answer.timed_out { Err("looking took too long".to_owned()) } else { Ok(mount_look(answer)) }
         });
-        MountSeen { whose, node, kubelet_root, look }
+        MountSeen { whose, node, look }
     };
     seen.mounts = mounts.into_iter().map(read).collect();
 }

@@ -180,7 +180,7 @@ fn said(seen: &Seen, pod: &PodLook, node: &str, verb: &str) -> Evidence {
 
 /// The last thing a pod printed, or that was said of it.
 pub(super) fn last_word(pod: &PodLook) -> String {
-    let printed = pod.log.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned);
+    let printed = pod.log.lines().rfind(|line| !line.trim().is_empty() && *line != "failed").map(str::to_owned);
     let said = pod.events.last().cloned();
     let waits = pod.waits.clone();
     printed.or(said).or(waits).unwrap_or_else(|| format!("its pod is {}", pod.phase.to_lowercase()))

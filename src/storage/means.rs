@@ -7,6 +7,7 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::Node;
 use kube::Client;
 use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
 
 use crate::kube::request;
 use crate::ssh::{Answer, Purpose, Script, Section, Transport, TransportError};
@@ -22,6 +23,8 @@ pub struct Means {
     pub nodes: Vec<ProofNode>,
     /// Takes a line of progress.
     pub say: Arc<dyn Fn(String) + Send + Sync>,
+    /// Held while a node has lost its replicas: one drill at a time.
+    pub drilling: Arc<Mutex<()>>,
 }
 
 /// A node the proof may look at.
@@ -80,7 +83,7 @@ impl Means {
         kubelet_roots: &[(String, String)],
         say: Arc<dyn Fn(String) + Send + Sync>,
     ) -> Result<Self, Trouble> {
-        let mut means = Self { client, transport, nodes: vec![], say };
+        let mut means = Self { client, transport, nodes: vec![], say, drilling: Arc::default() };
         let mut objects: Vec<Node> = means.list("/api/v1/nodes").await?;
         for (name, root) in kubelet_roots {
             let place = objects.iter().position(|node| node.metadata.name.as_ref() == Some(name));

@@ -40,6 +40,18 @@ impl PodLook {
         (said.len() == 64 && said.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(said)
     }
 
+    /// Takes in what is said of it now. What was said before stays: Kubernetes forgets events after a while, and what they
+    /// tell of may last.
+    fn hear(&mut self, said: Vec<String>) {
+        self.events.retain(|event| !said.contains(event));
+        self.events.extend(said);
+    }
+
+    /// Whether it said that it could not do its work.
+    pub fn failed(&self) -> bool {
+        self.log.lines().any(|line| line == "failed" || line == "absent")
+    }
+
     /// Whether it has ended.
     pub fn ended(&self) -> bool {
         self.phase == "Succeeded" || self.phase == "Failed"
@@ -76,7 +88,7 @@ pub async fn follow(
         if look.started() {
             look.log = log(means, &look.name).await?.unwrap_or_default();
         } else if listened.is_none_or(|at| at.elapsed() > LISTEN) && !look.uid.is_empty() {
-            look.events = events(means, NAMESPACE, &look.uid).await?;
+            look.hear(events(means, NAMESPACE, &look.uid).await?);
             listened = Some(Instant::now());
         }
         if look.stage() != stage {
@@ -84,9 +96,9 @@ pub async fn follow(
             means.say(format!("{job} on {}: {stage}", look.node.as_deref().unwrap_or("no node yet")));
         }
         let over = began.elapsed() > limit;
-        if look.hash().is_some() || look.ended() || over || vain(&look) {
+        if look.hash().is_some() || look.failed() || look.ended() || over || vain(&look) {
             if look.hash().is_none() && !look.uid.is_empty() {
-                look.events = events(means, NAMESPACE, &look.uid).await?;
+                look.hear(events(means, NAMESPACE, &look.uid).await?);
             }
             return Ok(look);
         }
@@ -178,6 +190,15 @@ pub async fn make(means: &Means, path: &str, object: &serde_json::Value) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_said_is_not_forgotten() {
+        let mut look = PodLook::default();
+        look.hear(vec!["FailedMount: owned".into(), "Scheduled: on nuc2".into()]);
+        look.hear(vec![]);
+        look.hear(vec!["FailedMount: owned".into()]);
+        assert_eq!(look.events, ["Scheduled: on nuc2", "FailedMount: owned"]);
+    }
 
     #[test]
     fn a_hash_is_a_whole_line_of_its_own() {

@@ -1,5 +1,7 @@
 //! The proof of one class: claim, write, look, read elsewhere.
 
+use std::collections::BTreeMap;
+
 use super::canaries::{Canaries, GONE};
 use super::canary::Canary;
 use super::chain::{self, jiva_volume};
@@ -36,6 +38,7 @@ pub async fn prove(means: &Means, wanted: &Wanted, want: &WantedClass) -> Result
         }
     }
     seen.driver_directory = class::driver_directory(means).await?;
+    seen.kubelet_roots = means.nodes.iter().map(|node| (node.name.clone(), node.kubelet_root.clone())).collect();
     let canaries = Canaries::new(&canary, want.access, &wanted.image, user);
     let room = (canary.size() * 2 + (64 << 20)).max(1 << 30);
     let claim = objects::claim(&canaries.claim, &want.name, want.access, room);
@@ -72,6 +75,7 @@ fn seen(wanted: &Wanted, want: &WantedClass, canary: &Canary, class_there: bool,
         claim_events: None,
         other_backend: None,
         driver_directory: None,
+        kubelet_roots: BTreeMap::new(),
         chain: None,
         volume: None,
         writer: None,
@@ -141,7 +145,10 @@ async fn write(means: &Means, canaries: &Canaries<'_>, seen: &mut Seen) -> Resul
     }
     if !wrote {
         explain(means, seen).await?;
-        gather::mounts(means, canaries, seen).await;
+        // Before a pod runs its volume need not be mounted yet, and after its end it is mounted no more.
+        if seen.writer.as_ref().is_some_and(|pod| pod.phase == "Running") {
+            gather::mounts(means, canaries, seen).await;
+        }
     }
     Ok(wrote)
 }

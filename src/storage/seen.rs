@@ -1,5 +1,7 @@
 //! All that was seen of one class: readings only, no conclusions.
 
+use std::collections::BTreeMap;
+
 use super::chain::{Chain, Replica};
 use super::evidence::{FilesLook, MountLook};
 use super::jiva::JivaVolume;
@@ -35,6 +37,8 @@ pub struct Seen {
     pub other_backend: Option<String>,
     /// The directory of the Jiva CSI driver's `DaemonSet`.
     pub driver_directory: Option<String>,
+    /// The directory kubelet was started with on each node.
+    pub kubelet_roots: BTreeMap<String, String>,
     /// What is behind the claim.
     pub chain: Option<Chain>,
     /// The Jiva volume as it was last read.
@@ -73,8 +77,6 @@ pub struct MountSeen {
     pub whose: Whose,
     /// The node.
     pub node: String,
-    /// The directory kubelet was started with there.
-    pub kubelet_root: String,
     /// What was seen, or why nothing was.
     pub look: Result<MountLook, String>,
 }
@@ -170,7 +172,6 @@ pub mod fixtures {
         MountSeen {
             whose,
             node: node.into(),
-            kubelet_root: ROOT.into(),
             look: Ok(MountLook {
                 path: format!("{ROOT}/pods/uid-{node}/volumes/kubernetes.io~csi/{pv}/mount"),
                 mount: Some(Mount {
@@ -221,6 +222,7 @@ pub mod fixtures {
             claim_events: None,
             other_backend: None,
             driver_directory: Some(format!("{ROOT}/")),
+            kubelet_roots: nodes.iter().map(|node| ((*node).to_owned(), ROOT.to_owned())).collect(),
             files: files.collect(),
             chain: Some(Chain { pv: "pvc-1".into(), share: None, keeper: Keeper::Jiva, jiva: Some(jiva()), replicas }),
             volume: Some(jiva()),

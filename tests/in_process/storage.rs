@@ -34,7 +34,8 @@ async fn without_shares_nothing_is_asked_of_nfs() {
 
 #[tokio::test(start_paused = true)]
 async fn one_node_gets_folders() {
-    assert_eq!(pending(1, "").await, BTreeSet::from(["hostpath-enabled".to_owned()]));
+    let steps = ["hostpath-enabled", "storage-proven"].map(str::to_owned);
+    assert_eq!(pending(1, "").await, BTreeSet::from(steps));
 }
 
 #[tokio::test(start_paused = true)]
