@@ -11,7 +11,7 @@ use homeprov::facts::storage::Replica;
 use homeprov::inventory::{Cluster, Engine, Inventory, Node, NodeSsh, Role, Ssh, Storage};
 use homeprov::plan::{Pending, Place, Plan, Verdict};
 use homeprov::ssh::Purpose;
-use homeprov::status::storage::{ClassStatus, Margin, StorageStatus, VolumeStatus};
+use homeprov::status::storage::{Access, ClassStatus, Margin, StorageStatus, VolumeStatus};
 use homeprov::status::{
     ClusterStatus, Conclusion, DqliteRole, HighAvailability, NodeStatus, PoolStatus, Probe, SCHEMA,
 };
