@@ -109,7 +109,7 @@ pub struct PoolStatus {
     pub probe: Option<Probe>,
 }
 
-/// The record a pool probe left.
+/// The record a pool probe or a proof of storage left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Probe {
     /// Its conclusion.

@@ -6,9 +6,10 @@ use crate::inventory::model::{Engine, Inventory};
 use crate::inventory::storage::classes;
 use crate::plan::{Place, Verdict};
 use crate::status::storage::{Access, ClassStatus, Margin, StorageStatus, VolumeStatus};
-use crate::steps::RustStep;
+use crate::status::{Conclusion, Probe};
 use crate::steps::storage::kubelet_directory::KubeletDirectory;
 use crate::steps::storage::rwx_class::wrong_backend;
+use crate::steps::{RustStep, storage_proven};
 
 /// Classes and volumes; none where storage is left alone or the API gave nothing.
 pub(super) fn describe(inventory: &Inventory, facts: &Facts) -> Option<StorageStatus> {
@@ -22,6 +23,11 @@ pub(super) fn describe(inventory: &Inventory, facts: &Facts) -> Option<StorageSt
         replicas: inventory.storage.replicas,
         classes: seen.classes.keys().map(|name| class(inventory, seen, name)).collect(),
         volumes: volumes.map(|(name, volume)| volume_status(seen, name, volume)).collect(),
+        proof: storage_proven::valid_record(inventory, facts).map(|record| Probe {
+            verdict: Conclusion::Yes,
+            at: record.at,
+            evidence: record.evidence.iter().chain(&record.not_tried).cloned().collect(),
+        }),
     })
 }
 

@@ -22,6 +22,8 @@ pub(super) fn text(status: &StorageStatus, paint: Paint, width: usize) -> String
         text += &plain_table(&header, status.classes.iter().map(class), width, Some(MADE_BY));
         text += "\n";
     }
+    text += "\n";
+    text += &proof(status, paint, width);
     if !status.volumes.is_empty() {
         text += "\n";
     }
@@ -35,6 +37,20 @@ pub(super) fn text(status: &StorageStatus, paint: Paint, width: usize) -> String
         text += &entry(&mark, &format!("{}: {}\n{}", called(volume), volume.state, details(volume)), width);
     }
     text
+}
+
+fn proof(status: &StorageStatus, paint: Paint, width: usize) -> String {
+    match &status.proof {
+        Some(proof) => {
+            let at = proof.at.strftime("%Y-%m-%d %H:%M UTC");
+            entry(
+                &paint.good("✔"),
+                &format!("proven {at}; `homeprov verify storage` proves it again and shows how"),
+                width,
+            )
+        }
+        None => entry(&paint.care("?"), "not proven yet, or changed since it was", width),
+    }
 }
 
 /// The column of who makes a class's volumes.

@@ -6,6 +6,7 @@ pub use crate::storage::Access;
 
 use crate::facts::storage::Replica;
 use crate::inventory::storage::Engine;
+use crate::status::Probe;
 
 /// The classes and the volumes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,6 +19,8 @@ pub struct StorageStatus {
     pub classes: Vec<ClassStatus>,
     /// The volumes that hold users' data, by name. What lies behind another volume is told with that one.
     pub volumes: Vec<VolumeStatus>,
+    /// The record of the last proof; absent when there is none for this storage.
+    pub proof: Option<Probe>,
 }
 
 /// A storage class.

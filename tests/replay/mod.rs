@@ -285,6 +285,11 @@ fn storage() -> StorageStatus {
             margin: Margin::Spare,
             state: "one more node may fail".into(),
         }],
+        proof: Some(Probe {
+            verdict: Conclusion::Yes,
+            at: at(0),
+            evidence: vec!["homeprov-jiva-retain: the bytes are on 3 nodes".into()],
+        }),
     }
 }
 
@@ -337,6 +342,7 @@ pub fn degraded_status() -> ClusterStatus {
             state: "stored on nuc4, not replicated".into(),
         };
         storage.volumes.push(folder);
+        storage.proof = None;
     }
     status.warnings.push("the API answers slowly".into());
     status
