@@ -15,7 +15,6 @@ use homeprov::status::storage::{Access, ClassStatus, Margin, StorageStatus, Volu
 use homeprov::status::{
     ClusterStatus, Conclusion, DqliteRole, HighAvailability, NodeStatus, PoolStatus, Probe, SCHEMA,
 };
-use homeprov::storage::Access;
 use jiff::Timestamp;
 pub use proof::{failed_proof, proof};
 
