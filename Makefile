@@ -7,7 +7,9 @@ TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 # Cargo runs as the user; only what enters the lab runs as root.
 ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E) env PATH="$(TARGET)/debug:$$PATH"
 
-.PHONY: help demo test lint schema bench install
+NEXTEST := $(ROOT) cargo-nextest nextest run --cargo-metadata $(TARGET)/nextest/packages.json --binaries-metadata $(TARGET)/nextest/binaries.json
+
+.PHONY: help demo tests test matrix lint schema bench install
 
 help: ## Name the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -15,15 +17,20 @@ help: ## Name the targets
 demo: ## Three bare machines become a cluster, in a lab on this machine
 	scripts/install
 	cargo build --locked --workspace --bins
-	$(ROOT) homeprov-lab run --nodes 3 -- scripts/demo
+	$(ROOT) homeprov-lab run --nodes 3 --storage default -- scripts/demo
 
-test: ## Run every test
+tests:
 	scripts/install --tests
 	mkdir -p $(TARGET)/nextest
 	cargo metadata --locked --format-version 1 >$(TARGET)/nextest/packages.json
 	cargo nextest list --locked --workspace --list-type binaries-only --message-format json >$(TARGET)/nextest/binaries.json
-	$(ROOT) cargo-nextest nextest run --cargo-metadata $(TARGET)/nextest/packages.json --binaries-metadata $(TARGET)/nextest/binaries.json
+
+test: tests ## Run every test but those of `make matrix`
+	$(NEXTEST)
 	cargo test --locked --workspace --doc
+
+matrix: tests ## Run the tests that take minutes each: every fault of storage
+	$(NEXTEST) --ignore-default-filter -E 'package(homeprov) and binary(lab) and test(/^storage_faults::/)'
 
 lint: ## Check format, lints, documentation, dependencies and scripts
 	cargo fmt --all --check

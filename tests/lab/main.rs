@@ -10,3 +10,4 @@ mod logins;
 mod observation;
 mod plan_only;
 mod storage;
+mod storage_faults;

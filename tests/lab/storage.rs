@@ -1,9 +1,10 @@
 //! Storage: set up, proven once, proven again when asked, and nothing left of the proof.
 
 use crate::harness::{Ran, lab};
+use crate::storage_faults::named;
 
 /// Runs a command as root on a node; `left` prints what a proof must not leave: objects, files and mounts.
-const TOOLS: &str = r#"
+pub const TOOLS: &str = r#"
 key=$(sed -n 's/^identity = "\(.*\)"/\1/p' $I)
 on() { a=$1; shift; ssh -F none -i "$key" -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@10.77.0.$a "$@"; }
 kubectl() { on 11 /snap/bin/microk8s kubectl "$@"; }
@@ -114,96 +115,12 @@ fn two_nodes_store_and_say_that_they_do_not_replicate() {
     ran.expect(ran.part("first").contains("hostpath"), "with a warning about the engine");
 }
 
-/// `up` mends it or waits for it; the proof then passes.
-fn mended(fault: &str) {
-    let ran = lab(
-        &format!("--nodes 3 --storage default --fault {fault}"),
-        "part up; homeprov up $I; echo up=$?\npart again; homeprov up $I; echo again=$?\npart verify; homeprov verify storage $I; echo verify=$?",
-    );
-    ran.expect(ran.code_of("up") == 0, "it should be mended");
-    ran.expect(ran.part("again").contains("nothing to do"), "and stay so");
-    ran.expect(ran.code_of("verify") == 0, "and be proven");
-}
-
-/// `up` and the proof end with exit code 7 and name the cause, and nothing is left of the proof.
-fn named(fault: &str, up: &str, verify: &str) {
-    let ran = lab(
-        &format!("--nodes 3 --storage default --fault {fault}"),
-        &format!(
-            "{TOOLS}part up; homeprov up $I; echo up=$?\npart verify; homeprov verify storage $I; echo verify=$?\nleft left"
-        ),
-    );
-    ran.expect(ran.code_of("up") == 7, "up should fail its verification");
-    ran.expect(ran.part("up").contains(up), &format!("up should name the cause: {up}"));
-    ran.expect(ran.code_of("verify") == 7, "the proof should fail");
-    ran.expect(ran.part("verify").contains(verify), &format!("the proof should name the cause: {verify}"));
-    ran.expect(!ran.part("verify").contains("✔ proven"), "and claim nothing");
-    ran.expect(ran.part("left").trim().is_empty(), "the proof should leave nothing behind");
-}
-
 #[test]
 fn a_driver_with_the_wrong_kubelet_directory_is_named() {
-    named("kubelet-dir", "wrong kubelet directory", "wrong kubelet directory");
+    named("kubelet-dir", "", "wrong kubelet directory", "wrong kubelet directory");
 }
 
 #[test]
 fn shares_on_one_nodes_disk_are_named() {
-    named("rwx-on-hostpath", "backend class", "backend class wrong");
-}
-
-#[test]
-fn a_replica_that_never_catches_up_is_named() {
-    named("replica-wo", "replicas not RW", "replicas not RW");
-}
-
-#[test]
-fn a_volume_that_turned_read_only_is_named() {
-    named("read-only-volume", "volume read-only", "volume read-only");
-}
-
-#[test]
-fn a_stale_owner_of_the_mount_is_named() {
-    named("stale-mount-owner", "stale owner of the mount", "stale owner of the mount");
-}
-
-#[test]
-fn iscsid_that_is_off_is_switched_on() {
-    mended("iscsid-off");
-}
-
-#[test]
-fn a_failed_release_of_the_same_name_is_upgraded() {
-    mended("helm-name-in-use");
-}
-
-#[test]
-fn a_missing_nfs_client_is_installed() {
-    mended("nfs-client-missing");
-}
-
-#[test]
-fn cloned_initiator_names_are_made_unique() {
-    mended("cloned-initiator-name");
-}
-
-#[test]
-fn a_lost_replica_comes_back() {
-    mended("replica-lost");
-}
-
-#[test]
-fn a_slow_volume_is_waited_for() {
-    mended("slow-volume");
-}
-
-#[test]
-fn a_chart_repository_that_is_down_is_named_with_the_way_round() {
-    let ran = lab(
-        "--nodes 3 --storage default --fault chart-repo-down",
-        "part up; homeprov up $I; echo up=$?\npart verify; homeprov verify storage $I; echo verify=$?",
-    );
-    ran.expect(ran.code_of("up") != 0, "it cannot succeed");
-    ran.expect(ran.part("up").contains("https://openebs.github.io/charts"), "the repository is named");
-    ran.expect(ran.part("up").contains("[storage] chart ="), "and the way round");
-    ran.expect(ran.code_of("verify") == 7, "nothing is proven");
+    named("rwx-on-hostpath", "", "backend class", "backend class wrong");
 }
