@@ -38,6 +38,13 @@ pub fn recipe() -> Recipe {
     playbook::load_embedded(&steps::names().collect::<Vec<_>>()).expect("the playbooks are valid")
 }
 
+/// The same without the proof of storage: the bytes of volumes are real in the lab alone.
+fn without_proof() -> Recipe {
+    let mut recipe = recipe();
+    recipe.steps.retain(|step| step.id != "storage-proven");
+    recipe
+}
+
 /// An inventory text: so many control planes and workers, nuc1, nuc2, …, and a pool.
 pub fn text(control_planes: u8, workers: u8) -> String {
     let mut text = "[cluster]\nname = \"home\"\nchannel = \"1.35/stable\"\n\n".to_owned();
@@ -99,15 +106,12 @@ impl House {
         Self::new(3, 0, Os::Ubuntu2404, faults, 1)
     }
 
-    fn session(&self) -> (Session, UnboundedReceiver<Event>) {
+    fn session(&self, recipe: Recipe) -> (Session, UnboundedReceiver<Event>) {
         let (events, received) = mpsc::unbounded_channel();
         let transport = Arc::new(WorldTransport::new(&self.lab, &self.inventory, events.clone(), self.login));
         let (stopper, stop) = stop::channel();
         // Nobody asks this run to stop.
         drop(stopper);
-        let mut recipe = recipe();
-        // The bytes of volumes are real in the lab alone: here there is nothing to be proven.
-        recipe.steps.retain(|step| step.id != "storage-proven");
         let session = Session {
             inventory: Arc::clone(&self.inventory),
             recipe: Arc::new(recipe),
@@ -122,7 +126,7 @@ impl House {
 
     /// `homeprov up`, to its end.
     pub async fn up(&self) -> Ran {
-        let (session, mut received) = self.session();
+        let (session, mut received) = self.session(without_proof());
         let began = Instant::now();
         let ended = timeout(LONGEST, engine::up(&session)).await;
         let took = began.elapsed();
@@ -138,7 +142,7 @@ impl House {
 
     /// `homeprov up`, killed when something comes about, unless it has ended by then; what it had reported.
     pub async fn up_until(&self, comes_about: impl Future<Output = ()>) -> Vec<Event> {
-        let (session, mut received) = self.session();
+        let (session, mut received) = self.session(without_proof());
         tokio::select! {
             _ = engine::up(&session) => {}
             () = comes_about => {}
@@ -155,13 +159,13 @@ impl House {
 
     /// `homeprov status`
     pub async fn status(&self) -> ClusterStatus {
-        let (session, _received) = self.session();
+        let (session, _received) = self.session(recipe());
         engine::status(&session).await.expect("nobody interrupts it").0
     }
 
     /// `homeprov plan`
     pub async fn plan(&self) -> Plan {
-        let (session, _received) = self.session();
+        let (session, _received) = self.session(recipe());
         engine::plan(&session).await.expect("nobody interrupts it").0
     }
 }
