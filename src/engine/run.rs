@@ -273,7 +273,7 @@ impl<'a> Run<'a> {
     async fn wait(&mut self, places: &BTreeSet<Place>) {
         tokio::select! {
             Some(landed) = self.flying.join_next() => self.land_all(landed).await,
-            Some(Ok((node, observation))) = self.searching.join_next() => self.searched(node, observation),
+            Some(Ok((node, observation))) = self.searching.join_next() => self.searched(&node, observation),
             () = sleep(LOOK) => {
                 let idle: BTreeSet<Place> = places.iter().filter(|place| !self.places.contains_key(*place)).cloned().collect();
                 if !idle.is_empty() {
@@ -324,7 +324,7 @@ impl<'a> Run<'a> {
         }
         if let (Place::Node(node), Some(seen)) = (key.1, seen) {
             self.observations += 1;
-            self.saw(node, seen);
+            self.saw(&node, seen);
         }
         // A serial step looks at other nodes, too, and a cluster step at all of them.
         step.on == On::Cluster || is_serial(step)

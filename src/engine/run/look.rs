@@ -94,27 +94,27 @@ impl Run<'_> {
     }
 
     /// What a search came to. A node that is back changes what can be said of the cluster.
-    pub(super) fn searched(&mut self, node: String, observation: Observation) {
-        self.sought.remove(&node);
-        if matches!(observation, Observation::Unreachable { .. }) && self.facts.node(&node).is_some() {
+    pub(super) fn searched(&mut self, node: &str, observation: Observation) {
+        self.sought.remove(node);
+        if matches!(observation, Observation::Unreachable { .. }) && self.facts.node(node).is_some() {
             // It was seen while this search was still waiting.
             return;
         }
-        self.saw(node.clone(), observation);
-        if self.facts.unreachable(&node).is_none() {
+        self.saw(node, observation);
+        if self.facts.unreachable(node).is_none() {
             self.changed();
         }
     }
 
     /// Takes in what one node was seen to be.
-    pub(super) fn saw(&mut self, node: String, observation: Observation) {
-        let before = self.facts.nodes.insert(node.clone(), observation);
+    pub(super) fn saw(&mut self, node: &str, observation: Observation) {
+        let before = self.facts.nodes.insert(node.to_owned(), observation);
         self.facts.observed_at = jiff::Timestamp::now();
         let reason = match &before {
             Some(Observation::Unreachable { reason }) => Some(reason.as_str()),
             _ => None,
         };
-        self.noticed(&node, reason);
+        self.noticed(node, reason);
     }
 
     /// Tells of a node that does not answer, once.

@@ -60,19 +60,18 @@ impl RustStep for KubeletDirectory {
                 Verdict::settling(format!("the pods of {} are being replaced", set.name))
             };
         }
-        match in_use(seen) {
-            volumes if volumes.is_empty() => Verdict::differs(wrong(set, &root)),
-            volumes => Verdict::blocked(format!(
-                "{}. Volumes are in use, so homeprov leaves it as it is: {}. Copy their data out of the pods, stop what uses them, then run `up` again",
-                wrong(set, &root),
-                volumes.join(", ")
-            )),
-        }
+        Verdict::differs(left_alone(seen, set, &root).unwrap_or_else(|| wrong(set, &root)))
     }
 
     async fn apply(&self, context: &Context) -> Result<(), Failure> {
         let seed = context.node()?.name.clone();
         let root = helm::kubelet_root(context.node_facts()?);
+        if let Some(seen) = seen(&context.facts)
+            && let Some(set) = &seen.jiva_node
+            && let Some(reason) = left_alone(seen, set, &root)
+        {
+            return Err(Failure::NotVerified { reason });
+        }
         let values = helm::openebs_values(&context.inventory.storage, &root);
         helm::upgrade(context, &seed, &openebs_installed::chart(&context.inventory), &values).await?;
         match node(&context.api().await?).await? {
@@ -82,6 +81,18 @@ impl RustStep for KubeletDirectory {
             _ => Ok(()),
         }
     }
+}
+
+/// Why nothing is changed: with the right directory, pods that run now would find empty volumes.
+fn left_alone(seen: &StorageFacts, set: &JivaNode, root: &str) -> Option<String> {
+    let volumes = in_use(seen);
+    (!volumes.is_empty()).then(|| {
+        format!(
+            "{}. Volumes are in use, so homeprov leaves it as it is: {}. Copy their data out of the pods, stop what uses them, then run `up` again",
+            wrong(set, root),
+            volumes.join(", ")
+        )
+    })
 }
 
 fn several(roots: &BTreeMap<String, Vec<String>>) -> String {
@@ -147,8 +158,11 @@ mod tests {
             };
             storage.claims.push(claim);
         });
-        let Verdict::Blocked { reason } = check(&facts) else { panic!("it is blocked") };
-        assert!(reason.contains("web/data") && reason.starts_with("wrong kubelet directory"), "{reason}");
+        let Verdict::Differs { why: reason } = check(&facts) else { panic!("it differs") };
+        assert!(
+            reason.contains("leaves it as it is: web/data") && reason.starts_with("wrong kubelet directory"),
+            "{reason}"
+        );
     }
 
     #[test]
