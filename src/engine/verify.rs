@@ -34,10 +34,7 @@ pub struct StorageQuestion {
 /// Proves storage, and writes the record when all the inventory asks for is proven.
 pub async fn storage(session: &Session, question: &StorageQuestion) -> Result<(Proof, Outcome), Outcome> {
     let began = session.begin("verify storage");
-    let found = tokio::select! {
-        found = prove(session, question) => found,
-        () = session.stop.wait() => Err(outcome::interrupted()),
-    };
+    let found = prove(session, question).await;
     let outcome = match &found {
         Ok((_, outcome)) | Err(outcome) => outcome,
     };
@@ -47,7 +44,10 @@ pub async fn storage(session: &Session, question: &StorageQuestion) -> Result<(P
 }
 
 async fn prove(session: &Session, question: &StorageQuestion) -> Result<(Proof, Outcome), Outcome> {
-    let facts = session.observe().await;
+    let facts = tokio::select! {
+        facts = session.observe() => facts,
+        () = session.stop.wait() => return Err(outcome::interrupted()),
+    };
     let wanted = wanted(session, question)?;
     let context = context(session, facts)?;
     let (step, place) = (context.step.clone(), context.place.clone());
@@ -64,7 +64,8 @@ async fn prove(session: &Session, question: &StorageQuestion) -> Result<(Proof, 
         () = session.stop.wait() => {
             // What takes longer is removed at the beginning of the next proof.
             let _ = timeout(PARTING, storage_proven::abandon(&context)).await;
-            return Err(outcome::interrupted());
+            let text = "interrupted; what the proof made is being removed, and what is left of it is at the next proof";
+            return Err(Outcome::new(ExitCode::Interrupted, text));
         }
     };
     let proof = match proving {
