@@ -89,3 +89,24 @@ fn a_chart_repository_that_is_down_is_named_with_the_way_round() {
     ran.expect(ran.part("up").contains("[storage] chart ="), "and the way round");
     ran.expect(ran.code_of("verify") == 7, "nothing is proven");
 }
+
+#[test]
+fn a_proof_that_was_killed_is_cleared_away_by_the_next() {
+    let ran = lab(
+        "--nodes 3 --storage default",
+        &format!(
+            "{TOOLS}part up; homeprov up -q $I; echo up=$?
+             for after in 1 3 5 7 9 11; do
+               homeprov verify storage -q $I >/dev/null 2>&1 & proof=$!
+               sleep $after; kill -9 $proof; wait $proof
+             done
+             part between; kubectl get namespaces -o name
+             part verify; homeprov verify storage -q $I; echo verify=$?
+             left left"
+        ),
+    );
+    ran.expect(ran.code_of("up") == 0, "it should succeed");
+    ran.expect(ran.part("between").contains("homeprov-proof"), "the last one was killed in its middle");
+    ran.expect(ran.code_of("verify") == 0, "the next should pass");
+    ran.expect(ran.part("left").trim().is_empty(), "and leave nothing, of itself and of those before");
+}

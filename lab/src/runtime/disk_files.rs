@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::world::Files;
 
 /// Where programs write on a node: what a new installation does not have.
-const WRITTEN: [&str; 18] = [
+const WRITTEN: [&str; 19] = [
     "/var/snap",
     "/snap",
     "/var/lib/snapd",
@@ -22,6 +22,7 @@ const WRITTEN: [&str; 18] = [
     "/usr/lib/snapd",
     "/etc/iscsi",
     "/etc/multipath.conf",
+    "/etc/multipath",
     "/sbin/mount.nfs",
     "/sbin/mount.nfs4",
     "/root/.config/helm",

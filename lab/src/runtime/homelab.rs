@@ -136,12 +136,13 @@ impl Homelab {
 }
 
 /// The programs that come and go with packages.
-const PASSING: [&str; 5] = [
+const PASSING: [&str; 6] = [
     "/usr/bin/snap",
     "/snap/bin/microk8s",
     "/snap/microk8s/current/bin/dqlite",
     "/usr/sbin/iscsi-iname",
     "/usr/sbin/iscsiadm",
+    "/usr/sbin/multipathd",
 ];
 
 /// Puts the stand-ins where the world has programs.

@@ -13,6 +13,7 @@ pub(super) fn dispatch(world: &mut World, call: &mut Call) -> Next {
         "sudo" => return sudo(world, call),
         "snap" => !machine.packages.contains_key("snapd"),
         "iscsi-iname" | "iscsiadm" => !machine.packages.contains_key("open-iscsi"),
+        "multipathd" => !machine.packages.contains_key("multipath-tools"),
         "microk8s" | "dqlite" => !machine.has_microk8s(),
         _ => false,
     };
@@ -30,6 +31,7 @@ pub(super) fn dispatch(world: &mut World, call: &mut Call) -> Next {
         "modprobe" => host::modprobe(world, call),
         "iscsi-iname" => iscsi::iname(world, call),
         "iscsiadm" => iscsi::adm(world, call),
+        "multipathd" => multipathd(call),
         "lsmod" => host::lsmod(world, call),
         "hostnamectl" => host::hostnamectl(world, call),
         "hostname" => {
@@ -40,6 +42,16 @@ pub(super) fn dispatch(world: &mut World, call: &mut Call) -> Next {
         "cloud-init" => host::cloud_init(world, call),
         "usermod" | "groupadd" | "gpasswd" | "adduser" => accounts::main(world, call, &program),
         other => call.fail(127, format!("sh: 1: {other}: not found")),
+    }
+}
+
+/// `multipathd COMMAND`, as the daemon's client: these machines have no device with several paths.
+fn multipathd(call: &mut Call) -> Next {
+    let words = call.args().join(" ");
+    match words.as_str() {
+        "reconfigure" | "reconfigure all" => call.quit(0, "ok"),
+        show if show.starts_with("show ") || show.starts_with("list ") => call.quit(0, ""),
+        _ => call.fail(1, "fail"),
     }
 }
 
@@ -69,6 +81,9 @@ impl World {
         }
         if machine.packages.contains_key("open-iscsi") {
             programs.extend(["/usr/sbin/iscsi-iname", "/usr/sbin/iscsiadm"]);
+        }
+        if machine.packages.contains_key("multipath-tools") {
+            programs.insert("/usr/sbin/multipathd");
         }
         if machine.packages.contains_key("snapd") {
             programs.insert("/usr/bin/snap");
