@@ -1,7 +1,7 @@
 //! Every fault of storage ends mended and proven, or is named with exit code 7. These take minutes: `make matrix`.
 
 use crate::harness::lab;
-use crate::storage::TOOLS;
+use crate::storage::{TOOLS, replicated};
 
 /// One class only: each waits until nothing moves any more.
 const ONE: &str = "--class homeprov-jiva-retain";
@@ -109,4 +109,9 @@ fn a_proof_that_was_killed_is_cleared_away_by_the_next() {
     ran.expect(ran.part("between").contains("homeprov-proof"), "the last one was killed in its middle");
     ran.expect(ran.code_of("verify") == 0, "the next should pass");
     ran.expect(ran.part("left").trim().is_empty(), "and leave nothing, of itself and of those before");
+}
+
+#[test]
+fn five_nodes_keep_each_volume_three_times() {
+    replicated("--nodes 5 --storage default", 3);
 }
