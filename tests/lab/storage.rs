@@ -31,7 +31,7 @@ fn proven(options: &str) -> Ran {
              left first-left
              part second; homeprov up --json $I >second.json; echo second=$?
              tail -n 1 second.json
-             homeprov verify storage --json $I >proof.json; echo verify=$?
+             part verify; homeprov verify storage --json $I >proof.json; echo verify=$?
              part json; cat proof.json
              left second-left
              part status; homeprov status $I"
