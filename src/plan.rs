@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, when};
 use crate::inventory::model::{Inventory, Node, Role};
@@ -10,7 +10,7 @@ use crate::playbook::model::{Action, On, Recipe, Step};
 use crate::steps;
 
 /// What a check says of a step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
     /// Observed to hold.
@@ -77,7 +77,7 @@ impl Verdict {
 }
 
 /// Where a pending step stands: on a node or in the cluster.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Place {
     /// On one node, by name.
@@ -87,7 +87,7 @@ pub enum Place {
 }
 
 /// A step that does not hold somewhere.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// The step's id.
     pub step: String,
@@ -105,7 +105,7 @@ pub struct Pending {
 }
 
 /// The steps that do not hold, in playbook order.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Everything that does not hold.
     pub pending: Vec<Pending>,

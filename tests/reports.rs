@@ -105,6 +105,26 @@ fn json_lines() {
 }
 
 #[test]
+fn a_journal_is_shown_again_as_it_was() {
+    let events = events();
+    let lines: String = events
+        .iter()
+        .map(|(second, event)| homeprov::report::json::line(replay::at(*second), event, &redactor()).unwrap() + "\n")
+        .collect();
+    let recording = homeprov::report::replay::read(&lines);
+    assert_eq!((recording.events.len(), recording.unread, recording.is_whole()), (events.len(), 0, true));
+    let again: Vec<(i64, Event)> = recording
+        .events
+        .into_iter()
+        .map(|recorded| (recorded.at.as_second() - replay::at(0).as_second(), recorded.event))
+        .collect();
+    assert_eq!(plain(Verbosity::Verbose, &again), plain(Verbosity::Verbose, &events));
+    // Half a line at the end: the run was killed while it wrote.
+    let cut = homeprov::report::replay::read(&lines[..lines.len() - 10]);
+    assert_eq!((cut.events.len(), cut.unread, cut.is_whole()), (events.len() - 1, 1, false));
+}
+
+#[test]
 fn no_reporter_shows_a_secret() {
     let verbose = plain(Verbosity::Verbose, &events());
     assert!(verbose.contains("the password is ***"), "{verbose}");

@@ -3,6 +3,7 @@
 mod completions;
 mod files;
 mod interrupt;
+mod log;
 mod output;
 mod plan;
 mod playbooks;
@@ -58,6 +59,7 @@ enum Command {
     Plan(plan::Arguments),
     Status(status::Arguments),
     Verify(verify::Arguments),
+    Log(log::Arguments),
     Playbooks(playbooks::Arguments),
     Schema(schema::Arguments),
     Completions(completions::Arguments),
@@ -117,6 +119,7 @@ impl Cli {
             Command::Plan(arguments) => wait(arguments.run(verbosity)),
             Command::Status(arguments) => wait(arguments.run(verbosity)),
             Command::Verify(arguments) => wait(arguments.run(verbosity)),
+            Command::Log(arguments) => arguments.run(verbosity),
             Command::Playbooks(arguments) => arguments.run(),
             Command::Schema(arguments) => arguments.run(),
             Command::Completions(arguments) => arguments.run(),

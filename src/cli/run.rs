@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::reach::Reach;
 use super::{files, interrupt, output};
 use crate::engine::event::Event;
+use crate::engine::lock::Holder;
 use crate::engine::{Session, stop};
 use crate::error::Failure;
 use crate::report::face::{Face, Surroundings, Verbosity};
@@ -96,7 +97,20 @@ impl RunArguments {
         let (stopper, stop) = stop::channel();
         interrupt::heed(stopper, screen)?;
         let relay = relay::spawn(reporters, received);
-        Ok(Run { session: Session { inventory, recipe, transport, events, stop, run, state }, relay })
+        Ok(Run {
+            session: Session {
+                inventory,
+                recipe,
+                transport,
+                events,
+                stop,
+                me: Holder::this_process(&run),
+                run,
+                state,
+                break_lock: false,
+            },
+            relay,
+        })
     }
 
     fn faces(

@@ -20,6 +20,9 @@ pub(super) struct Arguments {
     /// Answer every question with yes: host keys that are not known are accepted
     #[arg(short, long)]
     yes: bool,
+    /// Take the lock from whoever holds it: only when that run is known to be gone
+    #[arg(long)]
+    break_lock: bool,
     /// Print events as JSON, one object per line
     #[arg(long)]
     json: bool,
@@ -28,7 +31,8 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
         let manner = Manner { prints: Prints::Events, json: self.json, yes: self.yes, verbosity };
-        let run = self.run.begin(&manner)?;
+        let mut run = self.run.begin(&manner)?;
+        run.session.break_lock = self.break_lock;
         let outcome = engine::up(&run.session).await;
         run.end().await;
         Ok(outcome.code)

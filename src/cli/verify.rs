@@ -46,6 +46,9 @@ struct Storage {
     /// Write so much instead of the inventory's `proof_size`
     #[arg(long, value_name = "SIZE", value_parser = size)]
     size: Option<u64>,
+    /// Take the lock from whoever holds it: only when that run is known to be gone
+    #[arg(long)]
+    break_lock: bool,
     /// Print the proof as JSON
     #[arg(long)]
     json: bool,
@@ -62,7 +65,8 @@ impl Arguments {
 impl Storage {
     async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
         let manner = Manner { prints: Prints::ProgressAndResult, json: self.json, yes: false, verbosity };
-        let run = self.run.begin(&manner)?;
+        let mut run = self.run.begin(&manner)?;
+        run.session.break_lock = self.break_lock;
         let question = StorageQuestion { drill: self.drill, class: self.class.clone(), size: self.size };
         let verified = Box::pin(engine::verify_storage(&run.session, &question)).await;
         run.end().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::plan::{Place, Plan};
 use crate::ssh::Purpose;
@@ -11,7 +11,7 @@ use crate::ssh::Purpose;
 pub const SCHEMA: u32 = 1;
 
 /// Something that happened in a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// The first event.
@@ -32,7 +32,7 @@ pub enum Event {
         /// The node.
         node: String,
         /// How long it took.
-        #[serde(serialize_with = "seconds")]
+        #[serde(with = "seconds")]
         took: Duration,
     },
     /// A node could not be reached; it may be tried again.
@@ -49,7 +49,7 @@ pub enum Event {
         /// Why.
         purpose: Purpose,
         /// How long it took.
-        #[serde(serialize_with = "seconds")]
+        #[serde(with = "seconds")]
         took: Duration,
     },
     /// A forward to an API server was opened.
@@ -93,7 +93,7 @@ pub enum Event {
         /// Where.
         place: Place,
         /// How long it took.
-        #[serde(serialize_with = "seconds")]
+        #[serde(with = "seconds")]
         took: Duration,
     },
     /// A step that was applied, or that the run waited for, is observed to hold.
@@ -114,7 +114,7 @@ pub enum Event {
         /// What went wrong.
         reason: String,
         /// When it is tried again.
-        #[serde(serialize_with = "seconds")]
+        #[serde(with = "seconds")]
         after: Duration,
     },
     /// A step failed for good in this run.
@@ -139,7 +139,7 @@ pub enum Event {
         /// What is not so yet.
         why: String,
         /// What is left of its limit.
-        #[serde(serialize_with = "seconds")]
+        #[serde(with = "seconds")]
         left: Duration,
     },
     /// Something the user should know that is no failure.
@@ -156,7 +156,7 @@ pub enum Event {
         /// What happened, in one line.
         summary: String,
         /// How long the run took.
-        #[serde(serialize_with = "seconds")]
+        #[serde(with = "seconds")]
         took: Duration,
         /// Number of SSH connections made; counted from events on the way to the reporters.
         connections: u32,
@@ -171,6 +171,14 @@ pub enum Event {
 pub type Sink = tokio::sync::mpsc::UnboundedSender<Event>;
 
 /// Durations are numbers of seconds in JSON.
-fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
+mod seconds {
+    use super::{Deserialize, Deserializer, Duration, Serializer};
+
+    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(duration.as_secs_f64())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
 }

@@ -3,6 +3,7 @@
 mod apply;
 pub mod event;
 mod ledger;
+pub mod lock;
 mod outcome;
 mod run;
 mod session;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use tokio::time::Instant;
 
 use super::event::Event;
+use super::lock::Held;
 use crate::error::ExitCode;
 use crate::plan::{Place, Plan, Verdict};
 
@@ -29,6 +30,11 @@ pub(super) fn interrupted() -> Outcome {
         ExitCode::Interrupted,
         "interrupted; commands that run on the nodes go on there, and `homeprov up` attaches to them",
     )
+}
+
+/// Another run holds the lock, or took it away.
+pub(super) fn locked(held: &Held) -> Outcome {
+    Outcome::new(ExitCode::Locked, held.text())
 }
 
 /// What an observation with nothing done comes to.

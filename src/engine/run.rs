@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::apply::{Landed, apply_and_look};
 use super::event::Event;
 use super::ledger::{Key, Ledger, Next};
+use super::lock::{Held, Keeper, taken_away};
 use super::outcome::{self, Outcome};
 use super::session::Session;
 use crate::error::ExitCode;
@@ -54,6 +55,10 @@ pub struct Run<'a> {
     /// The nodes that have answered in this run.
     met: BTreeSet<String>,
     waiting_told: BTreeMap<Key, String>,
+    /// The lock, once there was something to change.
+    keeper: Option<Keeper>,
+    /// Told when somebody else took the lock away.
+    lost: watch::Sender<Option<Held>>,
 }
 
 /// What a look at the plan comes to.
@@ -85,20 +90,27 @@ impl<'a> Run<'a> {
             moved: Instant::now(),
             met: BTreeSet::new(),
             waiting_told: BTreeMap::new(),
+            keeper: None,
+            lost: watch::Sender::new(None),
         }
     }
 
     /// Runs to the end; returns how it ended, how many steps were applied and how many observations were made.
     pub async fn run(mut self) -> (Outcome, usize, usize) {
         let stop = self.session.stop.clone();
+        let lost = self.lost.subscribe();
         let outcome = tokio::select! {
             outcome = self.turns() => outcome,
             () = stop.wait() => outcome::interrupted(),
+            held = taken_away(lost) => outcome::locked(&held),
         };
         // Following ends here; what runs on the nodes is detached and goes on.
         self.flying.abort_all();
         self.searching.abort_all();
         self.abandon().await;
+        if let Some(keeper) = self.keeper.take() {
+            keeper.leave().await;
+        }
         (outcome, self.ledger.applied, self.observations)
     }
 
@@ -118,6 +130,14 @@ impl<'a> Run<'a> {
         loop {
             let plan = plan::plan(&self.session.inventory, &self.session.recipe, &self.facts);
             self.show(&plan);
+            if self.keeper.is_none() && plan.runnable().next().is_some() {
+                match self.lock().await {
+                    // What was seen before the lock was ours may have been changed by its last holder.
+                    Ok(()) => self.observe_all().await,
+                    Err(held) => return outcome::locked(&held),
+                }
+                continue;
+            }
             match self.dispatch(&plan) {
                 Turn::LookAgain => self.observe_all().await,
                 Turn::Waits(places) => self.wait(&places).await,
@@ -131,6 +151,16 @@ impl<'a> Run<'a> {
                 Turn::Idle => return outcome::stuck(&plan, &self.ledger.failures),
             }
         }
+    }
+
+    /// Keeps other runs out, before the first change.
+    async fn lock(&mut self) -> Result<(), Held> {
+        let Session { inventory, transport, me, break_lock, .. } = self.session;
+        let nodes: Vec<String> = self.facts.answering(inventory).map(|(node, _)| node.name.clone()).collect();
+        let (keeper, ended) = Keeper::take(transport, &nodes, me, *break_lock, self.lost.clone()).await?;
+        self.keeper = Some(keeper);
+        self.session.tell_taken_over(&ended);
+        Ok(())
     }
 
     /// Whether it is worth looking again without anything left to be applied: this run has changed something, and what

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::event::{Event, SCHEMA, Sink};
+use super::lock::Holder;
 use super::outcome::{self, Outcome};
 use super::run::Run;
 use super::stop::Stop;
@@ -32,6 +33,10 @@ pub struct Session {
     pub run: String,
     /// homeprov's folder for state on this machine.
     pub state: PathBuf,
+    /// Who this run is, in the leases it takes.
+    pub me: Holder,
+    /// Whether leases are taken from whoever holds them.
+    pub break_lock: bool,
 }
 
 impl Session {
@@ -50,6 +55,20 @@ impl Session {
             nodes: self.inventory.nodes.iter().map(|node| node.name.clone()).collect(),
         });
         Instant::now()
+    }
+
+    /// Reports whose lock was found without a run behind it.
+    pub(super) fn tell_taken_over(&self, ended: &[Holder]) {
+        let mut told: Vec<&Holder> = Vec::new();
+        for holder in ended {
+            if !told.contains(&holder) {
+                self.tell(Event::Warning {
+                    node: None,
+                    message: format!("an earlier run ended without giving its lock back ({holder}); it is taken over"),
+                });
+                told.push(holder);
+            }
+        }
     }
 
     /// Observes everything: one exec on each node, then the API.

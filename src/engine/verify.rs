@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout};
 
 use super::event::Event;
+use super::lock::{Keeper, taken_away};
 use super::outcome::{self, Outcome};
 use super::session::Session;
 use crate::error::ExitCode;
-use crate::facts::Facts;
+use crate::facts::{Facts, gather};
 use crate::inventory::storage::classes;
 use crate::plan::{self, Place};
 use crate::playbook::model::{Action, On, Step};
@@ -43,11 +44,30 @@ pub async fn storage(session: &Session, question: &StorageQuestion) -> Result<(P
     found
 }
 
+/// Keeps other runs out meanwhile: each proof clears away what earlier ones left.
 async fn prove(session: &Session, question: &StorageQuestion) -> Result<(Proof, Outcome), Outcome> {
     let facts = tokio::select! {
         facts = session.observe() => facts,
         () = session.stop.wait() => return Err(outcome::interrupted()),
     };
+    let nodes = gather::reached(&facts);
+    let lost = watch::Sender::new(None);
+    let away = taken_away(lost.subscribe());
+    let taken = tokio::select! {
+        taken = Keeper::take(&session.transport, &nodes, &session.me, session.break_lock, lost) => taken,
+        () = session.stop.wait() => return Err(outcome::interrupted()),
+    };
+    let (keeper, ended) = taken.map_err(|held| outcome::locked(&held))?;
+    session.tell_taken_over(&ended);
+    let found = tokio::select! {
+        found = proven(session, question, facts) => found,
+        held = away => Err(outcome::locked(&held)),
+    };
+    keeper.leave().await;
+    found
+}
+
+async fn proven(session: &Session, question: &StorageQuestion, facts: Facts) -> Result<(Proof, Outcome), Outcome> {
     let wanted = wanted(session, question)?;
     let context = context(session, facts)?;
     let (step, place) = (context.step.clone(), context.place.clone());

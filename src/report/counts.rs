@@ -56,5 +56,6 @@ fn name(purpose: Purpose) -> &'static str {
         Purpose::Apply => "apply",
         Purpose::Job => "job",
         Purpose::Probe => "probe",
+        Purpose::Lock => "lock",
     }
 }

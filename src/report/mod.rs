@@ -14,6 +14,7 @@ pub mod plan;
 pub mod proof;
 pub mod redact;
 pub mod relay;
+pub mod replay;
 pub mod status;
 mod storage;
 pub mod summary;

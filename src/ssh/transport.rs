@@ -33,7 +33,7 @@ pub trait Transport: Send + Sync {
 }
 
 /// Why a script is run: counted and journalled by the reporters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
     /// One look at a node: the fact probe and all checks together.
@@ -44,6 +44,8 @@ pub enum Purpose {
     Job,
     /// A look that belongs to a Rust step: the pool probe, a dial.
     Probe,
+    /// Taking, renewing or giving back the lease that keeps other runs out.
+    Lock,
 }
 
 /// What is run on a node in one exec.

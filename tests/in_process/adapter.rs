@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use homeprov::engine::event::{Event, Sink};
+use homeprov::engine::lock;
 use homeprov::inventory::Inventory;
 use homeprov::ssh::{
     Answer, Job, JobReport, JobState, Program, Purpose, Script, SectionAnswer, Transport, TransportError,
@@ -16,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::homelab::Homelab;
 use super::shell::Shell;
-use super::{kubernetes, playbook_steps, probe, rust_steps};
+use super::{kubernetes, lease, playbook_steps, probe, rust_steps};
 
 /// Until ssh finds that a machine is not there.
 const NO_ROUTE: Duration = Duration::from_secs(3);
@@ -146,6 +147,7 @@ async fn perform(shell: Shell, part: Part, step: String, program: Program) -> i3
         Program::Command { argv, input } => {
             let input = input.as_ref().map_or("", ExposeSecret::expose_secret).to_owned();
             match argv.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+                ["sh", "-c", _, "sh", _, arguments @ ..] if step == lock::SECTION => lease::perform(&shell, arguments),
                 ["sh", "-c", script] => rust_steps::perform(&shell, &step, script, &input).await,
                 argv => shell.run_with(argv, input.as_bytes()).await,
             }

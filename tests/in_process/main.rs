@@ -8,6 +8,8 @@ mod faults;
 mod homelab;
 mod jobs;
 mod kubernetes;
+mod lease;
+mod lock;
 mod losses;
 mod plan;
 mod playbook_steps;

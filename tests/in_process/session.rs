@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homeprov::engine::event::Event;
+use homeprov::engine::lock::Holder;
 use homeprov::engine::{self, Outcome, Session, stop};
 use homeprov::inventory::{self, Inventory};
 use homeprov::plan::Plan;
@@ -70,6 +71,8 @@ pub struct House {
     pub inventory: Arc<Inventory>,
     /// The login on the nodes.
     pub login: &'static str,
+    /// Who runs homeprov, for the lock.
+    pub me: Holder,
     state: TempDir,
 }
 
@@ -97,6 +100,7 @@ impl House {
             lab: Homelab::new(World::in_memory(config)),
             inventory: inventory(&text(control_planes, workers)),
             login: "root",
+            me: ended_soon(),
             state: TempDir::new().expect("a folder"),
         }
     }
@@ -107,6 +111,11 @@ impl House {
     }
 
     fn session(&self, recipe: Recipe) -> (Session, UnboundedReceiver<Event>) {
+        let run = ulid::Ulid::generate().to_string();
+        self.session_of(recipe, Holder { run, ..self.me.clone() })
+    }
+
+    fn session_of(&self, recipe: Recipe, me: Holder) -> (Session, UnboundedReceiver<Event>) {
         let (events, received) = mpsc::unbounded_channel();
         let transport = Arc::new(WorldTransport::new(&self.lab, &self.inventory, events.clone(), self.login));
         let (stopper, stop) = stop::channel();
@@ -118,15 +127,32 @@ impl House {
             transport,
             events,
             stop,
-            run: "01TEST".to_owned(),
+            run: me.run.clone(),
             state: self.state.path().to_owned(),
+            me,
+            break_lock: false,
         };
         (session, received)
     }
 
     /// `homeprov up`, to its end.
     pub async fn up(&self) -> Ran {
-        let (session, mut received) = self.session(without_proof());
+        self.to_the_end(self.session(without_proof())).await
+    }
+
+    /// The same by somebody in particular.
+    pub async fn up_as(&self, me: Holder) -> Ran {
+        self.to_the_end(self.session_of(without_proof(), me)).await
+    }
+
+    /// The same with `--break-lock`.
+    pub async fn up_by_force(&self, me: Holder) -> Ran {
+        let (mut session, received) = self.session_of(without_proof(), me);
+        session.break_lock = true;
+        self.to_the_end((session, received)).await
+    }
+
+    async fn to_the_end(&self, (session, mut received): (Session, UnboundedReceiver<Event>)) -> Ran {
         let began = Instant::now();
         let ended = timeout(LONGEST, engine::up(&session)).await;
         let took = began.elapsed();
@@ -168,6 +194,11 @@ impl House {
         let (session, _received) = self.session(recipe());
         engine::plan(&session).await.expect("nobody interrupts it").0
     }
+}
+
+/// A run whose process is gone by the time the next one looks: runs here are cut off like killed ones.
+fn ended_soon() -> Holder {
+    Holder { process: "0 0 -".to_owned(), ..Holder::this_process("01TEST") }
 }
 
 /// Whether a fault that names no machine would choose the last one.

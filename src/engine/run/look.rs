@@ -122,6 +122,9 @@ impl Run<'_> {
         match self.facts.unreachable(name) {
             None => {
                 self.met.insert(name.to_owned());
+                if let Some(keeper) = &self.keeper {
+                    keeper.also(name);
+                }
             }
             Some(reason) if Some(reason) != before => {
                 let event = Event::Unreachable { node: name.to_owned(), reason: reason.to_owned() };

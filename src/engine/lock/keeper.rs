@@ -1,0 +1,91 @@
+//! Renews the leases of a run while it goes on.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::{Held, Holder, LEASE, leave, take};
+use crate::ssh::Transport;
+
+/// How long giving the leases back may take: they run out by themselves.
+const PARTING: Duration = Duration::from_secs(5);
+
+/// The leases of one run.
+pub(in crate::engine) struct Keeper {
+    transport: Arc<dyn Transport>,
+    me: Holder,
+    nodes: Arc<Mutex<BTreeSet<String>>>,
+    renewing: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Takes the leases of nodes and renews them from now on; with them, the holders whose run had ended without giving
+    /// theirs back. `by_force` takes them from anybody. When somebody else takes one away, `lost` is told.
+    pub(in crate::engine) async fn take(
+        transport: &Arc<dyn Transport>,
+        nodes: &[String],
+        me: &Holder,
+        by_force: bool,
+        lost: watch::Sender<Option<Held>>,
+    ) -> Result<(Self, Vec<Holder>), Held> {
+        let ended = match take(&**transport, nodes, me, if by_force { "*" } else { "" }).await {
+            Ok(ended) => ended,
+            Err(held) => {
+                leave(&**transport, nodes, me).await;
+                return Err(held);
+            }
+        };
+        let nodes: Arc<Mutex<BTreeSet<String>>> = Arc::new(Mutex::new(nodes.iter().cloned().collect()));
+        let renewing = tokio::spawn(renew(Arc::clone(transport), me.clone(), Arc::clone(&nodes), lost));
+        Ok((Self { transport: Arc::clone(transport), me: me.clone(), nodes, renewing }, ended))
+    }
+
+    /// A node answers that did not before: its lease is taken with the next renewal.
+    pub(in crate::engine) fn also(&self, node: &str) {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).insert(node.to_owned());
+    }
+
+    /// Gives the leases back.
+    pub(in crate::engine) async fn leave(self) {
+        self.renewing.abort();
+        let nodes = names(&self.nodes);
+        let _ = timeout(PARTING, leave(&*self.transport, &nodes, &self.me)).await;
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.renewing.abort();
+    }
+}
+
+/// Waits until a lease was taken away; forever otherwise.
+pub(in crate::engine) async fn taken_away(mut lost: watch::Receiver<Option<Held>>) -> Held {
+    match lost.wait_for(Option::is_some).await.map(|held| held.clone()) {
+        Ok(Some(held)) => held,
+        _ => std::future::pending().await,
+    }
+}
+
+fn names(nodes: &Mutex<BTreeSet<String>>) -> Vec<String> {
+    nodes.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+}
+
+async fn renew(
+    transport: Arc<dyn Transport>,
+    me: Holder,
+    nodes: Arc<Mutex<BTreeSet<String>>>,
+    tell: watch::Sender<Option<Held>>,
+) {
+    loop {
+        sleep(LEASE / 3).await;
+        if let Err(held) = take(&*transport, &names(&nodes), &me, "").await {
+            tell.send_replace(Some(held));
+            return;
+        }
+    }
+}
