@@ -14,7 +14,36 @@ pub struct Homelab {
     state: Arc<Mutex<State>>,
     /// What was started on the machines and outlives connections and runs of homeprov.
     pub jobs: Jobs,
+    running: Arc<Mutex<Running>>,
 }
+
+/// The commands that run, by machine, and those that ran beside one of their own kind.
+#[derive(Default)]
+struct Running {
+    now: Vec<(String, Vec<String>)>,
+    doubled: Vec<String>,
+}
+
+/// One of them, until it ends or is no longer waited for.
+struct Run(Arc<Mutex<Running>>, (String, Vec<String>));
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = running.now.iter().position(|run| *run == self.1) {
+            running.now.swap_remove(at);
+        }
+    }
+}
+
+/// Commands of which two at once on a machine do harm.
+const ALONE: [&[&str]; 5] = [
+    &["snap", "install"],
+    &["microk8s", "join"],
+    &["microk8s", "enable"],
+    &["microk8s", "stop"],
+    &["apt-get", "install"],
+];
 
 struct State {
     world: World,
@@ -59,7 +88,7 @@ impl Homelab {
     pub fn new(world: World) -> Self {
         let at_origin = world.now();
         let state = State { world, origin: Instant::now(), at_origin };
-        Self { state: Arc::new(Mutex::new(state)), jobs: Jobs::default() }
+        Self { state: Arc::new(Mutex::new(state)), jobs: Jobs::default(), running: Arc::default() }
     }
 
     /// Looks at the world as it is now, or changes it. A change that lets time pass puts the world's clock ahead.
@@ -81,6 +110,28 @@ impl Homelab {
 
     /// Runs a program on a machine, passes on what it prints and waits until it ends; ends it when dropped.
     pub async fn run(&self, machine: &str, exec: Exec, mut printed: impl FnMut(&Printed<'_>)) -> i32 {
+        let argv = exec.argv.clone();
+        let _running = self.begins(machine, &argv);
+        self.run_to_its_end(machine, exec, &mut printed).await
+    }
+
+    /// The commands that were started while the same one ran on the same machine.
+    pub fn doubled(&self) -> Vec<String> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).doubled.clone()
+    }
+
+    fn begins(&self, machine: &str, argv: &[String]) -> Run {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let this = (machine.to_owned(), argv.to_vec());
+        let words: Vec<&str> = argv.iter().map(|word| word.rsplit('/').next().unwrap_or(word)).collect();
+        if ALONE.iter().any(|alone| words.starts_with(alone)) && running.now.contains(&this) {
+            running.doubled.push(format!("{machine}: {}", argv.join(" ")));
+        }
+        running.now.push(this.clone());
+        Run(Arc::clone(&self.running), this)
+    }
+
+    async fn run_to_its_end(&self, machine: &str, exec: Exec, printed: &mut impl FnMut(&Printed<'_>)) -> i32 {
         let id = self.with(|world| world.start(machine, exec));
         let _leash = Leash(self, id);
         loop {

@@ -7,6 +7,7 @@ mod converge;
 mod faults;
 mod homelab;
 mod jobs;
+mod kill;
 mod kubernetes;
 mod lease;
 mod lock;

@@ -177,6 +177,22 @@ impl House {
         drain(&mut received)
     }
 
+    /// `homeprov up`, killed when it has reported so many events, unless it has ended by then.
+    pub async fn up_events(&self, most: usize) -> Vec<Event> {
+        let (session, mut received) = self.session(without_proof());
+        let mut events = Vec::new();
+        tokio::select! {
+            biased;
+            () = async {
+                while events.len() < most {
+                    events.extend(received.recv().await);
+                }
+            } => {}
+            _ = engine::up(&session) => {}
+        }
+        events
+    }
+
     /// Removes what this machine, the controller, knows of the cluster.
     pub fn forget_the_cluster(&self) {
         let folder = self.state.path().join("clusters").join(&self.inventory.cluster.name);

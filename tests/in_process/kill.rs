@@ -1,0 +1,126 @@
+//! A run that is killed after any of its events is continued by the next one, to the same world.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use homeprov::engine::event::Event;
+use homeprov::error::ExitCode;
+use serde_json::Value;
+use tokio::runtime::Builder;
+
+use super::session::{House, started};
+use super::verify::problems;
+
+/// What two worlds that were built in different order have in common: everything but names drawn at random, certificates,
+/// tokens and times.
+fn likeness(house: &House) -> BTreeMap<String, Value> {
+    let world = house.lab.with(|world| world.describe());
+    let mut parts = BTreeMap::new();
+    for machine in world["machines"].as_array().into_iter().flatten() {
+        let name = machine["name"].as_str().expect("a name");
+        for part in ["powered", "connected", "hostname", "packages", "modules", "sysctls", "units", "snap-settings"] {
+            parts.insert(format!("{name} {part}"), machine[part].clone());
+        }
+        parts.insert(format!("{name} services"), machine["microk8s"]["services"].clone());
+        parts.insert(format!("{name} channel"), machine["snaps"]["microk8s"][0].clone());
+        for (path, digest) in machine["files"].as_object().into_iter().flatten() {
+            let configured = path.starts_with("/etc/") && !path.contains("machine-id");
+            let digest = if configured { digest.clone() } else { Value::Null };
+            parts.insert(format!("{name} {path}"), digest);
+        }
+    }
+    let clusters = world["clusters"].as_array().into_iter().flatten();
+    for object in clusters.flat_map(|cluster| cluster["kubernetes"].as_array().into_iter().flatten()) {
+        let at = object["at"].as_str().expect("a place");
+        // Pods and what belongs to them have names drawn at random.
+        let random = ["pods", "replicasets", "endpointslices", "controllerrevisions", "leases"];
+        if !random.iter().any(|kind| at.contains(&format!("/{kind}/"))) {
+            parts.insert(at.to_owned(), object["object"]["spec"]["replicas"].clone());
+        }
+    }
+    parts
+}
+
+/// How many events an unbroken run has, and what it makes of the machines.
+async fn unbroken() -> (usize, BTreeMap<String, Value>) {
+    let house = House::three(&[]);
+    let ran = house.up().await;
+    assert_eq!((ran.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}", ran.outcome);
+    (ran.events.len(), likeness(&house))
+}
+
+/// The steps that were seen to hold.
+fn held(events: &[Event]) -> BTreeSet<String> {
+    let steps = events.iter().filter_map(|event| match event {
+        Event::StepHolds { step, place, .. } => Some(format!("{step} at {place:?}")),
+        _ => None,
+    });
+    steps.collect()
+}
+
+/// Kills a run after so many events, and holds what the next one does against an unbroken run.
+async fn continues(after: usize, wanted: &BTreeMap<String, Value>) {
+    let house = House::three(&[]);
+    let before = house.up_events(after).await;
+    let ran = house.up().await;
+    let shown =
+        || format!("killed after {after} events, the last {:?}:\n{:?}\n{}", before.last(), ran.outcome, ran.tail());
+    assert_eq!((ran.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{}", shown());
+    let again: Vec<String> = started(&ran.events).map(|(step, place, _)| format!("{step}@{place}")).collect();
+    for (step, place, why) in started(&ran.events) {
+        assert!(!why.is_empty(), "{step} at {place} was started without a reason: {}", shown());
+    }
+    // What was seen to hold is left alone; a restart of the data store may shake what stands on it.
+    let lasting = ["snap-installed", "identity-recorded", "failure-domain", "members-joined", "metallb-enabled"];
+    for step in held(&before).iter().filter(|step| lasting.iter().any(|name| step.starts_with(name))) {
+        let name = step.split(" at ").next().unwrap_or_default();
+        let place = step.split('"').nth(1).unwrap_or("cluster");
+        assert!(!again.contains(&format!("{name}@{place}")), "{step} held and was done again: {}", shown());
+    }
+    assert_eq!(house.lab.doubled(), Vec::<String>::new(), "{}", shown());
+    let found = likeness(&house);
+    let differing: Vec<String> = wanted
+        .keys()
+        .chain(found.keys())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .filter(|key| wanted.get(*key) != found.get(*key))
+        .map(|key| format!("{key}: {:?} instead of {:?}", found.get(key), wanted.get(key)))
+        .collect();
+    assert_eq!(differing, Vec::<String>::new(), "{}", shown());
+}
+
+fn in_its_own_time<T>(work: impl Future<Output = T>) -> T {
+    Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime").block_on(work)
+}
+
+/// Every `stride`-th event, on all processors.
+fn continues_after_every(stride: usize) {
+    let (events, wanted) = in_its_own_time(unbroken());
+    let next = AtomicUsize::new(1);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let after = next.fetch_add(stride, Ordering::Relaxed);
+                    if after >= events {
+                        return;
+                    }
+                    in_its_own_time(continues(after, &wanted));
+                }
+            });
+        }
+    });
+    println!("killed after each of {events} events, every {stride}");
+}
+
+#[test]
+fn a_run_killed_now_and_then_is_continued() {
+    continues_after_every(97);
+}
+
+/// In `make matrix`.
+#[test]
+fn a_run_killed_after_any_event_is_continued() {
+    continues_after_every(1);
+}
