@@ -18,6 +18,7 @@ mod document;
 pub mod engine;
 pub mod error;
 pub mod facts;
+pub mod gitops;
 pub mod inventory;
 pub mod kube;
 pub mod microk8s;

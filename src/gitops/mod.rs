@@ -1,0 +1,14 @@
+//! The user's Git repository: what homeprov writes there, and the `git` program that brings it there.
+
+pub mod cause;
+pub mod commit;
+pub mod components;
+pub mod git;
+pub mod key;
+pub mod known_hosts;
+pub mod publish;
+pub mod remote;
+pub mod repository;
+
+#[cfg(test)]
+mod tests;
