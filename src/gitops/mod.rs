@@ -1,0 +1,4 @@
+//! What lands in the user's Git repository.
+
+pub mod header;
+pub mod yaml;
