@@ -21,6 +21,7 @@ pub mod facts;
 pub mod gitops;
 pub mod inventory;
 pub mod kube;
+pub mod mastodon;
 pub mod microk8s;
 pub mod plan;
 pub mod playbook;

@@ -4,6 +4,7 @@ mod apply;
 pub mod event;
 mod ledger;
 mod outcome;
+pub mod parting;
 mod run;
 mod session;
 pub mod status;
@@ -12,6 +13,7 @@ mod storage_status;
 mod verify;
 
 pub use outcome::Outcome;
+pub use parting::Parting;
 pub use session::{Session, plan, up};
 pub use status::status;
 pub use stop::Stop;

@@ -241,6 +241,7 @@ impl<'a> Run<'a> {
             place: pending.place.clone(),
             turn: Arc::clone(&self.turn),
             state: self.session.state.clone(),
+            parting: self.session.parting.clone(),
         };
         self.places.insert(pending.place.clone(), context.clone());
         self.flying.spawn(apply_and_look(context, Arc::clone(&self.session.recipe), is_serial(step)));

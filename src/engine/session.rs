@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::event::{Event, SCHEMA, Sink};
 use super::outcome::{self, Outcome};
+use super::parting::Parting;
 use super::run::Run;
 use super::stop::Stop;
 use crate::facts::{Facts, gather, here};
@@ -32,6 +33,8 @@ pub struct Session {
     pub run: String,
     /// homeprov's folder for state on this machine.
     pub state: PathBuf,
+    /// What is told once, after the run.
+    pub parting: Parting,
 }
 
 impl Session {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::Serialize;
 
+use super::mastodon::MastodonFacts;
 use super::record::Record;
 use super::storage::StorageFacts;
 
@@ -23,6 +24,8 @@ pub struct ClusterFacts {
     pub dns: Option<(IpAddr, bool)>,
     /// Storage; empty where homeprov leaves it alone.
     pub storage: StorageFacts,
+    /// Mastodon; read where the inventory asks for it.
+    pub mastodon: Option<MastodonFacts>,
 }
 
 /// A Node object.

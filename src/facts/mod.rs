@@ -5,6 +5,7 @@ pub mod gather;
 pub mod here;
 pub mod identity;
 mod majority;
+pub mod mastodon;
 pub mod node;
 pub mod observe;
 pub mod parse;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 
 pub use cluster::{ClusterFacts, KubernetesNode, MetallbFacts};
 pub use identity::{Identity, IdentityRecord};
+pub use mastodon::MastodonFacts;
 pub use node::{Member, MemberRole, NodeFacts, Snap};
 pub use record::Record;
 pub use storage::StorageFacts;

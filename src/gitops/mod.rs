@@ -4,11 +4,13 @@ pub mod cause;
 pub mod commit;
 pub mod components;
 pub mod git;
+pub mod header;
 pub mod key;
 pub mod known_hosts;
 pub mod publish;
 pub mod remote;
 pub mod repository;
+pub mod yaml;
 
 #[cfg(test)]
 mod tests;

@@ -120,6 +120,7 @@ impl House {
             stop,
             run: "01TEST".to_owned(),
             state: self.state.path().to_owned(),
+            parting: engine::Parting::default(),
         };
         (session, received)
     }

@@ -9,6 +9,7 @@ mod failure_domain;
 pub(super) mod host_key;
 mod labels;
 mod login;
+pub(super) mod mastodon_smtp;
 mod networks;
 mod node_name;
 mod pool_overlap;
@@ -73,6 +74,9 @@ const RULES: &[Rule] = &[
     storage_quantity::age,
     storage_image::pinned,
     storage_chart::archives,
+    mastodon_smtp::known,
+    mastodon_smtp::tls_once,
+    mastodon_smtp::login,
 ];
 
 /// Runs every rule.

@@ -1,0 +1,1 @@
+//! Mastodon: its secrets and the values of its chart.
