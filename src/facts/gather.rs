@@ -62,7 +62,20 @@ async fn read_through(
 ) -> Result<super::ClusterFacts, String> {
     let config = facts.node(node).and_then(|seen| seen.kubeconfig.clone()).ok_or("it has no admin kubeconfig")?;
     let client = transport.kubernetes(node, &config).await.map_err(|error| error.to_string())?;
-    read::cluster(&client, node, inventory.storage.engine != Engine::None).await.map_err(|error| error.to_string())
+    let (mut cluster, flux) = futures::try_join!(
+        read::cluster(&client, node, inventory.storage.engine != Engine::None),
+        flux(&client, inventory),
+    )
+    .map_err(|error| error.to_string())?;
+    cluster.flux = flux;
+    Ok(cluster)
+}
+
+async fn flux(client: &kube::Client, inventory: &Inventory) -> kube::Result<Option<super::flux::FluxFacts>> {
+    match &inventory.flux {
+        Some(_) => Box::pin(crate::kube::flux::read(client)).await,
+        None => Ok(None),
+    }
 }
 
 /// Namespaces a user made on each machine that is a cluster of its own but is wanted as a member: joining would
