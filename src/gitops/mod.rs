@@ -10,7 +10,9 @@ pub mod key;
 pub mod known_hosts;
 pub mod publish;
 pub mod remote;
+pub mod render;
 pub mod repository;
+pub mod wanted;
 pub mod yaml;
 
 #[cfg(test)]
