@@ -1,8 +1,22 @@
-//! Mastodon: its secrets, and the values of its chart (mastodon/chart).
+//! Mastodon: its secrets, the values of its chart (mastodon/chart), what it needs from outside, and whether it answers.
 
+pub mod finding;
+pub mod http;
+pub mod owner;
+mod page;
+pub mod postgres;
 pub mod seal;
 pub mod secrets;
+pub mod services;
+pub mod site;
+pub mod smtp;
+pub mod tls;
+pub mod trouble;
 pub mod values;
+pub mod way;
+
+pub use finding::Finding;
+pub use way::Way;
 
 /// The namespace the site runs in.
 pub const NAMESPACE: &str = "mastodon";
