@@ -62,7 +62,18 @@ async fn read_through(
 ) -> Result<super::ClusterFacts, String> {
     let config = facts.node(node).and_then(|seen| seen.kubeconfig.clone()).ok_or("it has no admin kubeconfig")?;
     let client = transport.kubernetes(node, &config).await.map_err(|error| error.to_string())?;
-    read::cluster(&client, node, inventory.storage.engine != Engine::None).await.map_err(|error| error.to_string())
+    let (mut cluster, mastodon) = futures::try_join!(
+        read::cluster(&client, node, inventory.storage.engine != Engine::None),
+        mastodon(&client, inventory),
+    )
+    .map_err(|error| error.to_string())?;
+    cluster.mastodon = mastodon;
+    Ok(cluster)
+}
+
+async fn mastodon(client: &kube::Client, inventory: &Inventory) -> kube::Result<Option<super::MastodonFacts>> {
+    let Some(wanted) = &inventory.mastodon else { return Ok(None) };
+    Box::pin(crate::kube::mastodon::read(client, wanted)).await.map(Some)
 }
 
 /// Namespaces a user made on each machine that is a cluster of its own but is wanted as a member: joining would

@@ -9,6 +9,7 @@ pub mod key;
 pub mod known_hosts;
 pub mod publish;
 pub mod remote;
+pub mod render;
 pub mod repository;
 pub mod yaml;
 
