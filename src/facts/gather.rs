@@ -62,13 +62,22 @@ async fn read_through(
 ) -> Result<super::ClusterFacts, String> {
     let config = facts.node(node).and_then(|seen| seen.kubeconfig.clone()).ok_or("it has no admin kubeconfig")?;
     let client = transport.kubernetes(node, &config).await.map_err(|error| error.to_string())?;
-    let (mut cluster, mastodon) = futures::try_join!(
+    let (mut cluster, flux, mastodon) = futures::try_join!(
         read::cluster(&client, node, inventory.storage.engine != Engine::None),
+        flux(&client, inventory),
         mastodon(&client, inventory),
     )
     .map_err(|error| error.to_string())?;
+    cluster.flux = flux;
     cluster.mastodon = mastodon;
     Ok(cluster)
+}
+
+async fn flux(client: &kube::Client, inventory: &Inventory) -> kube::Result<Option<super::flux::FluxFacts>> {
+    match &inventory.flux {
+        Some(_) => Box::pin(crate::kube::flux::read(client)).await,
+        None => Ok(None),
+    }
 }
 
 async fn mastodon(client: &kube::Client, inventory: &Inventory) -> kube::Result<Option<super::MastodonFacts>> {

@@ -1,6 +1,7 @@
 //! What was observed: [`NodeFacts`] from one exec on each node, [`ClusterFacts`] from the API.
 
 pub mod cluster;
+pub mod flux;
 pub mod gather;
 pub mod here;
 pub mod identity;

@@ -1,16 +1,13 @@
 //! The lines of the known-hosts files that vouch for a Git server. `ssh-keygen` finds them, hashed ones, too.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use tokio::process::Command;
 
-/// The files looked into: the one given, or the user's and the machine's as OpenSSH looks into them.
-pub fn files(given: Option<&Path>) -> Vec<PathBuf> {
-    if let Some(given) = given {
-        return vec![given.to_owned()];
-    }
+/// The user's and the machine's files, as OpenSSH looks into them.
+pub fn of_user() -> Vec<PathBuf> {
     let home = etcetera::home_dir().ok();
     let own = home.into_iter().flat_map(|home| [home.join(".ssh/known_hosts"), home.join(".ssh/known_hosts2")]);
     own.chain(["/etc/ssh/ssh_known_hosts".into()]).collect()

@@ -1,5 +1,6 @@
 //! The user's Git repository: what homeprov writes there, and the `git` program that brings it there.
 
+pub mod access;
 pub mod cause;
 pub mod commit;
 pub mod components;
@@ -11,6 +12,7 @@ pub mod publish;
 pub mod remote;
 pub mod render;
 pub mod repository;
+pub mod wanted;
 pub mod yaml;
 
 #[cfg(test)]

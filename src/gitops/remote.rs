@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::NamedTempFile;
@@ -30,11 +30,14 @@ pub struct Remote {
 impl Remote {
     /// With the user's own credentials: agent, keys and credential helpers, as `git` would use them. Nothing is asked
     /// for, because a question in the middle of a run would be asked again at each look.
-    pub async fn of_user(url: &str, known_hosts: Option<&Path>) -> Self {
+    /// Host keys are looked for in these files, or where ssh always does when there are none.
+    pub async fn of_user(url: &str, known_hosts: &[PathBuf]) -> Self {
         let chosen = env::var_os("GIT_SSH_COMMAND").is_some() || env::var_os("GIT_SSH").is_some();
         let configured = chosen || Git::anywhere("config").run(["--get", "core.sshCommand"]).await.is_ok();
         let mut words = vec!["ssh".to_owned(), "-oBatchMode=yes".to_owned(), format!("-oConnectTimeout={CONNECT}")];
-        words.extend(known_hosts.map(|file| file_option("UserKnownHostsFile", file)));
+        if !known_hosts.is_empty() {
+            words.push(file_option("UserKnownHostsFile", known_hosts));
+        }
         let ssh = (!configured && is_ssh(url)).then(|| quoted(&words).into());
         Self { url: url.to_owned(), ssh, alone: false, store: None }
     }
@@ -49,8 +52,8 @@ impl Remote {
         words.push("-oPreferredAuthentications=publickey".to_owned());
         words.push("-oGlobalKnownHostsFile=/dev/null".to_owned());
         words.push(format!("-oConnectTimeout={CONNECT}"));
-        words.push(file_option("UserKnownHostsFile", known_hosts));
-        words.push(file_option("IdentityFile", key));
+        words.push(file_option("UserKnownHostsFile", &[known_hosts]));
+        words.push(file_option("IdentityFile", &[key]));
         Self { url: url.to_owned(), ssh: Some(quoted(&words).into()), alone: true, store: None }
     }
 
@@ -114,9 +117,10 @@ fn quoted(words: &[String]) -> String {
     shlex::Quoter::new().allow_nul(true).join(words.iter().map(String::as_str)).unwrap_or_default()
 }
 
-/// An option that names a file: OpenSSH splits its value at blanks unless it is in quotes, and expands `%`.
-fn file_option(name: &str, file: &Path) -> String {
-    format!("-o{name}=\"{}\"", file.display().to_string().replace('%', "%%"))
+/// An option that names files: OpenSSH splits its value at blanks outside of quotes, and expands `%`.
+fn file_option(name: &str, files: &[impl AsRef<Path>]) -> String {
+    let files = files.iter().map(|file| format!("\"{}\"", file.as_ref().display().to_string().replace('%', "%%")));
+    format!("-o{name}={}", files.collect::<Vec<_>>().join(" "))
 }
 
 /// Whether a URL is one of SSH.

@@ -42,7 +42,7 @@ impl Desk {
 
     async fn remote(&self) -> Remote {
         // As over a network: a path alone would make git ignore the depth.
-        Remote::of_user(&format!("file://{}", self.server().display()), None).await
+        Remote::of_user(&format!("file://{}", self.server().display()), &[]).await
     }
 
     async fn repository(&self) -> Repository {

@@ -1,6 +1,7 @@
 //! The Kubernetes API, read and written.
 
 pub mod error;
+pub mod flux;
 pub mod mastodon;
 pub mod read;
 pub mod records;
