@@ -62,12 +62,14 @@ async fn read_through(
 ) -> Result<super::ClusterFacts, String> {
     let config = facts.node(node).and_then(|seen| seen.kubeconfig.clone()).ok_or("it has no admin kubeconfig")?;
     let client = transport.kubernetes(node, &config).await.map_err(|error| error.to_string())?;
-    let (mut cluster, flux) = futures::try_join!(
+    let (mut cluster, flux, mastodon) = futures::try_join!(
         read::cluster(&client, node, inventory.storage.engine != Engine::None),
         flux(&client, inventory),
+        mastodon(&client, inventory),
     )
     .map_err(|error| error.to_string())?;
     cluster.flux = flux;
+    cluster.mastodon = mastodon;
     Ok(cluster)
 }
 
@@ -76,6 +78,11 @@ async fn flux(client: &kube::Client, inventory: &Inventory) -> kube::Result<Opti
         Some(_) => Box::pin(crate::kube::flux::read(client)).await,
         None => Ok(None),
     }
+}
+
+async fn mastodon(client: &kube::Client, inventory: &Inventory) -> kube::Result<Option<super::MastodonFacts>> {
+    let Some(wanted) = &inventory.mastodon else { return Ok(None) };
+    Box::pin(crate::kube::mastodon::read(client, wanted)).await.map(Some)
 }
 
 /// Namespaces a user made on each machine that is a cluster of its own but is wanted as a member: joining would

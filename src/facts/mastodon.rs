@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-/// The namespace of the release and of all that belongs to it.
-pub const NAMESPACE: &str = "mastodon";
 /// The namespace the `ingress` addon installs into (canonical/microk8s-core-addons `addons/ingress`).
 pub const INGRESS: &str = "ingress";
 

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use crate::facts::mastodon::NAMESPACE;
+use super::NAMESPACE;
 use crate::inventory::model::Admin;
 
 /// The role that may do everything. Names of roles are case-sensitive.

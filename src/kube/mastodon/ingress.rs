@@ -10,9 +10,10 @@ use kube::Client;
 use kube::core::ObjectList;
 
 use super::{INSTANCE, events, warnings};
-use crate::facts::mastodon::{INGRESS, IngressController, IngressFacts, IngressKind, LoadBalancer, NAMESPACE};
+use crate::facts::mastodon::{INGRESS, IngressController, IngressFacts, IngressKind, LoadBalancer};
 use crate::kube::read::pod_ready;
 use crate::kube::request::get;
+use crate::mastodon::RELEASE;
 
 /// The addon's `DaemonSets` and what each runs: nginx up to MicroK8s 1.35, Traefik from 1.36 on
 /// (canonical/microk8s-core-addons `addons/ingress`, before and since ce8e8d1).
@@ -97,7 +98,7 @@ fn load_balancer(service: Service) -> Option<LoadBalancer> {
 
 fn of_release(ingress: &Ingress) -> bool {
     let labels: Option<&BTreeMap<String, String>> = ingress.metadata.labels.as_ref();
-    labels.is_some_and(|labels| labels.get(INSTANCE).is_some_and(|release| release == NAMESPACE))
+    labels.is_some_and(|labels| labels.get(INSTANCE).is_some_and(|release| release == RELEASE))
 }
 
 /// The hosts of the release's Ingress.

@@ -1,6 +1,7 @@
 //! What there is of Mastodon, read side by side.
 
 mod ingress;
+pub mod secrets;
 mod trouble;
 mod workloads;
 
@@ -13,7 +14,10 @@ use kube::core::ObjectList;
 
 use super::read::pod_ready;
 use super::request::{get, text};
-use crate::facts::mastodon::{MastodonFacts, NAMESPACE, SecretFacts, TroubleKind};
+use crate::inventory::model::Mastodon;
+use crate::mastodon::NAMESPACE;
+use crate::mastodon::secrets::from_files;
+use crate::facts::mastodon::{MastodonFacts, TroubleKind};
 
 /// The claim of the bundled database (bitnami/charts `postgresql`: a `StatefulSet`'s claim `data` of its first pod).
 const DATABASE: &str = "data-mastodon-postgresql-0";
@@ -23,12 +27,13 @@ const LOG_LINES: usize = 8;
 const INSTANCE: &str = "app.kubernetes.io/instance";
 
 /// Reads the release's objects and the ingress controller. Events and logs are read only while something is wrong.
-pub async fn read(client: &Client, secrets: SecretFacts) -> kube::Result<MastodonFacts> {
+pub async fn read(client: &Client, wanted: &Mastodon) -> kube::Result<MastodonFacts> {
     let base = format!("/api/v1/namespaces/{NAMESPACE}");
     let (pod_path, claim_path) = (format!("{base}/pods"), format!("{base}/persistentvolumeclaims/{DATABASE}"));
     let ingress_path = format!("/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/ingresses");
-    let (namespace, workloads, jobs, pods, claim, ingresses, ingress) = futures::try_join!(
+    let (namespace, set, workloads, jobs, pods, claim, ingresses, ingress) = futures::try_join!(
         get::<Namespace>(client, &base),
+        secrets::read(client),
         workloads::read(client),
         workloads::jobs(client),
         get::<ObjectList<Pod>>(client, &pod_path),
@@ -40,7 +45,7 @@ pub async fn read(client: &Client, secrets: SecretFacts) -> kube::Result<Mastodo
     let ingresses = ingresses.map(|list| list.items).unwrap_or_default();
     let mut facts = MastodonFacts {
         namespace: namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_none()),
-        secrets,
+        secrets: secrets::describe(wanted, &set, from_files(wanted)),
         workloads,
         jobs,
         serving: serving(&pods).filter_map(|pod| pod.metadata.uid.clone()).collect(),

@@ -9,8 +9,9 @@ use kube::Client;
 use kube::core::ObjectList;
 
 use super::INSTANCE;
-use crate::facts::mastodon::{NAMESPACE, SiteJob, SiteWorkload};
+use crate::facts::mastodon::{SiteJob, SiteWorkload};
 use crate::kube::request::get;
+use crate::mastodon::{NAMESPACE, RELEASE};
 
 pub(super) async fn read(client: &Client) -> kube::Result<Vec<SiteWorkload>> {
     let base = format!("/apis/apps/v1/namespaces/{NAMESPACE}");
@@ -28,7 +29,7 @@ pub(super) async fn read(client: &Client) -> kube::Result<Vec<SiteWorkload>> {
 /// Whether an object belongs to the release, and not to something a user keeps in the same namespace.
 fn of_release(metadata: &ObjectMeta) -> bool {
     let labels: Option<&BTreeMap<String, String>> = metadata.labels.as_ref();
-    labels.is_some_and(|labels| labels.get(INSTANCE).is_some_and(|release| release == NAMESPACE))
+    labels.is_some_and(|labels| labels.get(INSTANCE).is_some_and(|release| release == RELEASE))
 }
 
 fn current(metadata: &ObjectMeta, observed: Option<i64>) -> bool {
