@@ -1,16 +1,19 @@
 //! What `up`, `plan`, `status` and `verify` have in common: an inventory, a way to the machines, reporters.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueHint};
+use secrecy::ExposeSecret;
+use secrecy::zeroize::Zeroizing;
 use tokio::sync::mpsc;
 
 use super::reach::Reach;
 use super::{files, interrupt, output};
 use crate::engine::event::Event;
 use crate::engine::lock::Holder;
+use crate::engine::parting::Parting;
 use crate::engine::{Session, stop};
 use crate::error::Failure;
 use crate::report::face::{Face, Surroundings, Verbosity};
@@ -63,6 +66,7 @@ pub(super) struct Run {
     /// What the engine works with.
     pub(super) session: Session,
     relay: Relay,
+    json: bool,
 }
 
 impl RunArguments {
@@ -97,20 +101,12 @@ impl RunArguments {
         let (stopper, stop) = stop::channel();
         interrupt::heed(stopper, screen)?;
         let relay = relay::spawn(reporters, received);
-        Ok(Run {
-            session: Session {
-                inventory,
-                recipe,
-                transport,
-                events,
-                stop,
-                me: Holder::this_process(&run),
-                run,
-                state,
-                break_lock: false,
-            },
-            relay,
-        })
+        let parting = Parting::default();
+        let overwrite = false;
+        let me = Holder::this_process(&run);
+        let session =
+            Session { inventory, recipe, transport, events, stop, run, state, me, break_lock: false, parting, overwrite };
+        Ok(Run { session, relay, json: manner.json })
     }
 
     fn faces(
@@ -154,8 +150,15 @@ impl Run {
     /// Ends the connections and waits until everything has been reported.
     pub(super) async fn end(self) {
         self.session.transport.close().await;
+        let parting = self.session.parting.clone();
         drop(self.session);
         self.relay.finished().await;
+        let Some(line) = parting.take() else { return };
+        // JSON on standard output is often kept in a file: there the line stays out of it.
+        let line = Zeroizing::new(format!("{}\n", line.expose_secret()));
+        // Whoever closed the stream does not want to know.
+        let _ =
+            if self.json { io::stderr().write_all(line.as_bytes()) } else { io::stdout().write_all(line.as_bytes()) };
     }
 }
 

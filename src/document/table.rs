@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::ops::{Range, RangeInclusive};
 
+use serde_json::{Map, Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -91,6 +92,14 @@ impl<'a> Table<'a> {
             }
         };
         collect(elements.into_iter().map(|element| text(key, element)), report)
+    }
+
+    /// A table whose keys and values the user chooses, of any type JSON has.
+    pub fn free(&mut self, key: &'static str, report: &mut Report) -> Field<At<Map<String, Value>>> {
+        self.read(key, report, |value| match free(value)? {
+            Value::Object(map) => Ok(At { value: map, span: value.span() }),
+            _ => Err(wrong_type(key, "a table", value)),
+        })
     }
 
     /// A table under this one.
@@ -218,6 +227,31 @@ fn collect<T>(elements: impl Iterator<Item = Result<T, Problem>>, report: &mut R
         }
     }
     if faulty { Field::Faulty } else { Field::Given(values) }
+}
+
+/// Any value, as JSON has it.
+fn free(value: &Spanned<DeValue<'_>>) -> Result<Value, Problem> {
+    let problem = |what: &str, help: &str| Problem::error(what).at(value.span(), "here").help(help);
+    Ok(match value.get_ref() {
+        DeValue::String(text) => Value::String(text.to_string()),
+        DeValue::Boolean(switch) => Value::Bool(*switch),
+        DeValue::Integer(integer) => {
+            let number = i64::from_str_radix(integer.as_str(), integer.radix());
+            let help = "write it in quotes if it is a text";
+            Value::from(number.map_err(|_| problem("this number is too large", help))?)
+        }
+        DeValue::Float(float) => {
+            let number = float.as_str().parse().ok().and_then(Number::from_f64);
+            let help = "infinity and what is no number have no place in JSON";
+            Value::Number(number.ok_or_else(|| problem("this is not a number that can be passed on", help))?)
+        }
+        DeValue::Datetime(_) => return Err(problem("JSON and YAML values have no dates", "write it in quotes")),
+        DeValue::Array(array) => Value::Array(array.iter().map(free).collect::<Result<_, _>>()?),
+        DeValue::Table(entries) => {
+            let entry = |(key, value): (&Spanned<Cow<'_, str>>, _)| Ok((key.get_ref().to_string(), free(value)?));
+            Value::Object(entries.iter().map(entry).collect::<Result<_, Problem>>()?)
+        }
+    })
 }
 
 fn text(key: &str, value: &Spanned<DeValue<'_>>) -> Result<At<String>, Problem> {

@@ -52,7 +52,7 @@ pub enum Event {
         #[serde(with = "seconds")]
         took: Duration,
     },
-    /// A forward to an API server was opened.
+    /// A forward through a node was opened, to its API server or to a service outside.
     Forwarded {
         /// The node.
         node: String,

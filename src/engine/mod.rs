@@ -5,6 +5,7 @@ pub mod event;
 mod ledger;
 pub mod lock;
 mod outcome;
+pub mod parting;
 mod run;
 mod session;
 pub mod status;
@@ -13,6 +14,7 @@ mod storage_status;
 mod verify;
 
 pub use outcome::Outcome;
+pub use parting::Parting;
 pub use session::{Session, plan, up};
 pub use status::status;
 pub use stop::Stop;

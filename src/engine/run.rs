@@ -59,6 +59,10 @@ pub struct Run<'a> {
     keeper: Option<Keeper>,
     /// Told when somebody else took the lock away.
     lost: watch::Sender<Option<Held>>,
+    /// When the repository is to be read again at the latest.
+    repository_due: Instant,
+    /// The warnings told in this run.
+    warned: BTreeSet<String>,
 }
 
 /// What a look at the plan comes to.
@@ -92,6 +96,8 @@ impl<'a> Run<'a> {
             waiting_told: BTreeMap::new(),
             keeper: None,
             lost: watch::Sender::new(None),
+            repository_due: Instant::now(),
+            warned: BTreeSet::new(),
         }
     }
 
@@ -271,6 +277,7 @@ impl<'a> Run<'a> {
             place: pending.place.clone(),
             turn: Arc::clone(&self.turn),
             state: self.session.state.clone(),
+            parting: self.session.parting.clone(),
         };
         self.places.insert(pending.place.clone(), context.clone());
         self.flying.spawn(apply_and_look(context, Arc::clone(&self.session.recipe), is_serial(step)));
@@ -342,6 +349,10 @@ impl<'a> Run<'a> {
         let Landed { key, result, seen, .. } = landed;
         self.places.remove(&key.1);
         self.moved = Instant::now();
+        if key.1 == Place::Cluster {
+            // It may have pushed.
+            self.repository_due = self.moved;
+        }
         let Some(step) = self.step(&key.0) else { return true };
         match &result {
             Ok(()) => self.ledger.landed(&key, step),

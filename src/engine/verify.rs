@@ -161,6 +161,7 @@ fn context(session: &Session, facts: Facts) -> Result<Context, Outcome> {
         place: Place::Cluster,
         turn: Arc::new(Mutex::new(())),
         state: session.state.clone(),
+        parting: session.parting.clone(),
     })
 }
 

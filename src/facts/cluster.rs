@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::Serialize;
 
+use super::flux::FluxFacts;
+use super::mastodon::MastodonFacts;
 use super::record::Record;
 use super::storage::StorageFacts;
 
@@ -23,6 +25,10 @@ pub struct ClusterFacts {
     pub dns: Option<(IpAddr, bool)>,
     /// Storage; empty where homeprov leaves it alone.
     pub storage: StorageFacts,
+    /// Flux; read where the inventory asks for it, and absent where there is none.
+    pub flux: Option<FluxFacts>,
+    /// Mastodon; read where the inventory asks for it.
+    pub mastodon: Option<MastodonFacts>,
 }
 
 /// A Node object.

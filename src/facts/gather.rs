@@ -6,7 +6,7 @@ use futures::future::join_all;
 
 use super::identity::IdentityRecord;
 use super::observe::observe;
-use super::{Facts, Observation};
+use super::{Facts, Observation, RepositoryFacts};
 use crate::inventory::model::{Engine, Inventory};
 use crate::kube::read;
 use crate::playbook::model::Recipe;
@@ -62,7 +62,27 @@ async fn read_through(
 ) -> Result<super::ClusterFacts, String> {
     let config = facts.node(node).and_then(|seen| seen.kubeconfig.clone()).ok_or("it has no admin kubeconfig")?;
     let client = transport.kubernetes(node, &config).await.map_err(|error| error.to_string())?;
-    read::cluster(&client, node, inventory.storage.engine != Engine::None).await.map_err(|error| error.to_string())
+    let (mut cluster, flux, mastodon) = futures::try_join!(
+        read::cluster(&client, node, inventory.storage.engine != Engine::None),
+        flux(&client, inventory),
+        mastodon(&client, inventory),
+    )
+    .map_err(|error| error.to_string())?;
+    cluster.flux = flux;
+    cluster.mastodon = mastodon;
+    Ok(cluster)
+}
+
+async fn flux(client: &kube::Client, inventory: &Inventory) -> kube::Result<Option<super::flux::FluxFacts>> {
+    match &inventory.flux {
+        Some(_) => Box::pin(crate::kube::flux::read(client)).await,
+        None => Ok(None),
+    }
+}
+
+async fn mastodon(client: &kube::Client, inventory: &Inventory) -> kube::Result<Option<super::MastodonFacts>> {
+    let Some(wanted) = &inventory.mastodon else { return Ok(None) };
+    Box::pin(crate::kube::mastodon::read(client, wanted)).await.map(Some)
 }
 
 /// Namespaces a user made on each machine that is a cluster of its own but is wanted as a member: joining would
@@ -86,16 +106,18 @@ async fn lone_namespaces(
     join_all(reads).await.into_iter().flatten().collect()
 }
 
-/// Everything: all nodes and the API.
+/// Everything: all nodes, the repository beside them, and the API.
 pub async fn all(
     transport: &dyn Transport,
     inventory: &Inventory,
     recipe: &Recipe,
     recorded_here: Option<IdentityRecord>,
+    repository: impl Future<Output = Option<RepositoryFacts>>,
 ) -> Facts {
     let mut facts = Facts { recorded_here, ..Facts::default() };
     let names: Vec<String> = inventory.nodes.iter().map(|node| node.name.clone()).collect();
-    nodes(transport, inventory, recipe, &names, &mut facts).await;
+    let (repository, ()) = tokio::join!(repository, nodes(transport, inventory, recipe, &names, &mut facts));
+    facts.repository = repository;
     cluster(transport, inventory, &mut facts).await;
     facts
 }

@@ -6,12 +6,13 @@ use super::file::{DEFAULT_CHANNEL, File, NodeTable, SshTable};
 use super::model::{Cluster, Inventory, Metallb, Node, NodeSsh, Ssh};
 use super::paths::resolve;
 use super::rules::{address, channel, host_key, role, sudo};
-use super::storage;
+use super::{flux, mastodon, storage};
 use crate::document::{At, Field};
 
 /// What the file says; none when a rule has refused a part of it. `folder` is where relative paths start.
 pub(super) fn inventory(file: &File, folder: &Path) -> Option<Inventory> {
     let cluster = file.cluster.given()?;
+    let storage = storage::of(file, folder)?;
     Some(Inventory {
         cluster: Cluster {
             name: cluster.name.given()?.value.clone(),
@@ -32,7 +33,15 @@ pub(super) fn inventory(file: &File, folder: &Path) -> Option<Inventory> {
             }),
             None => None,
         },
-        storage: storage::of(file, folder)?,
+        flux: match file.flux.given() {
+            Some(table) => Some(flux::of(table, &cluster.name.given()?.value, folder)?),
+            None => None,
+        },
+        mastodon: match file.mastodon.given() {
+            Some(table) => Some(mastodon::of(table, &storage, folder)?),
+            None => None,
+        },
+        storage,
     })
 }
 
@@ -72,14 +81,19 @@ fn node(table: &NodeTable, folder: &Path) -> Option<Node> {
     })
 }
 
-fn text(field: &Field<At<String>>) -> Option<String> {
+pub(super) fn text(field: &Field<At<String>>) -> Option<String> {
     field.given().map(|text| text.value.clone())
 }
 
-fn port(field: &Field<At<u32>>) -> Option<u16> {
+pub(super) fn port(field: &Field<At<u32>>) -> Option<u16> {
     field.given().and_then(|port| u16::try_from(port.value).ok())
 }
 
-fn path(field: &Field<At<String>>, folder: &Path) -> Option<PathBuf> {
+pub(super) fn path(field: &Field<At<String>>, folder: &Path) -> Option<PathBuf> {
     field.given().map(|text| resolve(&text.value, folder))
+}
+
+/// The URL of a file as it is, or the path to it from here.
+pub(super) fn place(text: &str, folder: &Path) -> String {
+    if text.contains("://") { text.to_owned() } else { resolve(text, folder).display().to_string() }
 }

@@ -7,12 +7,16 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::belonging::belonging;
+use super::flux::{self, FluxTable};
+use super::mastodon::table::{MastodonTable, mastodon};
 use super::storage::DEFAULT_IMAGE;
 use crate::document::{At, Field, Report, Table};
 
 /// The MicroK8s channel when the file names none.
 pub(super) const DEFAULT_CHANNEL: &str = "1.35/stable";
 
+/// What to write for the port of a server.
+pub(super) const PORT_HELP: &str = "leave it out when the server listens on its usual port";
 const PORT: &str = "leave it out unless sshd listens elsewhere than on port 22: port = 2222";
 const REPLICAS: &str = "one for each of so many nodes, usually three: replicas = 3";
 const FAILURE_DOMAIN: &str = "count from one, as homeprov does for nodes that name none: failure_domain = 1";
@@ -39,6 +43,12 @@ pub struct File {
     /// nodes.
     #[schemars(default)]
     pub storage: Field<StorageTable>,
+    /// The Git repository that says what runs in the cluster, and Flux, which reads it. Without it nothing is deployed.
+    #[schemars(default)]
+    pub flux: Field<FluxTable>,
+    /// The site that Flux deploys. It needs `[flux]`, `[metallb]` and storage.
+    #[schemars(default)]
+    pub mastodon: Field<MastodonTable>,
 }
 
 /// The cluster wanted.
@@ -242,9 +252,13 @@ impl File {
             },
             metallb: read(root.table("metallb", "[metallb]", report), report, metallb),
             storage: read(root.table("storage", "[storage]", report), report, storage),
+            flux: read(root.table("flux", "[flux]", report), report, flux::table),
+            mastodon: read(root.table("mastodon", "[mastodon]", report), report, mastodon),
         };
         root.settle(&mut file.cluster, "cluster");
         root.settle(&mut file.storage, "storage");
+        root.settle(&mut file.metallb, "metallb");
+        root.settle(&mut file.flux, "flux");
         root.settle(&mut file.nodes, "nodes");
         root.finish_with(report, belonging);
         file
@@ -262,7 +276,12 @@ impl File {
     }
 }
 
-fn read<T>(table: Field<Table<'_>>, report: &mut Report, read: impl FnOnce(Table<'_>, &mut Report) -> T) -> Field<T> {
+/// Reads a table that is there.
+pub(super) fn read<T>(
+    table: Field<Table<'_>>,
+    report: &mut Report,
+    read: impl FnOnce(Table<'_>, &mut Report) -> T,
+) -> Field<T> {
     match table {
         Field::Absent => Field::Absent,
         Field::Faulty => Field::Faulty,

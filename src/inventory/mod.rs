@@ -6,7 +6,9 @@
 mod belonging;
 mod build;
 mod file;
+mod flux;
 mod load;
+mod mastodon;
 pub mod model;
 mod paths;
 mod pool;

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+pub use super::flux::Flux;
+pub use super::mastodon::{
+    Access, Admin, ChartSource, Ingress, Mastodon, Postgresql, Quantities, Redis, Resources, S3, Smtp, StartTls, Tls,
+};
 pub use super::storage::{Engine, Storage};
 
 /// One homelab: the cluster wanted, the machines it is made of and how to reach them.
@@ -19,6 +23,10 @@ pub struct Inventory {
     pub metallb: Option<Metallb>,
     /// `[storage]`, with its defaults filled in.
     pub storage: Storage,
+    /// `[flux]`; without it nothing is deployed.
+    pub flux: Option<Flux>,
+    /// `[mastodon]`; only with `[flux]`.
+    pub mastodon: Option<Mastodon>,
 }
 
 /// `[cluster]`

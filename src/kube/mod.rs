@@ -1,6 +1,9 @@
 //! The Kubernetes API, read and written.
 
+pub mod apply;
 pub mod error;
+pub mod flux;
+pub mod mastodon;
 pub mod read;
 pub mod records;
 pub mod request;

@@ -41,6 +41,8 @@ pub async fn cluster(client: &Client, via: &str, with_storage: bool) -> kube::Re
         records: records.into_iter().filter_map(|(name, text)| Some((name, record(&text)?))).collect(),
         dns,
         storage,
+        flux: None,
+        mastodon: None,
     })
 }
 

@@ -4,6 +4,7 @@
 pub mod board;
 pub mod clean;
 pub mod counts;
+mod diff;
 pub mod face;
 pub mod journal;
 pub mod json;

@@ -19,6 +19,8 @@ use tower::util::option_layer;
 
 use super::connector::{Connector, in_time};
 
+/// The node itself, where its API server listens.
+pub(super) const HERE: &str = "127.0.0.1";
 /// The API server's port (canonical/microk8s, `args/kube-apiserver`).
 const API_PORT: u16 = 16443;
 /// Until the head of an answer is there; a watch may then go on for as long as it likes.
@@ -62,9 +64,9 @@ pub(super) fn port(config: &kube::Config) -> u16 {
     config.cluster_url.port_u16().unwrap_or(API_PORT)
 }
 
-/// Opens the forward: `socket` here to the API server's port there.
-pub(super) async fn open(session: &Session, socket: &Path, config: &kube::Config) -> Result<(), openssh::Error> {
-    let there = Socket::new("127.0.0.1", port(config));
+/// Opens a forward: `socket` here to a port of a host as the node sees it.
+pub(super) async fn open(session: &Session, socket: &Path, host: &str, port: u16) -> Result<(), openssh::Error> {
+    let there = Socket::new(host, port);
     session.request_port_forward(ForwardType::Local, Socket::from(socket), there).await
 }
 

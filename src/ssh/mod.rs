@@ -27,5 +27,6 @@ pub use host_key::{HostKeyPolicy, UnknownHostKey};
 pub use openssh::{OpenSsh, Options};
 pub use sudo::SudoPassword;
 pub use transport::{
-    Answer, Job, JobReport, JobState, Program, Purpose, Script, Section, SectionAnswer, Transport, TransportError,
+    Answer, Job, JobReport, JobState, Program, Purpose, Script, Section, SectionAnswer, Stream, Transport,
+    TransportError,
 };

@@ -50,8 +50,8 @@ struct Slot {
 /// A connection with the API forwards that go over it.
 pub(super) struct Wire {
     link: Link,
-    /// Sockets of the forwards, by the port they lead to.
-    forwards: Mutex<BTreeMap<u16, PathBuf>>,
+    /// Sockets of the forwards, by the host and port they lead to.
+    forwards: Mutex<BTreeMap<(String, u16), PathBuf>>,
     /// The last client made, for the same kubeconfig again.
     pub api: Mutex<Option<(SecretString, kube::Client)>>,
 }
@@ -192,32 +192,34 @@ impl Node {
         verdict::incomplete(host, exec, outcome)
     }
 
-    /// The forward to the port of the node's API server, opened if it is not there yet.
+    /// The forward to a port of a host as the node sees it, opened if it is not there yet.
     pub(super) async fn forward(
         &self,
         shared: &Shared,
-        config: &kube::Config,
+        host: &str,
+        port: u16,
     ) -> Result<(Arc<Wire>, PathBuf), TransportError> {
-        let port = forward::port(config);
+        let there = (host.to_owned(), port);
         let mut renewed = false;
         loop {
             let wire = self.wire(shared).await?;
             let mut forwards = wire.forwards.lock().await;
-            if let Some(socket) = forwards.get(&port).cloned() {
+            if let Some(socket) = forwards.get(&there).cloned() {
                 drop(forwards);
                 return Ok((wire, socket));
             }
-            let socket = wire.link.beside(&port.to_string());
-            let opened = forward::open(&wire.link.session, &socket, config).await;
+            // A number, not a name: the path of a socket may have 108 bytes at the most (`unix(7)`).
+            let socket = wire.link.beside(&forwards.len().to_string());
+            let opened = forward::open(&wire.link.session, &socket, host, port).await;
             match opened {
                 Ok(()) => {
-                    forwards.insert(port, socket.clone());
+                    forwards.insert(there, socket.clone());
                     drop(forwards);
                     shared.emit(Event::Forwarded { node: self.target.node.clone() });
                     return Ok((wire, socket));
                 }
                 Err(error) if renewed || wire.link.check().await => {
-                    return Err(self.lost(format!("no forward to its API: {}", chain(&error))));
+                    return Err(self.lost(format!("no forward to {host}:{port}: {}", chain(&error))));
                 }
                 Err(_) => {
                     renewed = true;

@@ -18,7 +18,7 @@ use super::node::Node;
 use super::session::Ground;
 use super::sudo::{Passwords, SudoPassword};
 use super::target;
-use super::transport::{Answer, Job, JobReport, Script, SectionAnswer, Transport, TransportError};
+use super::transport::{Answer, Job, JobReport, Script, SectionAnswer, Stream, Transport, TransportError};
 use super::{forward, look, script};
 
 /// Connections through jump hosts being made at a time: a server drops logins when more than ten are in progress
@@ -165,7 +165,7 @@ impl Transport for OpenSsh {
     async fn kubernetes(&self, node: &str, kubeconfig: &SecretString) -> Result<kube::Client, TransportError> {
         let node = self.node(node)?;
         let config = forward::configuration(kubeconfig).await.map_err(|why| node.bad_answer(why))?;
-        let (wire, socket) = node.forward(&self.shared, &config).await?;
+        let (wire, socket) = node.forward(&self.shared, forward::HERE, forward::port(&config)).await?;
         let mut kept = wire.api.lock().await;
         if let Some((text, client)) = &*kept
             && text.expose_secret() == kubeconfig.expose_secret()
@@ -177,6 +177,13 @@ impl Transport for OpenSsh {
         let (client, answered) = forward::client(&config, socket).await.map_err(unusable)?;
         *kept = answered.then(|| (kubeconfig.clone(), client.clone()));
         Ok(client)
+    }
+
+    async fn dial(&self, node: &str, host: &str, port: u16) -> Result<Box<dyn Stream>, TransportError> {
+        let node = self.node(node)?;
+        let (_, socket) = node.forward(&self.shared, host, port).await?;
+        let stream = tokio::net::UnixStream::connect(&socket).await;
+        Ok(Box::new(stream.map_err(|error| node.bad_answer(format!("no forward to {host}:{port}: {error}")))?))
     }
 
     async fn close(&self) {

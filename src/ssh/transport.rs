@@ -5,6 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A connection: bytes go both ways over it.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Reaches the nodes of one inventory by name.
 ///
@@ -27,6 +33,10 @@ pub trait Transport: Send + Sync {
     /// A client of the Kubernetes API server on that node, through a forward; `kubeconfig` is the text of the
     /// node's own admin configuration.
     async fn kubernetes(&self, node: &str, kubeconfig: &SecretString) -> Result<kube::Client, TransportError>;
+
+    /// A connection to `port` of `host` that the node makes for this machine, over a forward; the node resolves the name.
+    /// A host that refuses shows as a connection that ends before a byte came back.
+    async fn dial(&self, node: &str, host: &str, port: u16) -> Result<Box<dyn Stream>, TransportError>;
 
     /// Ends the connections and removes what was left for them.
     async fn close(&self);

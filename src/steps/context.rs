@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::engine::event::{Event, Sink};
+use crate::engine::parting::Parting;
 use crate::facts::identity::hex;
 use crate::facts::{Facts, NodeFacts};
 use crate::inventory::model::{Inventory, Node};
@@ -38,6 +39,8 @@ pub struct Context {
     pub turn: Arc<Mutex<()>>,
     /// homeprov's folder for state on this machine.
     pub state: PathBuf,
+    /// What is told once, after the run.
+    pub parting: Parting,
 }
 
 /// Why applying a step went wrong.

@@ -9,7 +9,7 @@ use homeprov::engine::event::{Event, Sink};
 use homeprov::engine::lock;
 use homeprov::inventory::Inventory;
 use homeprov::ssh::{
-    Answer, Job, JobReport, JobState, Program, Purpose, Script, SectionAnswer, Transport, TransportError,
+    Answer, Job, JobReport, JobState, Program, Purpose, Script, SectionAnswer, Stream, Transport, TransportError,
 };
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
@@ -234,6 +234,12 @@ impl Transport for WorldTransport {
             self.tell(Event::Forwarded { node: node.to_owned() });
         }
         Ok(kubernetes::client(&self.lab, node, kubeconfig.expose_secret()))
+    }
+
+    async fn dial(&self, node: &str, host: &str, port: u16) -> Result<Box<dyn Stream>, TransportError> {
+        self.connect(node).await?;
+        let detail = format!("{host}:{port} is outside of the simulated world");
+        Err(TransportError::BadAnswer { host: node.to_owned(), detail })
     }
 
     async fn close(&self) {

@@ -131,6 +131,8 @@ impl House {
             state: self.state.path().to_owned(),
             me,
             break_lock: false,
+            parting: engine::Parting::default(),
+            overwrite: false,
         };
         (session, received)
     }

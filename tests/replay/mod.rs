@@ -202,6 +202,8 @@ pub fn inventory() -> Inventory {
         ],
         metallb: None,
         storage: Storage::default(),
+        flux: None,
+        mastodon: None,
     }
 }
 

@@ -136,6 +136,8 @@ impl Sshd {
             }],
             metallb: None,
             storage: Storage::default(),
+            flux: None,
+            mastodon: None,
         }
     }
 

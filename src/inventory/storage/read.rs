@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::{DEFAULT_IMAGE, DEFAULT_PROOF_SIZE, DEFAULT_RESERVE, Engine, Storage, quantity};
 use crate::document::{At, Field};
+use crate::inventory::build::place;
 use crate::inventory::file::{File, StorageTable};
-use crate::inventory::paths::resolve;
 use crate::inventory::rules::storage_engine;
 
 /// How many replicas a Jiva volume has where there are nodes enough.
@@ -52,9 +52,4 @@ pub(in crate::inventory) fn of(file: &File, folder: &Path) -> Option<Storage> {
         chart: text(&table.chart).map(|chart| place(&chart, folder)),
         nfs_chart: text(&table.nfs_chart).map(|chart| place(&chart, folder)),
     })
-}
-
-/// A chart's URL as it is, or its path from here.
-fn place(chart: &str, folder: &Path) -> String {
-    if chart.contains("://") { chart.to_owned() } else { resolve(chart, folder).display().to_string() }
 }

@@ -1,0 +1,63 @@
+//! The files homeprov wants in the repository, from the inventory alone: `playbooks/gitops/` with its values put in.
+
+mod flux;
+mod site;
+mod template;
+
+use super::header::{of_cluster, with_header};
+use crate::inventory::model::Inventory;
+
+/// The namespace of Flux.
+pub const FLUX_NAMESPACE: &str = "flux-system";
+
+/// What a file is to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// This text, header included.
+    Text(String),
+    /// `install.yaml` of a Flux release under homeprov's header.
+    Components {
+        /// The release, such as `2.9.4`.
+        version: String,
+    },
+    /// The secrets, sealed ([`crate::mastodon::seal`]). Each sealing gives another text, so the fingerprint is what counts.
+    Sealed {
+        /// The fingerprint of the secrets ([`crate::mastodon::secrets::fingerprint`]).
+        fingerprint: String,
+    },
+}
+
+/// A file in the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Where it is in the repository.
+    pub path: String,
+    /// What it is to hold.
+    pub content: Content,
+}
+
+/// All files, in the order of their paths; none without `[flux]`. The sealed secrets are among them once there are
+/// secrets, whose fingerprint is given.
+pub fn files(inventory: &Inventory, secrets_fingerprint: Option<&str>) -> Vec<File> {
+    let Some(flux) = &inventory.flux else { return Vec::new() };
+    let mut files = flux::files(inventory, flux);
+    if let Some(mastodon) = &inventory.mastodon {
+        files.extend(site::files(inventory, flux, mastodon));
+        files.extend(secrets_fingerprint.map(|fingerprint| File {
+            path: sealed_path(&mastodon.path),
+            content: Content::Sealed { fingerprint: fingerprint.to_owned() },
+        }));
+    }
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    files
+}
+
+/// Where the sealed secrets are, in the folder of the site's manifests. Its name does not end as YAML does, so
+/// kustomize-controller leaves it alone when it gathers the manifests of a folder (fluxcd/pkg `kustomize/kustomize_generator.go`).
+pub fn sealed_path(folder: &str) -> String {
+    format!("{folder}/secrets-mastodon.age")
+}
+
+fn text(inventory: &Inventory, path: String, body: &str) -> File {
+    File { path, content: Content::Text(with_header(&of_cluster(&inventory.cluster.name, body))) }
+}

@@ -1,0 +1,130 @@
+//! Flux's objects as facts. The API versions are those of Flux 2.9: older ones are no longer served (fluxcd/flux2
+//! release notes of 2.7 and 2.8).
+
+use std::collections::BTreeMap;
+
+use kube::Client;
+use serde_json::Value;
+
+use crate::facts::flux::Resource;
+use crate::kube::request;
+
+/// Where the objects of a kind are served.
+fn group(kind: &str) -> (&'static str, &'static str) {
+    match kind {
+        "GitRepository" => ("/apis/source.toolkit.fluxcd.io/v1", "gitrepositories"),
+        "HelmChart" => ("/apis/source.toolkit.fluxcd.io/v1", "helmcharts"),
+        "HelmRelease" => ("/apis/helm.toolkit.fluxcd.io/v2", "helmreleases"),
+        _ => ("/apis/kustomize.toolkit.fluxcd.io/v1", "kustomizations"),
+    }
+}
+
+/// The path of an object of Flux: of kind `GitRepository`, `HelmChart`, `HelmRelease` or `Kustomization`.
+pub fn path(kind: &str, namespace: &str, name: &str) -> String {
+    let (group, plural) = group(kind);
+    format!("{group}/namespaces/{namespace}/{plural}/{name}")
+}
+
+/// One object; absent when it, or its kind, is not there.
+pub async fn get(client: &Client, kind: &str, namespace: &str, name: &str) -> kube::Result<Option<Resource>> {
+    let object: Option<Value> = request::get(client, &path(kind, namespace, name)).await?;
+    Ok(object.map(|object| describe(&object)))
+}
+
+/// All objects of a kind by `namespace/name`; absent when the kind is not served.
+pub(super) async fn list(client: &Client, kind: &str) -> kube::Result<Option<BTreeMap<String, Resource>>> {
+    let (group, plural) = group(kind);
+    let list: Option<Value> = request::get(client, &format!("{group}/{plural}")).await?;
+    Ok(list.map(|list| {
+        let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let metadata = |item: &Value, key: &str| text(item, &format!("/metadata/{key}")).unwrap_or_default();
+        let named = |item: &Value| format!("{}/{}", metadata(item, "namespace"), metadata(item, "name"));
+        items.iter().map(|item| (named(item), describe(item))).collect()
+    }))
+}
+
+fn text(object: &Value, pointer: &str) -> Option<String> {
+    object.pointer(pointer)?.as_str().map(str::to_owned)
+}
+
+fn describe(object: &Value) -> Resource {
+    let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or_default();
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array).map(Vec::as_slice);
+    let condition = |kind: &str| conditions.unwrap_or_default().iter().find(|condition| condition["type"] == kind);
+    let is_true = |kind: &str| condition(kind).is_some_and(|condition| condition["status"] == "True");
+    let ready = condition("Ready");
+    let said = |key: &str| ready.and_then(|ready| ready[key].as_str()).unwrap_or_default().to_owned();
+    Resource {
+        generation: number("/metadata/generation"),
+        observed: number("/status/observedGeneration"),
+        ready: ready.and_then(|ready| match ready["status"].as_str()? {
+            "True" => Some(true),
+            "False" => Some(false),
+            _ => None,
+        }),
+        reason: said("reason"),
+        message: said("message"),
+        stalled: is_true("Stalled"),
+        reconciling: is_true("Reconciling"),
+        suspended: object.pointer("/spec/suspend").and_then(Value::as_bool).unwrap_or_default(),
+        revision: text(object, "/status/artifact/revision").or_else(|| text(object, "/status/lastAppliedRevision")),
+        attempted: text(object, "/status/lastAttemptedRevision"),
+        requested: text(object, "/metadata/annotations/reconcile.fluxcd.io~1requestedAt"),
+        handled: text(object, "/status/lastHandledReconcileAt"),
+        url: text(object, "/spec/url"),
+        branch: text(object, "/spec/ref/branch"),
+        path: text(object, "/spec/path"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn reads_a_kustomization_that_waits_to_try_again() {
+        let object = json!({
+            "metadata": { "generation": 3, "annotations": { "reconcile.fluxcd.io/requestedAt": "t2" } },
+            "spec": { "path": "./clusters/home", "suspend": true },
+            "status": {
+                "observedGeneration": 3, "lastHandledReconcileAt": "t1",
+                "lastAppliedRevision": "main@sha1:aa", "lastAttemptedRevision": "main@sha1:bb",
+                "conditions": [
+                    { "type": "Reconciling", "status": "True", "reason": "ProgressingWithRetry" },
+                    { "type": "Ready", "status": "False", "reason": "ReconciliationFailed", "message": "dry-run failed" },
+                ],
+            },
+        });
+        let wanted = Resource {
+            generation: 3,
+            observed: 3,
+            ready: Some(false),
+            reason: "ReconciliationFailed".into(),
+            message: "dry-run failed".into(),
+            reconciling: true,
+            suspended: true,
+            revision: Some("main@sha1:aa".into()),
+            attempted: Some("main@sha1:bb".into()),
+            requested: Some("t2".into()),
+            handled: Some("t1".into()),
+            path: Some("./clusters/home".into()),
+            ..Resource::default()
+        };
+        assert_eq!(describe(&object), wanted);
+    }
+
+    #[test]
+    fn reads_a_source_that_has_just_been_made() {
+        let object = json!({
+            "metadata": { "generation": 1 },
+            "spec": { "url": "ssh://git@git.example.org/home", "ref": { "branch": "main" } },
+        });
+        let seen = describe(&object);
+        assert_eq!((seen.ready, seen.observed, seen.revision.clone()), (None, 0, None));
+        assert_eq!(seen.url.as_deref(), Some("ssh://git@git.example.org/home"));
+        assert_eq!(seen.branch.as_deref(), Some("main"));
+        assert!(!seen.done() && !seen.failed());
+    }
+}

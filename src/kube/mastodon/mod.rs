@@ -1,0 +1,130 @@
+//! What there is of Mastodon, read side by side.
+
+mod ingress;
+pub mod secrets;
+mod trouble;
+mod workloads;
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::{Event, Namespace, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::Client;
+use kube::core::ObjectList;
+
+use super::read::pod_ready;
+use super::request::{get, text};
+use crate::inventory::model::Mastodon;
+use crate::mastodon::NAMESPACE;
+use crate::mastodon::secrets::from_files;
+use crate::facts::mastodon::{MastodonFacts, TroubleKind};
+
+/// The claim of the bundled database (bitnami/charts `postgresql`: a `StatefulSet`'s claim `data` of its first pod).
+const DATABASE: &str = "data-mastodon-postgresql-0";
+/// How many lines of a container's log are read.
+const LOG_LINES: usize = 8;
+/// The label by which helm's charts name the release.
+const INSTANCE: &str = "app.kubernetes.io/instance";
+
+/// Reads the release's objects and the ingress controller. Events and logs are read only while something is wrong.
+pub async fn read(client: &Client, wanted: &Mastodon) -> kube::Result<MastodonFacts> {
+    let base = format!("/api/v1/namespaces/{NAMESPACE}");
+    let (pod_path, claim_path) = (format!("{base}/pods"), format!("{base}/persistentvolumeclaims/{DATABASE}"));
+    let ingress_path = format!("/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/ingresses");
+    let (namespace, set, workloads, jobs, pods, claim, ingresses, ingress) = futures::try_join!(
+        get::<Namespace>(client, &base),
+        secrets::read(client),
+        workloads::read(client),
+        workloads::jobs(client),
+        get::<ObjectList<Pod>>(client, &pod_path),
+        get::<PersistentVolumeClaim>(client, &claim_path),
+        get::<ObjectList<Ingress>>(client, &ingress_path),
+        ingress::read(client),
+    )?;
+    let pods = pods.map(|list| list.items).unwrap_or_default();
+    let ingresses = ingresses.map(|list| list.items).unwrap_or_default();
+    let mut facts = MastodonFacts {
+        namespace: namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_none()),
+        secrets: secrets::describe(wanted, &set, from_files(wanted)),
+        workloads,
+        jobs,
+        serving: serving(&pods).filter_map(|pod| pod.metadata.uid.clone()).collect(),
+        web_pod: serving(&pods).find(|pod| component(pod) == Some("web")).and_then(|pod| pod.metadata.name.clone()),
+        database: claim.and_then(|claim| claim.metadata.uid),
+        hosts: ingresses.iter().flat_map(ingress::hosts).collect(),
+        ingress,
+        ..MastodonFacts::default()
+    };
+    facts.ingress.published = ingresses.iter().flat_map(ingress::published).collect();
+    let whole = !facts.workloads.is_empty() && facts.workloads.iter().all(|workload| workload.whole());
+    if facts.namespace && (!whole || !facts.jobs.is_empty()) {
+        let events = events(client, NAMESPACE).await?;
+        facts.release_events = warnings(&events, "HelmRelease", None);
+        facts.troubles = pods.iter().filter_map(|pod| trouble::of(pod, &events)).collect();
+        for trouble in &mut facts.troubles {
+            if trouble.kind == TroubleKind::Crash
+                && let Some(container) = &trouble.container
+            {
+                trouble.log = log(client, &trouble.pod, container).await?;
+            }
+        }
+    }
+    Ok(facts)
+}
+
+fn component(pod: &Pod) -> Option<&str> {
+    pod.metadata.labels.as_ref()?.get("app.kubernetes.io/component").map(String::as_str)
+}
+
+/// The ready pods of the Deployments web and streaming (mastodon/chart `templates/deployment-web.yaml`,
+/// `templates/deployment-streaming.yaml`). Pods of Jobs carry no component.
+fn serving(pods: &[Pod]) -> impl Iterator<Item = &Pod> {
+    pods.iter().filter(|pod| pod_ready(pod) && matches!(component(pod), Some("web" | "streaming")))
+}
+
+/// The events of a namespace, the newest first.
+pub async fn events(client: &Client, namespace: &str) -> kube::Result<Vec<Event>> {
+    let list: Option<ObjectList<Event>> = get(client, &format!("/api/v1/namespaces/{namespace}/events")).await?;
+    let mut events = list.map(|list| list.items).unwrap_or_default();
+    events.sort_by_key(|event| std::cmp::Reverse(when(event)));
+    Ok(events)
+}
+
+/// When an event last came up; those of the newer API have only `eventTime`.
+fn when(event: &Event) -> Option<String> {
+    let last = event.last_timestamp.as_ref().and_then(|time| serde_json::to_value(time).ok());
+    let once = event.event_time.as_ref().and_then(|time| serde_json::to_value(time).ok());
+    last.or(once).and_then(|time| time.as_str().map(str::to_owned))
+}
+
+/// The newest three different warnings about an object, or about all objects of a kind.
+pub(super) fn warnings(events: &[Event], kind: &str, name: Option<&str>) -> Vec<String> {
+    let about = events.iter().filter(|event| {
+        let object = &event.involved_object;
+        event.type_.as_deref() == Some("Warning")
+            && object.kind.as_deref() == Some(kind)
+            && name.is_none_or(|name| object.name.as_deref() == Some(name))
+    });
+    let mut seen = BTreeSet::new();
+    let lines = about.map(|event| {
+        let (reason, message) = (event.reason.as_deref().unwrap_or_default(), event.message.as_deref());
+        format!("{reason}: {}", message.unwrap_or_default().trim())
+    });
+    lines.filter(|line| seen.insert(line.clone())).take(3).collect()
+}
+
+/// The last lines of the container's run before this one, or of this one while there was none before.
+async fn log(client: &Client, pod: &str, container: &str) -> kube::Result<Vec<String>> {
+    let path = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}/log?container={container}&tailLines={LOG_LINES}");
+    for path in [format!("{path}&previous=true"), path] {
+        match text(client, &path).await {
+            Ok(Some(text)) if !text.trim().is_empty() => {
+                return Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect());
+            }
+            // There is no run before this one, or the container has not begun.
+            Ok(_) | Err(kube::Error::Api(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Vec::new())
+}
