@@ -13,6 +13,7 @@ mod ingress;
 mod jsonpath;
 mod kinds;
 mod kubectl;
+pub mod mastodon;
 mod names;
 mod options;
 mod patch;

@@ -243,12 +243,12 @@ pub(super) fn host_path(name: &str, path: &str, kind: &str) -> Value {
 }
 
 /// Where a container sees a volume.
-pub(super) fn mounted(name: &str, path: &str) -> Value {
+pub(in crate::kubernetes) fn mounted(name: &str, path: &str) -> Value {
     json!({"name": name, "mountPath": path})
 }
 
 /// An environment variable with a fixed value.
-pub(super) fn variable(name: &str, value: &str) -> Value {
+pub(in crate::kubernetes) fn variable(name: &str, value: &str) -> Value {
     json!({"name": name, "value": value})
 }
 
