@@ -38,11 +38,13 @@ use api::Watches;
 use clock::Clock;
 use controllers::Kubelets;
 use kinds::Kinds;
+use mastodon::Programs;
 use storage::Storage;
 use store::{Key, Store};
 
 pub use addons::{Chart, Release, merge_values};
 pub use kubectl::{KubectlRun, KubectlStep};
+pub use mastodon::{Executed, HttpAnswer};
 pub use storage::{
     ContainerRun, ContainerVolume, Content, HostMount, IscsiSession, ReplicaDirectory, ReplicaMode, RootPermissions,
     StorageView, VolumeDirectory,
@@ -77,6 +79,7 @@ pub struct Kubernetes {
     kubelets: Kubelets,
     faults: BTreeSet<Fault>,
     storage: Storage,
+    programs: Programs,
     /// Since when there are writes the controllers have not looked at.
     unseen: Option<Millis>,
     /// When the next thing happens that only takes time.
@@ -113,6 +116,7 @@ impl Kubernetes {
             kubelets: Kubelets::default(),
             faults: BTreeSet::new(),
             storage: Storage::default(),
+            programs: Programs::default(),
             unseen: None,
             wake: None,
             defined: Vec::new(),
