@@ -39,6 +39,7 @@ use api::Watches;
 use clock::Clock;
 use controllers::Kubelets;
 use kinds::Kinds;
+use mastodon::Programs;
 use storage::Storage;
 use store::{Key, Store};
 
@@ -80,6 +81,7 @@ pub struct Kubernetes {
     kubelets: Kubelets,
     faults: BTreeSet<Fault>,
     storage: Storage,
+    programs: Programs,
     /// Since when there are writes the controllers have not looked at.
     unseen: Option<Millis>,
     /// When the next thing happens that only takes time.
@@ -116,6 +118,7 @@ impl Kubernetes {
             kubelets: Kubelets::default(),
             faults: BTreeSet::new(),
             storage: Storage::default(),
+            programs: Programs::default(),
             unseen: None,
             wake: None,
             defined: Vec::new(),
