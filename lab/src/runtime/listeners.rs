@@ -16,7 +16,10 @@ const API: u16 = 16443;
 
 /// The ports that are open now, with the tasks that serve them.
 #[derive(Debug, Default)]
-pub struct Open(BTreeMap<(String, SocketAddr, Option<Site>), (i32, JoinHandle<()>)>);
+pub struct Open(BTreeMap<Port, (i32, JoinHandle<()>)>);
+
+/// A port of a node, and the ingress controller that is to answer there.
+type Port = (String, SocketAddr, Option<Site>);
 
 /// Opens and closes what has changed.
 pub fn keep(lab: &Arc<Homelab>, open: &mut Open) -> Result<()> {

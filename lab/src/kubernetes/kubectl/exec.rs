@@ -1,6 +1,8 @@
 //! `kubectl exec` (k8s.io/kubectl `pkg/cmd/exec`): which container is meant, and what can be wrong with it. What the program
 //! in there does is [`Kubernetes::exec`]'s.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::arguments::Arguments;
@@ -47,15 +49,11 @@ impl Kubernetes {
                 printed.err += &String::from_utf8_lossy(&executed.stderr);
                 printed.status = executed.status;
                 if executed.status != 0 {
-                    printed.err += &format!("command terminated with exit code {}\n", executed.status);
+                    let _ = writeln!(printed.err, "command terminated with exit code {}", executed.status);
                 }
             }
             Err(why) => {
-                let whole = why.starts_with("error") || why.starts_with("Error");
-                printed.err += &if whole { why } else { format!("error: {why}") };
-                if !printed.err.ends_with('\n') {
-                    printed.err.push('\n');
-                }
+                let _ = writeln!(printed.err, "{}", why.trim_end());
                 printed.status = 1;
             }
         }
@@ -169,23 +167,4 @@ fn chosen(pod: &Value, arguments: &Arguments) -> (String, String) {
 
 fn usage(why: &str) -> Printed {
     Printed::error(format!("error: {why}\nSee 'kubectl exec -h' for help and examples\n"))
-}
-
-impl Kubernetes {
-    /// TEMPORARY until lab-chart's.
-    pub fn exec(
-        &mut self,
-        _now: Millis,
-        _ns: &str,
-        _pod: &str,
-        _container: &str,
-        argv: &[String],
-        stdin: &[u8],
-    ) -> Result<crate::kubernetes::Executed, String> {
-        match argv.first().map(String::as_str) {
-            Some("cat") => Ok(crate::kubernetes::Executed::said(String::from_utf8_lossy(stdin))),
-            Some("false") => Ok(crate::kubernetes::Executed { status: 1, ..Default::default() }),
-            _ => Err("nothing".to_owned()),
-        }
-    }
 }
