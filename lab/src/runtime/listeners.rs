@@ -31,8 +31,9 @@ pub fn keep(lab: &Arc<Homelab>, open: &mut Open) -> Result<()> {
             let local =
                 world.listening_local(&node.name).into_iter().map(|port| (IpAddr::V4(Ipv4Addr::LOCALHOST), port));
             let own = world.listening(&node.name).into_iter().map(|port| (IpAddr::V4(node.address), port));
+            let sites = world.sites_at(&node.name);
             for (address, port) in local.chain(own) {
-                let site = world.site_at(&node.name, port);
+                let site = sites.get(&port).copied();
                 wanted.insert((node.name.clone(), SocketAddr::new(address, port), site), node.pid);
             }
         }
