@@ -9,9 +9,11 @@ mod api;
 mod clock;
 mod controllers;
 mod fresh;
+mod ingress;
 mod jsonpath;
 mod kinds;
 mod kubectl;
+pub mod mastodon;
 mod names;
 mod options;
 mod patch;
@@ -37,11 +39,14 @@ use api::Watches;
 use clock::Clock;
 use controllers::Kubelets;
 use kinds::Kinds;
+use mastodon::Programs;
 use storage::Storage;
 use store::{Key, Store};
 
 pub use addons::{Chart, Release, merge_values};
+pub use ingress::{IngressController, IngressPort};
 pub use kubectl::{KubectlRun, KubectlStep};
+pub use mastodon::{Executed, HttpAnswer};
 pub use storage::{
     ContainerRun, ContainerVolume, Content, HostMount, IscsiSession, ReplicaDirectory, ReplicaMode, RootPermissions,
     StorageView, VolumeDirectory,
@@ -76,6 +81,7 @@ pub struct Kubernetes {
     kubelets: Kubelets,
     faults: BTreeSet<Fault>,
     storage: Storage,
+    programs: Programs,
     /// Since when there are writes the controllers have not looked at.
     unseen: Option<Millis>,
     /// When the next thing happens that only takes time.
@@ -112,6 +118,7 @@ impl Kubernetes {
             kubelets: Kubelets::default(),
             faults: BTreeSet::new(),
             storage: Storage::default(),
+            programs: Programs::default(),
             unseen: None,
             wake: None,
             defined: Vec::new(),

@@ -105,6 +105,9 @@ pub struct Run {
     /// Whether the inventory asks for volumes that several nodes mount at once.
     #[arg(long, value_enum)]
     pub rwx: Option<Switch>,
+    /// Whether the inventory asks for Flux and Mastodon; that takes a storage other than `none`.
+    #[arg(long, value_enum, default_value_t = Switch::Off)]
+    pub mastodon: Switch,
     /// The command and its arguments.
     #[arg(last = true, required = true)]
     pub command: Vec<String>,

@@ -9,13 +9,17 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::homelab::Homelab;
-use super::{api, network};
+use super::{api, http, network};
+use crate::world::Site;
 
 const API: u16 = 16443;
 
 /// The ports that are open now, with the tasks that serve them.
 #[derive(Debug, Default)]
-pub struct Open(BTreeMap<(String, SocketAddr), (i32, JoinHandle<()>)>);
+pub struct Open(BTreeMap<Port, (i32, JoinHandle<()>)>);
+
+/// A port of a node, and the ingress controller that is to answer there.
+type Port = (String, SocketAddr, Option<Site>);
 
 /// Opens and closes what has changed.
 pub fn keep(lab: &Arc<Homelab>, open: &mut Open) -> Result<()> {
@@ -27,8 +31,10 @@ pub fn keep(lab: &Arc<Homelab>, open: &mut Open) -> Result<()> {
             let local =
                 world.listening_local(&node.name).into_iter().map(|port| (IpAddr::V4(Ipv4Addr::LOCALHOST), port));
             let own = world.listening(&node.name).into_iter().map(|port| (IpAddr::V4(node.address), port));
+            let sites = world.sites_at(&node.name);
             for (address, port) in local.chain(own) {
-                wanted.insert((node.name.clone(), SocketAddr::new(address, port)), node.pid);
+                let site = sites.get(&port).copied();
+                wanted.insert((node.name.clone(), SocketAddr::new(address, port), site), node.pid);
             }
         }
     }
@@ -46,7 +52,11 @@ pub fn keep(lab: &Arc<Homelab>, open: &mut Open) -> Result<()> {
         // The node may have lost its power in this moment; the next beat knows.
         let Ok(listener) = network::listen(pid, key.1) else { continue };
         let listener = TcpListener::from_std(listener)?;
-        let task = if key.1.port() == API { api::serve(lab, &key.0, listener) } else { tokio::spawn(accept(listener)) };
+        let task = match key.2 {
+            Some(site) => http::serve(lab, site, listener),
+            None if key.1.port() == API => api::serve(lab, &key.0, listener),
+            None => tokio::spawn(accept(listener)),
+        };
         open.0.insert(key, (pid, task));
     }
     Ok(())

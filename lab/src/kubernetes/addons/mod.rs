@@ -11,6 +11,7 @@ mod openebs;
 mod release;
 
 pub use chart::{Chart, Release, merge_values};
+pub(super) use chart::{full_name, mounted, printed, truth, variable};
 
 use serde_json::Value;
 
@@ -41,7 +42,7 @@ impl Kubernetes {
         self.store.get(&key).is_some_and(|deployment| super::value::condition(deployment, "Available") == "True")
     }
 
-    fn apply_all(&mut self, now: Millis, objects: &[Value]) -> String {
+    pub(super) fn apply_all(&mut self, now: Millis, objects: &[Value]) -> String {
         let (out, err, _) = self.kubectl_apply(now, objects);
         out + &err
     }

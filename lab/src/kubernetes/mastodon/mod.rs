@@ -1,0 +1,23 @@
+//! Mastodon in the cluster: what its chart renders to, and how the programs in its images behave.
+//!
+//! [`render`] stands for `helm template` of mastodon/chart 6.9.3 with its three dependencies of Bitnami's. The programs are
+//! simulated in here and never run as processes of their own: PostgreSQL initialises and recovers, Rails waits for a migrated
+//! schema, `tootctl` makes accounts.
+
+mod answer;
+mod chart;
+mod commands;
+mod connect;
+mod exec;
+mod hindrance;
+mod kubelet;
+mod probes;
+mod program;
+mod progress;
+mod state;
+mod tootctl;
+mod types;
+
+pub use chart::{Hook, Rendered, defaults, render};
+pub(super) use state::Programs;
+pub use types::{Executed, HttpAnswer};
