@@ -6,6 +6,7 @@ mod convergence;
 mod exit_codes;
 mod faults;
 mod harness;
+mod mastodon;
 mod logins;
 mod observation;
 mod plan_only;
