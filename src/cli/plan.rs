@@ -19,6 +19,9 @@ Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     run: RunArguments,
+    /// Write files in the Git repository anew that were edited by hand
+    #[arg(long)]
+    overwrite: bool,
     /// End with status 4 when something would change
     #[arg(long)]
     exit_code: bool,
@@ -30,7 +33,8 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
         let manner = Manner { prints: Prints::Result, json: self.json, yes: false, verbosity };
-        let run = self.run.begin(&manner)?;
+        let mut run = self.run.begin(&manner)?;
+        run.session.overwrite = self.overwrite;
         let inventory = run.session.inventory.clone();
         let planned = engine::plan(&run.session).await;
         run.end().await;

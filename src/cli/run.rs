@@ -101,7 +101,8 @@ impl RunArguments {
         interrupt::heed(stopper, screen)?;
         let relay = relay::spawn(reporters, received);
         let parting = Parting::default();
-        let session = Session { inventory, recipe, transport, events, stop, run, state, parting };
+        let overwrite = false;
+        let session = Session { inventory, recipe, transport, events, stop, run, state, parting, overwrite };
         Ok(Run { session, relay, json: manner.json })
     }
 

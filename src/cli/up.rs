@@ -17,6 +17,9 @@ Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     run: RunArguments,
+    /// Write files in the Git repository anew that were edited by hand
+    #[arg(long)]
+    overwrite: bool,
     /// Answer every question with yes: host keys that are not known are accepted
     #[arg(short, long)]
     yes: bool,
@@ -28,7 +31,8 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
         let manner = Manner { prints: Prints::Events, json: self.json, yes: self.yes, verbosity };
-        let run = self.run.begin(&manner)?;
+        let mut run = self.run.begin(&manner)?;
+        run.session.overwrite = self.overwrite;
         let outcome = engine::up(&run.session).await;
         run.end().await;
         Ok(outcome.code)

@@ -55,6 +55,10 @@ pub struct Run<'a> {
     /// The nodes that have answered in this run.
     met: BTreeSet<String>,
     waiting_told: BTreeMap<Key, String>,
+    /// When the repository is to be read again at the latest.
+    repository_due: Instant,
+    /// The warnings told in this run.
+    warned: BTreeSet<String>,
 }
 
 /// What a look at the plan comes to.
@@ -86,6 +90,8 @@ impl<'a> Run<'a> {
             moved: Instant::now(),
             met: BTreeSet::new(),
             waiting_told: BTreeMap::new(),
+            repository_due: Instant::now(),
+            warned: BTreeSet::new(),
         }
     }
 
@@ -317,6 +323,10 @@ impl<'a> Run<'a> {
         let Landed { key, result, seen, .. } = landed;
         self.places.remove(&key.1);
         self.moved = Instant::now();
+        if key.1 == Place::Cluster {
+            // It may have pushed.
+            self.repository_due = self.moved;
+        }
         let Some(step) = self.step(&key.0) else { return true };
         match &result {
             Ok(()) => self.ledger.landed(&key, step),

@@ -10,7 +10,7 @@ use super::outcome::{self, Outcome};
 use super::parting::Parting;
 use super::run::Run;
 use super::stop::Stop;
-use crate::facts::{Facts, gather, here};
+use crate::facts::{Facts, gather, here, repository};
 use crate::inventory::model::Inventory;
 use crate::plan::{self, Plan};
 use crate::playbook::model::Recipe;
@@ -35,6 +35,8 @@ pub struct Session {
     pub state: PathBuf,
     /// What is told once, after the run.
     pub parting: Parting,
+    /// Whether files in the repository that a person edited are written anew.
+    pub overwrite: bool,
 }
 
 impl Session {
@@ -58,11 +60,15 @@ impl Session {
     /// Observes everything: one exec on each node, then the API.
     pub async fn observe(&self) -> Facts {
         let recorded = here::read(&self.state, &self.inventory.cluster.name);
-        let facts = gather::all(&*self.transport, &self.inventory, &self.recipe, recorded).await;
+        let repository = repository::read(&self.inventory, &self.state, self.overwrite, None);
+        let facts = gather::all(&*self.transport, &self.inventory, &self.recipe, recorded, Box::pin(repository)).await;
         for node in &self.inventory.nodes {
             if let Some(reason) = facts.unreachable(&node.name) {
                 self.tell(Event::Unreachable { node: node.name.clone(), reason: reason.to_owned() });
             }
+        }
+        for message in crate::steps::flux::warnings(&self.inventory, &facts) {
+            self.tell(Event::Warning { node: None, message });
         }
         facts
     }

@@ -9,8 +9,14 @@ use crate::steps;
 use crate::steps::mastodon::{outside_services, site_answers};
 
 /// The steps that have to hold for the site to run, in the order in which one needs the other.
-const PARTS: [&str; 6] =
-    ["mastodon-secrets", "flux-reconciled", "ingress-enabled", "ingress-address", "mastodon-released", "mastodon-running"];
+const PARTS: [&str; 6] = [
+    "mastodon-secrets",
+    "flux-reconciled",
+    "ingress-enabled",
+    "ingress-address",
+    "mastodon-released",
+    "mastodon-running",
+];
 
 /// The site; none where the inventory has none or the API gave nothing.
 pub(super) fn describe(inventory: &Inventory, facts: &Facts) -> Option<SiteStatus> {

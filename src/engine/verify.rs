@@ -49,7 +49,11 @@ async fn prove(session: &Session, question: &StorageQuestion) -> Result<(Proof, 
         () = session.stop.wait() => return Err(outcome::interrupted()),
     };
     let wanted = wanted(session, question)?;
-    let what = Asked { id: "storage-proven", title: "data written through a volume is where it should be", fault: "storage cannot be proven" };
+    let what = Asked {
+        id: "storage-proven",
+        title: "data written through a volume is where it should be",
+        fault: "storage cannot be proven",
+    };
     let context = context(session, facts, &what)?;
     let (step, place) = (context.step.clone(), context.place.clone());
     session.tell(Event::StepStarted {

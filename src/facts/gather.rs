@@ -6,7 +6,7 @@ use futures::future::join_all;
 
 use super::identity::IdentityRecord;
 use super::observe::observe;
-use super::{Facts, Observation};
+use super::{Facts, Observation, RepositoryFacts};
 use crate::inventory::model::{Engine, Inventory};
 use crate::kube::read;
 use crate::playbook::model::Recipe;
@@ -106,16 +106,18 @@ async fn lone_namespaces(
     join_all(reads).await.into_iter().flatten().collect()
 }
 
-/// Everything: all nodes and the API.
+/// Everything: all nodes, the repository beside them, and the API.
 pub async fn all(
     transport: &dyn Transport,
     inventory: &Inventory,
     recipe: &Recipe,
     recorded_here: Option<IdentityRecord>,
+    repository: impl Future<Output = Option<RepositoryFacts>>,
 ) -> Facts {
     let mut facts = Facts { recorded_here, ..Facts::default() };
     let names: Vec<String> = inventory.nodes.iter().map(|node| node.name.clone()).collect();
-    nodes(transport, inventory, recipe, &names, &mut facts).await;
+    let (repository, ()) = tokio::join!(repository, nodes(transport, inventory, recipe, &names, &mut facts));
+    facts.repository = repository;
     cluster(transport, inventory, &mut facts).await;
     facts
 }

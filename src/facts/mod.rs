@@ -12,6 +12,7 @@ pub mod observe;
 pub mod parse;
 pub mod probe;
 pub mod record;
+pub mod repository;
 pub mod storage;
 pub mod when;
 
@@ -22,6 +23,7 @@ pub use identity::{Identity, IdentityRecord};
 pub use mastodon::MastodonFacts;
 pub use node::{Member, MemberRole, NodeFacts, Snap};
 pub use record::Record;
+pub use repository::RepositoryFacts;
 pub use storage::StorageFacts;
 
 use crate::inventory::model::{Inventory, Node, Role};
@@ -36,6 +38,8 @@ pub struct Facts {
     pub cluster: Option<ClusterFacts>,
     /// Why [`Facts::cluster`] is absent, when it was asked for and did not answer.
     pub cluster_problem: Option<String>,
+    /// The user's Git repository; read where the inventory has one.
+    pub repository: Option<RepositoryFacts>,
     /// The cluster identity recorded on this machine.
     pub recorded_here: Option<IdentityRecord>,
     /// User namespaces of nodes that are a cluster of their own and wait to be joined.

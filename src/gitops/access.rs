@@ -62,12 +62,12 @@ async fn of_key(inventory: &Inventory, flux: &Flux, folder: &Path) -> Result<Opt
         return Ok(None);
     }
     let identity = fs::read_to_string(private)
-        .map_err(|error| lasting(format!("cannot read the deploy key {}: {error}", private.display())))?;
-    let public = key::public(private).await.map_err(lasting)?;
+        .map_err(|error| Problem::lasting(format!("cannot read the deploy key {}: {error}", private.display())))?;
+    let public = key::public(private).await.map_err(Problem::lasting)?;
     let lines = known_hosts::lines(&known_hosts_files(inventory, flux), &remote::known_as(&flux.repository)).await;
     let known = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
     let file = NamedTempFile::new().and_then(|mut file| file.write_all(known.as_bytes()).map(|()| file));
-    let file = file.map_err(|error| lasting(format!("cannot write a file for ssh: {error}")))?;
+    let file = file.map_err(|error| Problem::lasting(format!("cannot write a file for ssh: {error}")))?;
     let data = [("identity", identity), ("identity.pub", format!("{public}\n")), ("known_hosts", known)];
     Ok(Some(Material {
         data: data.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect(),
@@ -82,7 +82,7 @@ fn of_password(flux: &Flux) -> Result<Material, Problem> {
     let user = flux.username.as_deref().unwrap_or("git");
     let login = password.as_ref().map(|password| (user, password));
     let remote = Remote::of_password(&flux.repository, login)
-        .map_err(|error| lasting(format!("cannot write a file for git: {error}")))?;
+        .map_err(|error| Problem::lasting(format!("cannot write a file for git: {error}")))?;
     let data =
         password.map(|password| [("password".to_owned(), password), ("username".to_owned(), user.into())].into());
     Ok(Material { data: data.unwrap_or_default(), public: None, remote, _known_hosts: None })
@@ -90,17 +90,15 @@ fn of_password(flux: &Flux) -> Result<Material, Problem> {
 
 fn password(path: &Path) -> Result<SecretString, Problem> {
     let shown = path.display();
-    let text = fs::read_to_string(path)
-        .map(SecretString::from)
-        .map_err(|error| lasting(format!("cannot read the password of the repository from {shown}: {error}")))?;
+    let text = fs::read_to_string(path).map(SecretString::from).map_err(|error| {
+        Problem::lasting(format!("cannot read the password of the repository from {shown}: {error}"))
+    })?;
     match text.expose_secret().lines().next() {
         Some(line) if !line.is_empty() => Ok(line.into()),
-        _ => Err(lasting(format!("the first line of {shown} is empty; it should be the password of the repository"))),
+        _ => Err(Problem::lasting(format!(
+            "the first line of {shown} is empty; it should be the password of the repository"
+        ))),
     }
-}
-
-fn lasting(reason: String) -> Problem {
-    Problem { reason, passing: false }
 }
 
 /// How far the cluster gets with what it is given.

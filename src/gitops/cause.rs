@@ -10,6 +10,15 @@ pub struct Problem {
     pub reason: String,
     /// Whether it may be over by itself: a server that does not answer just now.
     pub passing: bool,
+    /// What a server refused, where one did.
+    pub kind: Kind,
+}
+
+impl Problem {
+    /// One that stays until somebody does something about it.
+    pub fn lasting(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), passing: false, kind: Kind::Other }
+    }
 }
 
 /// What kind of refusal Git's text tells of.
@@ -177,7 +186,7 @@ pub fn explain(error: &GitError, url: &str, branch: &str) -> Problem {
         (Kind::Network, _) => format!("{host} does not answer: look at the network and at the server."),
         (Kind::Other, _) => format!("Try `git ls-remote {url}`."),
     };
-    Problem { reason: format!("{}\n{remedy}", said(error)), passing: kind == Kind::Network }
+    Problem { reason: format!("{}\n{remedy}", said(error)), passing: kind == Kind::Network, kind }
 }
 
 /// Git's own words without what every failure has in common.

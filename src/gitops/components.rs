@@ -50,8 +50,8 @@ pub async fn read(source: &Source, state: &Path) -> Result<Arc<str>, Problem> {
     let (text, from) = match source.url() {
         None => {
             let path = source.place.clone().unwrap_or_default();
-            let text =
-                fs::read_to_string(&path).map_err(|error| lasting(format!("cannot read {path}: {error}\n{KEY}")))?;
+            let text = fs::read_to_string(&path)
+                .map_err(|error| Problem::lasting(format!("cannot read {path}: {error}\n{KEY}")))?;
             verify(&text, source.checksum.as_deref(), &path)?;
             (text, path)
         }
@@ -66,10 +66,6 @@ pub async fn read(source: &Source, state: &Path) -> Result<Arc<str>, Problem> {
 
 const KEY: &str =
     "The key `components` under [flux] in the inventory names Flux's install.yaml: a path, or another URL.";
-
-fn lasting(reason: String) -> Problem {
-    Problem { reason, passing: false }
-}
 
 /// The copy kept, when it is still what was verified.
 fn kept(folder: &Path, source: &Source) -> Option<String> {
@@ -88,7 +84,9 @@ async fn download(source: &Source, url: &str, folder: &Path) -> Result<String, P
             let page = format!("{}/flux_{}_checksums.txt", source.release(), source.version);
             let sums = get(&page).await?;
             listed(&sums).ok_or_else(|| {
-                lasting(format!("{page} has no checksum of install.yaml\nSay it under [flux]: `checksum = \"…\"`."))
+                Problem::lasting(format!(
+                    "{page} has no checksum of install.yaml\nSay it under [flux]: `checksum = \"…\"`."
+                ))
             })?
         }
     };
@@ -110,7 +108,7 @@ fn listed(sums: &str) -> Option<String> {
 fn verify(text: &str, sum: Option<&str>, from: &str) -> Result<(), Problem> {
     let found = sum_of(text);
     match sum {
-        Some(sum) if !sum.eq_ignore_ascii_case(&found) => Err(lasting(format!(
+        Some(sum) if !sum.eq_ignore_ascii_case(&found) => Err(Problem::lasting(format!(
             "{from} is not what it should be: its SHA-256 sum is {found}, and not {sum}\nCompare both with the release's \
              page; `checksum` under [flux] in the inventory is the sum of the file you trust."
         ))),
@@ -126,11 +124,13 @@ fn fits(text: &str, source: &Source, from: &str) -> Result<(), Problem> {
     };
     match text.lines().find_map(label) {
         Some(version) if version == source.version => Ok(()),
-        Some(version) => Err(lasting(format!(
+        Some(version) => Err(Problem::lasting(format!(
             "{from} is of Flux v{version}, and the inventory says {}\nMend `version` or `components` under [flux].",
             source.version
         ))),
-        None => Err(lasting(format!("{from} is not a manifest of Flux: no object of it names a version\n{KEY}"))),
+        None => {
+            Err(Problem::lasting(format!("{from} is not a manifest of Flux: no object of it names a version\n{KEY}")))
+        }
     }
 }
 
@@ -154,11 +154,11 @@ async fn get(url: &str) -> Result<String, Problem> {
     // A second call finds the provider there, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().timeout(LIMIT).connect_timeout(Duration::from_secs(10)).build();
-    let client = client.map_err(|error| lasting(format!("cannot download anything: {error}")))?;
+    let client = client.map_err(|error| Problem::lasting(format!("cannot download anything: {error}")))?;
     let failed = |error: &reqwest::Error| {
         let passing =
             error.is_connect() || error.is_timeout() || error.status().is_some_and(|status| status.is_server_error());
-        Problem { reason: format!("cannot download {url}: {}\n{KEY}", chain(error)), passing }
+        Problem { passing, ..Problem::lasting(format!("cannot download {url}: {}\n{KEY}", chain(error))) }
     };
     let answer = client.get(url).send().await.and_then(reqwest::Response::error_for_status);
     let mut answer = answer.map_err(|error| failed(&error))?;
@@ -166,13 +166,13 @@ async fn get(url: &str) -> Result<String, Problem> {
     while let Some(part) = answer.chunk().await.map_err(|error| failed(&error))? {
         bytes.extend_from_slice(&part);
         if bytes.len() > LARGEST {
-            return Err(lasting(format!(
+            return Err(Problem::lasting(format!(
                 "{url} is larger than {} MiB: that is no manifest of Flux\n{KEY}",
                 LARGEST >> 20
             )));
         }
     }
-    String::from_utf8(bytes).map_err(|_| lasting(format!("{url} is no text\n{KEY}")))
+    String::from_utf8(bytes).map_err(|_| Problem::lasting(format!("{url} is no text\n{KEY}")))
 }
 
 /// An error with what lies behind it, without the URL, which is told already.

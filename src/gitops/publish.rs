@@ -36,7 +36,7 @@ pub async fn look(repository: &Repository, remote: &Remote, branch: &str, paths:
                  the branch on the server.",
                 names.join(", ")
             );
-            Err(Problem { reason, passing: false })
+            Err(Problem::lasting(reason))
         }
     }
 }
@@ -63,6 +63,5 @@ pub async fn publish(
             Pushed::Overtaken(error) => overtaken = Some(error),
         }
     }
-    Err(overtaken
-        .map_or_else(|| Problem { reason: "nothing was pushed".to_owned(), passing: true }, |error| explain(&error)))
+    Err(overtaken.map_or_else(|| Problem::lasting("nothing was pushed"), |error| explain(&error)))
 }

@@ -70,7 +70,9 @@ pub fn parse(path: &Path, text: String) -> Result<Loaded, InvalidInventory> {
             rules::check(&file, &mut report);
             // The run may change its working directory, the meaning of a path in the file may not.
             let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            build::inventory(&file, path.parent().unwrap_or(Path::new("/")))
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            rules::secret_files::private(&file, folder, &mut report);
+            build::inventory(&file, folder)
         }
         Err(problem) => {
             report.push(problem);

@@ -1,5 +1,6 @@
 //! The Kubernetes API, read and written.
 
+pub mod apply;
 pub mod error;
 pub mod flux;
 pub mod mastodon;

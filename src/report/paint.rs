@@ -22,6 +22,11 @@ impl Paint {
         self.with(Style::new().red().bold(), text)
     }
 
+    /// What goes away.
+    pub fn taken(self, text: &str) -> String {
+        self.with(Style::new().red(), text)
+    }
+
     /// What to look at.
     pub fn care(self, text: &str) -> String {
         self.with(Style::new().yellow(), text)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::clean::clean;
+use super::diff;
 use super::paint::Paint;
 use super::words;
 use crate::inventory::model::{Inventory, Role};
@@ -139,8 +140,12 @@ fn step(pending: &Pending, paint: Paint, width: usize) -> Vec<String> {
     // A check that prints nothing has no more to say than the title.
     if !detail.ends_with(&pending.title) {
         let dim = !matches!(pending.verdict, Verdict::Blocked { .. });
-        let detail = indented(&detail, width).into_iter();
-        lines.extend(detail.map(|line| if dim { paint.dim(&line) } else { line }));
+        if diff::is_diff(&detail) {
+            lines.extend(diff::lines(&detail, paint).map(|line| format!("      {line}")));
+        } else {
+            let detail = indented(&detail, width).into_iter();
+            lines.extend(detail.map(|line| if dim { paint.dim(&line) } else { line }));
+        }
     }
     lines
 }

@@ -4,6 +4,7 @@
 mod cluster_identity;
 pub mod context;
 mod failure_domain;
+pub mod flux;
 pub mod highly_available;
 mod identity_recorded;
 mod join;
@@ -79,6 +80,13 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("rwx-class", &storage::rwx_class::RwxClass),
     ("kubelet-directory", &storage::kubelet_directory::KubeletDirectory),
     ("storage-proven", &storage_proven::StorageProven),
+    ("flux-kubernetes", &flux::FluxKubernetes),
+    ("deploy-key", &flux::DeployKey),
+    ("repository-pushed", &flux::RepositoryPushed),
+    ("flux-installed", &flux::FluxInstalled),
+    ("flux-secret", &flux::FluxSecret),
+    ("flux-sync", &flux::FluxSync),
+    ("flux-reconciled", &flux::FluxReconciled),
     ("mastodon-namespace", &mastodon::namespace::MastodonNamespace),
     ("mastodon-secrets", &mastodon::secrets::MastodonSecrets),
     ("outside-services", &mastodon::outside_services::OutsideServices),

@@ -121,6 +121,7 @@ impl House {
             run: "01TEST".to_owned(),
             state: self.state.path().to_owned(),
             parting: engine::Parting::default(),
+            overwrite: false,
         };
         (session, received)
     }

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::Run;
 use crate::engine::event::Event;
 use crate::engine::session::Session;
 use crate::facts::observe::observe;
-use crate::facts::{Observation, gather, here};
+use crate::facts::{Observation, gather, here, repository};
 use crate::plan::Place;
+
+/// How long what the Git server said may stand while nothing is changed: it is asked politely.
+const REPOSITORY: Duration = Duration::from_secs(10);
 
 impl Run<'_> {
     /// Something is being changed: what was observed before does not count any longer.
@@ -61,7 +64,7 @@ impl Run<'_> {
     }
 
     async fn look(&mut self, mut names: Vec<String>, patiently: bool) {
-        let Session { inventory, recipe, transport, state, .. } = self.session;
+        let Session { inventory, recipe, transport, state, overwrite, .. } = self.session;
         if !patiently {
             self.search();
             names.retain(|name| self.facts.unreachable(name).is_none());
@@ -69,10 +72,29 @@ impl Run<'_> {
         let before = self.facts.clone();
         self.observations += names.len();
         self.facts.recorded_here = here::read(state, &inventory.cluster.name);
-        gather::nodes(&**transport, inventory, recipe, &names, &mut self.facts).await;
+        let before_repository = self.facts.repository.clone();
+        let now = Instant::now();
+        let due = patiently || now >= self.repository_due;
+        let repository = async {
+            match due {
+                true => Box::pin(repository::read(inventory, state, *overwrite, before_repository.as_ref())).await,
+                false => before_repository.clone(),
+            }
+        };
+        let nodes = gather::nodes(&**transport, inventory, recipe, &names, &mut self.facts);
+        let (repository, ()) = tokio::join!(repository, nodes);
+        self.facts.repository = repository;
+        if due {
+            self.repository_due = now + REPOSITORY;
+        }
         gather::cluster(&**transport, inventory, &mut self.facts).await;
         for name in &names {
             self.noticed(name, before.unreachable(name));
+        }
+        for message in crate::steps::flux::warnings(inventory, &self.facts) {
+            if self.warned.insert(message.clone()) {
+                self.session.tell(Event::Warning { node: None, message });
+            }
         }
     }
 

@@ -118,9 +118,6 @@ pub struct ChartTable {
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(rename = "MastodonSmtp", deny_unknown_fields)]
 pub struct SmtpTable {
-    /// The header's place.
-    #[schemars(skip)]
-    pub header: std::ops::Range<usize>,
     /// Its host name.
     #[schemars(length(min = 1), example = &"email-smtp.eu-west-1.amazonaws.com")]
     pub server: Text,
@@ -202,9 +199,6 @@ pub struct S3Table {
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(rename = "MastodonPostgresql", deny_unknown_fields)]
 pub struct PostgresqlTable {
-    /// The header's place.
-    #[schemars(skip)]
-    pub header: std::ops::Range<usize>,
     /// The size of its volume, when it runs in the cluster.
     #[schemars(default, extend("default" = "20GiB"), regex(pattern = SIZE))]
     pub size: Text,
@@ -238,9 +232,6 @@ pub struct PostgresqlTable {
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(rename = "MastodonRedis", deny_unknown_fields)]
 pub struct RedisTable {
-    /// The header's place.
-    #[schemars(skip)]
-    pub header: std::ops::Range<usize>,
     /// The size of its volume, when it runs in the cluster.
     #[schemars(default, extend("default" = "8GiB"), regex(pattern = SIZE))]
     pub size: Text,
@@ -373,7 +364,6 @@ fn chart(mut table: Table<'_>, report: &mut Report) -> ChartTable {
 
 fn smtp(mut table: Table<'_>, report: &mut Report) -> SmtpTable {
     let mut smtp = SmtpTable {
-        header: table.span.clone(),
         server: table.text("server", report),
         port: table.number("port", 1..=65535, "465 with tls = true, else 587: port = 587", report),
         tls: table.switch("tls", report),
@@ -422,7 +412,6 @@ fn s3(mut table: Table<'_>, report: &mut Report) -> S3Table {
 
 fn postgresql(mut table: Table<'_>, report: &mut Report) -> PostgresqlTable {
     let mut postgresql = PostgresqlTable {
-        header: table.span.clone(),
         size: table.text("size", report),
         host: table.text("host", report),
         port: table.number("port", 1..=65535, PORT_HELP, report),
@@ -441,7 +430,6 @@ fn postgresql(mut table: Table<'_>, report: &mut Report) -> PostgresqlTable {
 
 fn redis(mut table: Table<'_>, report: &mut Report) -> RedisTable {
     let mut redis = RedisTable {
-        header: table.span.clone(),
         size: table.text("size", report),
         host: table.text("host", report),
         port: table.number("port", 1..=65535, PORT_HELP, report),

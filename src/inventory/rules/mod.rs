@@ -6,10 +6,19 @@ pub(super) mod channel;
 mod cluster_name;
 mod control_planes;
 mod failure_domain;
+mod flux_release;
+mod flux_repository;
 pub(super) mod host_key;
 mod labels;
 mod login;
+mod mastodon_ingress;
+mod mastodon_names;
+mod mastodon_needs;
+mod mastodon_pins;
+mod mastodon_servers;
 pub(super) mod mastodon_smtp;
+mod mastodon_values;
+mod mastodon_volumes;
 mod networks;
 mod node_name;
 mod pool_overlap;
@@ -17,6 +26,7 @@ mod pool_place;
 mod pool_syntax;
 mod present;
 pub(super) mod role;
+pub(super) mod secret_files;
 mod storage_chart;
 pub(super) mod storage_engine;
 mod storage_image;
@@ -74,6 +84,32 @@ const RULES: &[Rule] = &[
     storage_quantity::age,
     storage_image::pinned,
     storage_chart::archives,
+    flux_repository::urls,
+    flux_repository::branch,
+    flux_repository::folders,
+    flux_repository::login,
+    flux_release::version,
+    flux_release::kubernetes,
+    flux_release::components,
+    mastodon_needs::foundations,
+    mastodon_needs::folders_apart,
+    mastodon_names::domains,
+    mastodon_names::owner,
+    mastodon_names::sender,
+    mastodon_names::language,
+    mastodon_pins::chart,
+    mastodon_pins::image,
+    mastodon_volumes::sizes,
+    mastodon_volumes::access,
+    mastodon_volumes::not_with_s3,
+    mastodon_servers::hosts,
+    mastodon_servers::s3,
+    mastodon_servers::databases,
+    mastodon_ingress::certificate,
+    mastodon_ingress::names,
+    mastodon_ingress::in_pool,
+    mastodon_values::not_ours,
+    mastodon_values::not_secret,
     mastodon_smtp::known,
     mastodon_smtp::tls_once,
     mastodon_smtp::login,

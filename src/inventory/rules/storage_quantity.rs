@@ -30,7 +30,8 @@ pub(super) fn sizes(file: &File, report: &mut Report) {
     }
 }
 
-fn size(key: &str, text: &At<String>, example: &str) -> Result<u64, Problem> {
+/// The bytes of a size.
+pub(super) fn size(key: &str, text: &At<String>, example: &str) -> Result<u64, Problem> {
     quantity::bytes(&text.value).ok_or_else(|| {
         let meant = quantity::meant(&text.value).unwrap_or_else(|| example.to_owned());
         Problem::error(format!("`{key}` is not a size"))

@@ -109,7 +109,8 @@ pub(super) fn class_names(file: &File, report: &mut Report) {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether Kubernetes takes a name: a DNS subdomain.
+pub(super) fn is_name(name: &str) -> bool {
     let sane = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let part = |part: &str| {
         part.bytes().all(|byte| sane(byte) || byte == b'-') && !part.starts_with('-') && !part.ends_with('-')

@@ -5,8 +5,8 @@
 
 use async_trait::async_trait;
 
-use super::running::troubles;
 use super::both;
+use super::running::troubles;
 use crate::facts::flux::{FLUX, FluxFacts, Resource, commit};
 use crate::facts::mastodon::MastodonFacts;
 use crate::facts::record::{Record, fingerprint};
@@ -129,12 +129,12 @@ impl RustStep for MastodonReleased {
         let client = context.api().await?;
         let stalled = flux.helm_releases.get(&format!("{NAMESPACE}/{RELEASE}")).is_some_and(|release| release.stalled);
         // Forced, helm-controller tries the same specification once more, as an upgrade.
-        let also: &[&str] =
-            if stalled { &["reconcile.fluxcd.io/resetAt", "reconcile.fluxcd.io/forceAt"] } else { &[] };
+        let also: &[&str] = if stalled { &["reconcile.fluxcd.io/resetAt", "reconcile.fluxcd.io/forceAt"] } else { &[] };
         let token = flux::request_reconcile(&client, KIND, NAMESPACE, RELEASE, also).await?;
         let Some(commit) = followed(flux) else { return Ok(()) };
         let evidence = vec![format!("asked at commit {commit} with {token}")];
-        let record = Record { fingerprint: vouches_for(commit), at: jiff::Timestamp::now(), evidence, not_tried: vec![] };
+        let record =
+            Record { fingerprint: vouches_for(commit), at: jiff::Timestamp::now(), evidence, not_tried: vec![] };
         Ok(records::write(&client, RECORD, &record).await?)
     }
 }
@@ -144,7 +144,9 @@ pub(super) fn unapplied(cluster: &ClusterFacts) -> Option<String> {
     let flux = cluster.flux.as_ref()?;
     let kustomization = flux.kustomizations.get(&format!("{FLUX}/{RELEASE}"))?;
     let applied = kustomization.commit() == followed(flux) && kustomization.ready == Some(true);
-    (!applied).then(|| said(&format!("waiting for the Kustomization {RELEASE} to be Ready at the pushed commit"), kustomization))
+    (!applied).then(|| {
+        said(&format!("waiting for the Kustomization {RELEASE} to be Ready at the pushed commit"), kustomization)
+    })
 }
 
 #[cfg(test)]
@@ -155,8 +157,12 @@ mod tests {
     fn check(change: impl FnOnce(&mut FluxFacts)) -> Verdict {
         let mut facts = facts();
         let cluster = facts.cluster.as_mut().unwrap();
-        let record =
-            Record { fingerprint: vouches_for(HEAD), at: jiff::Timestamp::UNIX_EPOCH, evidence: vec![], not_tried: vec![] };
+        let record = Record {
+            fingerprint: vouches_for(HEAD),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            evidence: vec![],
+            not_tried: vec![],
+        };
         cluster.records.insert(RECORD.into(), record);
         change(cluster.flux.as_mut().unwrap());
         MastodonReleased.check(&inventory(), &facts, &Place::Cluster)

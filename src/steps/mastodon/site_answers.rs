@@ -145,8 +145,7 @@ mod tests {
         let mut facts = facts();
         let cluster = facts.cluster.as_mut().unwrap();
         let seen = cluster.mastodon.as_ref().unwrap();
-        let fingerprint =
-            vouches_for(inventory().mastodon.as_ref().unwrap(), seen, seen.ingress.address().unwrap());
+        let fingerprint = vouches_for(inventory().mastodon.as_ref().unwrap(), seen, seen.ingress.address().unwrap());
         let record = Record { fingerprint, at: jiff::Timestamp::UNIX_EPOCH, evidence: vec![], not_tried: vec![] };
         cluster.records.insert(RECORD.into(), record);
         assert_eq!(check(&facts), Verdict::Holds);

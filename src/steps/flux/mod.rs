@@ -1,0 +1,86 @@
+//! The steps from a Git repository to a cluster that follows it.
+
+mod deploy_key;
+#[cfg(test)]
+mod fixture;
+mod installed;
+mod kubernetes;
+mod manifest;
+mod reconciled;
+mod repository_pushed;
+mod sealed;
+mod secret;
+mod sync;
+
+pub use deploy_key::DeployKey;
+pub use installed::FluxInstalled;
+pub use kubernetes::FluxKubernetes;
+pub use reconciled::FluxReconciled;
+pub use repository_pushed::RepositoryPushed;
+pub use secret::FluxSecret;
+pub use sync::FluxSync;
+
+use crate::facts::flux::{FluxFacts, newer};
+use crate::facts::{Facts, RepositoryFacts};
+use crate::gitops::cause::Problem;
+use crate::gitops::wanted::{Change, changes, kept, wanted};
+use crate::inventory::model::{Flux, Inventory};
+use crate::plan::Verdict;
+
+/// What is wanted and what was read of the repository; none without `[flux]`.
+fn repository<'a>(inventory: &'a Inventory, facts: &'a Facts) -> Option<(&'a Flux, &'a RepositoryFacts)> {
+    Some((inventory.flux.as_ref()?, facts.repository.as_ref()?))
+}
+
+/// What was read of Flux; none before there is a cluster or a Flux.
+fn flux(facts: &Facts) -> Option<&FluxFacts> {
+    facts.cluster.as_ref()?.flux.as_ref()
+}
+
+/// A problem that may be over by itself is waited for.
+fn held_up(problem: &Problem) -> Verdict {
+    if problem.passing { Verdict::settling(&problem.reason) } else { Verdict::blocked(&problem.reason) }
+}
+
+/// How the repository differs from what it should be; none while it, or Flux's own manifest, could not be read.
+fn differences(inventory: &Inventory, facts: &Facts) -> Option<Vec<Change>> {
+    let seen = facts.repository.as_ref().filter(|seen| seen.problem.is_none())?;
+    let components = seen.components.as_deref()?;
+    Some(changes(inventory, &wanted(inventory, facts), &seen.files, components, seen.overwrite))
+}
+
+/// The release of Flux in the cluster, when it is newer than the inventory's: homeprov never takes it back.
+fn newer_release<'a>(wanted: &Flux, facts: &'a Facts) -> Option<&'a str> {
+    flux(facts)?.version.as_deref().filter(|version| newer(version, &wanted.version))
+}
+
+fn would_downgrade(wanted: &Flux, version: &str) -> Verdict {
+    Verdict::blocked(format!(
+        "Flux v{version} runs in the cluster, the inventory says {}; homeprov does not take a release back\nSay `version = \
+         \"{version}\"` under [flux] in the inventory.",
+        wanted.version
+    ))
+}
+
+/// What a user should know of the repository and of Flux that is no failure, a text each. None without `[flux]`.
+pub fn warnings(inventory: &Inventory, facts: &Facts) -> Vec<String> {
+    let Some((wanted, seen)) = repository(inventory, facts) else { return Vec::new() };
+    let mut warnings = differences(inventory, facts).map(|changes| kept(&changes)).unwrap_or_default();
+    if seen.access.as_ref().is_some_and(|access| access.may_write) {
+        warnings.push(
+            "the cluster's deploy key may push to the repository: whoever gets into the cluster could change what is \
+             deployed. Flux only reads: take the write access from the key"
+                .to_owned(),
+        );
+    }
+    if let Some(version) = flux(facts).and_then(|flux| flux.version.as_deref())
+        && newer(&wanted.version, version)
+    {
+        warnings.push(format!(
+            "Flux v{version} runs in the cluster and is kept; the inventory says {}. Where homeprov wrote \
+             gotk-components.yaml, Flux changes itself to what the repository says",
+            wanted.version
+        ));
+    }
+    warnings
+}
