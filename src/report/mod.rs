@@ -1,6 +1,7 @@
 //! Consumers of events: terminal, plain lines, JSON, journal. They see events and nothing else, and whatever they
 //! do, the engine never waits for them.
 
+pub mod app;
 pub mod board;
 pub mod clean;
 pub mod counts;
@@ -16,6 +17,7 @@ pub mod proof;
 pub mod redact;
 pub mod relay;
 pub mod replay;
+mod site;
 pub mod status;
 mod storage;
 pub mod summary;

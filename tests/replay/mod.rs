@@ -251,6 +251,8 @@ pub fn status() -> ClusterStatus {
             }),
         }),
         storage: Some(storage()),
+        site: None,
+        site: None,
         warnings: vec![],
     }
 }
