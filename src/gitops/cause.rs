@@ -147,7 +147,6 @@ pub fn explain(error: &GitError, url: &str, branch: &str) -> Problem {
     let host = super::remote::host(url);
     let remedy = match (kind, error) {
         (_, GitError::Missing) => "Install it: `sudo apt-get install git`.".to_owned(),
-        (_, GitError::TimedOut { .. }) => format!("{host} does not answer: look at the network and at the server."),
         (Kind::HostKeyUnknown, _) => {
             let known = super::remote::known_as(url);
             format!(

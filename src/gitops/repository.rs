@@ -115,7 +115,7 @@ impl Repository {
             Some((path.to_owned(), about.next()?.to_owned()))
         };
         let entries: Vec<(String, String)> = listed.split('\0').filter_map(entry).collect();
-        let wanted: String = entries.iter().map(|(_, object)| format!("{object}\n")).collect();
+        let wanted: String = entries.iter().flat_map(|(_, object)| [object.as_str(), "\n"]).collect();
         let answer = self.git("cat-file").input(wanted).run(["--batch"]).await?;
         let mut rest = answer.as_slice();
         let mut files = Files::new();

@@ -14,10 +14,10 @@ use kube::core::ObjectList;
 
 use super::read::pod_ready;
 use super::request::{get, text};
+use crate::facts::mastodon::{MastodonFacts, TroubleKind};
 use crate::inventory::model::Mastodon;
 use crate::mastodon::NAMESPACE;
 use crate::mastodon::secrets::from_files;
-use crate::facts::mastodon::{MastodonFacts, TroubleKind};
 
 /// The claim of the bundled database (bitnami/charts `postgresql`: a `StatefulSet`'s claim `data` of its first pod).
 const DATABASE: &str = "data-mastodon-postgresql-0";

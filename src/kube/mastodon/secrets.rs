@@ -72,11 +72,7 @@ fn object(name: &str, data: &Value) -> Value {
 }
 
 /// What is there and what is missing, without a value. `given` is what the user's own files say.
-pub(super) fn describe(
-    wanted: &Mastodon,
-    present: &SecretSet,
-    given: Result<SecretSet, SecretsError>,
-) -> SecretFacts {
+pub(super) fn describe(wanted: &Mastodon, present: &SecretSet, given: Result<SecretSet, SecretsError>) -> SecretFacts {
     let keys = |name: &str| present.of(name).map(|(key, _)| key.to_owned()).collect();
     let mut facts = SecretFacts {
         present: present.names().map(|name| (name.to_owned(), keys(name))).collect(),
