@@ -12,6 +12,7 @@ mod fresh;
 mod jsonpath;
 mod kinds;
 mod kubectl;
+pub mod mastodon;
 mod names;
 mod options;
 mod patch;

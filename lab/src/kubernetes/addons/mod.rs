@@ -10,6 +10,7 @@ mod nfs_provisioner;
 mod openebs;
 mod release;
 
+pub(super) use chart::{full_name, mounted, printed, truth, variable};
 pub use chart::{Chart, Release, merge_values};
 
 use serde_json::Value;
