@@ -10,8 +10,8 @@ mod nfs_provisioner;
 mod openebs;
 mod release;
 
-pub(super) use chart::{full_name, mounted, printed, truth, variable};
 pub use chart::{Chart, Release, merge_values};
+pub(super) use chart::{full_name, mounted, printed, truth, variable};
 
 use serde_json::Value;
 

@@ -83,17 +83,23 @@ impl Kubernetes {
         let (kind, name) = (text(object, "/spec/sourceRef/kind"), text(object, "/spec/sourceRef/name"));
         let Some(source) = source else {
             let key = source_key(&object["spec"]["sourceRef"], "");
-            let why = format!("failed to get source: {} \"{name}\" not found", crate::kubernetes::status::qualified(SOURCE, &key.resource));
+            let why = format!(
+                "failed to get source: {} \"{name}\" not found",
+                crate::kubernetes::status::qualified(SOURCE, &key.resource)
+            );
             return Err(("SourceUnavailable", why));
         };
         let tree = self.flux.trees.get(text(source, "/metadata/uid")).filter(|_| !revision(source).is_empty());
-        let tree = tree.ok_or_else(|| {
-            ("NoSourceArtifact", format!("no artifact available for {kind} source '{name}'"))
-        })?;
+        let tree =
+            tree.ok_or_else(|| ("NoSourceArtifact", format!("no artifact available for {kind} source '{name}'")))?;
         let folder = text(object, "/spec/chart").trim_start_matches("./").trim_matches('/').to_owned();
-        let path = if folder.is_empty() || folder == "." { "Chart.yaml".to_owned() } else { format!("{folder}/Chart.yaml") };
+        let path =
+            if folder.is_empty() || folder == "." { "Chart.yaml".to_owned() } else { format!("{folder}/Chart.yaml") };
         let missing = || {
-            let why = format!("chart reference error: stat /tmp/helmchart-{}/source/{folder}: no such file or directory", text(object, "/metadata/name"));
+            let why = format!(
+                "chart reference error: stat /tmp/helmchart-{}/source/{folder}: no such file or directory",
+                text(object, "/metadata/name")
+            );
             ("InvalidChartReference", why)
         };
         let content = tree.files.get(&path).ok_or_else(missing)?;
@@ -105,7 +111,10 @@ impl Kubernetes {
             app_version: text(&chart, "/appVersion").to_owned(),
         };
         if metadata.name.is_empty() || metadata.version.is_empty() {
-            return Err(("ChartPackageError", "chart package error: chart.metadata.name and chart.metadata.version are required".to_owned()));
+            return Err((
+                "ChartPackageError",
+                "chart package error: chart.metadata.name and chart.metadata.version are required".to_owned(),
+            ));
         }
         if text(object, "/spec/reconcileStrategy") == "Revision" {
             metadata.version += &format!("+{}", &tree.commit[..12]);
@@ -135,11 +144,19 @@ impl Kubernetes {
         }
     }
 
-    fn store_chart(&mut self, key: &Key, object: &Arc<Value>, chart: &Metadata, source: Option<&Value>, work: &mut Work<()>) {
+    fn store_chart(
+        &mut self,
+        key: &Key,
+        object: &Arc<Value>,
+        chart: &Metadata,
+        source: Option<&Value>,
+        work: &mut Work<()>,
+    ) {
         let stamp = self.stamp();
         let observed = source.map(revision).unwrap_or_default().to_owned();
         let message = format!("packaged '{}' chart with version '{}'", chart.name, chart.version);
-        let digest = names::digest_hex(&[chart.name.as_bytes(), chart.version.as_bytes(), chart.app_version.as_bytes()]);
+        let digest =
+            names::digest_hex(&[chart.name.as_bytes(), chart.version.as_bytes(), chart.app_version.as_bytes()]);
         let path = format!("helmchart/{}/{}/{}-{}.tgz", key.namespace, key.name, chart.name, chart.version);
         let fresh = revision(object) != chart.version;
         let recovered = is(object, "FetchFailed") || is(object, "BuildFailed");
@@ -158,7 +175,12 @@ impl Kubernetes {
             conclude(object);
         });
         if fresh || recovered {
-            let note = Note { kind: "Normal", reason: "ChartPackageSucceeded", message: &message, component: "source-controller" };
+            let note = Note {
+                kind: "Normal",
+                reason: "ChartPackageSucceeded",
+                message: &message,
+                component: "source-controller",
+            };
             self.note(object, &note);
         }
         work.succeed(self.now, length(object, "/spec/interval", 600_000));

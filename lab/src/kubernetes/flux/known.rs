@@ -20,9 +20,7 @@ pub(super) fn checkout(url: &str, reference: &Reference) -> Result<Tree, String>
     let failed = |why: String| format!("failed to checkout and determine revision: {why}");
     let found = if let Some(commit) = &reference.commit {
         let found = COMMITS.iter().find(|(known, ..)| known == commit);
-        found.ok_or_else(|| {
-            failed(format!("unable to resolve commit object for '{commit}': object not found"))
-        })
+        found.ok_or_else(|| failed(format!("unable to resolve commit object for '{commit}': object not found")))
     } else if let Some(tag) = &reference.tag {
         Err(failed(format!("unable to clone '{url}': couldn't find remote ref \"refs/tags/{tag}\"")))
     } else if let Some(range) = &reference.semver {

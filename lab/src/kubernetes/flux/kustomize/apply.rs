@@ -59,9 +59,9 @@ pub(super) fn comes_first(object: &Value) -> bool {
 
 /// Whether an annotation or a label of kustomize-controller's has that value.
 pub(super) fn says(object: &Value, name: &str, value: &str) -> bool {
-    ["annotations", "labels"]
-        .iter()
-        .any(|place| text(object, &format!("/metadata/{place}/kustomize.toolkit.fluxcd.io~1{name}")).eq_ignore_ascii_case(value))
+    ["annotations", "labels"].iter().any(|place| {
+        text(object, &format!("/metadata/{place}/kustomize.toolkit.fluxcd.io~1{name}")).eq_ignore_ascii_case(value)
+    })
 }
 
 impl Kubernetes {
@@ -77,7 +77,9 @@ impl Kubernetes {
         if spoilt {
             self.flux.spoilt_dry_runs += 1;
             // What a client gets while another write holds the data store (canonical/k8s-dqlite).
-            return Err(format!("{subject} dry-run failed: rpc error: code = Unknown desc = exec (try: 500): database is locked"));
+            return Err(format!(
+                "{subject} dry-run failed: rpc error: code = Unknown desc = exec (try: 500): database is locked"
+            ));
         }
         let Some(response) = self.flux_sends(object, true) else {
             return Err(format!(

@@ -75,7 +75,9 @@ pub(super) fn build(files: &Files, folder: &str, work: &str) -> Result<Vec<Value
         builder.resources(folder, &resources).map_err(|why| format!("kustomize build failed: {why}"))
     };
     built.and_then(|objects| {
-        let nameless = |object: &&Value| ["/apiVersion", "/kind", "/metadata/name"].iter().any(|path| text(object, path).is_empty());
+        let nameless = |object: &&Value| {
+            ["/apiVersion", "/kind", "/metadata/name"].iter().any(|path| text(object, path).is_empty())
+        };
         match objects.iter().find(nameless) {
             Some(object) => Err(format!("failed to decode Kubernetes apiVersion, kind and name from: {object}")),
             None => Ok(objects),
@@ -99,12 +101,16 @@ impl Builder<'_> {
         let mut resources = BTreeSet::new();
         for (path, content) in self.files.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix)) {
             let inner = &path[prefix.len()..];
-            let own = inner.match_indices('/').map(|(at, _)| &inner[..at]).find(|sub| kustomization_in(self.files, &within(folder, sub)).is_some());
+            let own = inner
+                .match_indices('/')
+                .map(|(at, _)| &inner[..at])
+                .find(|sub| kustomization_in(self.files, &within(folder, sub)).is_some());
             if let Some(sub) = own {
                 resources.insert(sub.to_owned());
             } else if [".yaml", ".yml"].iter().any(|ending| inner.ends_with(ending)) {
                 let readable = crate::kubernetes::from_yaml(&String::from_utf8_lossy(content)).and_then(|documents| {
-                    let odd = documents.iter().find(|document| !document.is_null() && text(document, "/kind").is_empty());
+                    let odd =
+                        documents.iter().find(|document| !document.is_null() && text(document, "/kind").is_empty());
                     odd.map_or(Ok(()), |_| Err("Object 'Kind' is missing".to_owned()))
                 });
                 if let Err(why) = readable {
@@ -129,7 +135,10 @@ impl Builder<'_> {
         let said = read.into_iter().next().unwrap_or_default();
         for (field, _) in entries(&said, "") {
             if OTHERS.contains(&field.as_str()) {
-                return Err(format!("the simulated kustomize does not know the field \"{field}\" of {}", self.absolute(&path)));
+                return Err(format!(
+                    "the simulated kustomize does not know the field \"{field}\" of {}",
+                    self.absolute(&path)
+                ));
             }
             if !UNDERSTOOD.contains(&field.as_str()) {
                 return Err(format!("invalid Kustomization: json: unknown field \"{field}\""));
@@ -208,7 +217,9 @@ impl Builder<'_> {
 }
 
 fn same(one: &Value, other: &Value) -> bool {
-    ["/apiVersion", "/kind", "/metadata/namespace", "/metadata/name"].iter().all(|path| text(one, path) == text(other, path))
+    ["/apiVersion", "/kind", "/metadata/namespace", "/metadata/name"]
+        .iter()
+        .all(|path| text(one, path) == text(other, path))
 }
 
 /// The items of a `List`.

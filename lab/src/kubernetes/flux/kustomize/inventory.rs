@@ -38,7 +38,8 @@ impl Entry {
 
     /// Whether both are the same object, whatever the version.
     pub(super) fn same(&self, other: &Self) -> bool {
-        (&self.namespace, &self.name, &self.group, &self.kind) == (&other.namespace, &other.name, &other.group, &other.kind)
+        (&self.namespace, &self.name, &self.group, &self.kind)
+            == (&other.namespace, &other.name, &other.group, &other.kind)
     }
 
     /// A colon, as roles have it in their names, stands as two underscores.
@@ -80,7 +81,8 @@ impl Kubernetes {
         let (name, namespace) = (owner("name"), owner("namespace"));
         let mut lines = Vec::new();
         for entry in entries {
-            let found = self.kinds.all().iter().find(|kind| kind.group == entry.group && kind.kind == entry.kind).cloned();
+            let found =
+                self.kinds.all().iter().find(|kind| kind.group == entry.group && kind.kind == entry.kind).cloned();
             let Some(kind) = found else { continue };
             let key = Key::new(&entry.group, &kind.plural, &entry.namespace, &entry.name);
             let Some(object) = self.store.get(&key).cloned() else { continue };
@@ -93,7 +95,8 @@ impl Kubernetes {
         }
         if !lines.is_empty() {
             let message = lines.join("\n");
-            let note = Note { kind: "Normal", reason: "Progressing", message: &message, component: "kustomize-controller" };
+            let note =
+                Note { kind: "Normal", reason: "Progressing", message: &message, component: "kustomize-controller" };
             self.note(kustomization, &note);
         }
     }

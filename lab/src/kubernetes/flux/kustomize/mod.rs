@@ -146,12 +146,8 @@ impl Kubernetes {
             Some(Stage::First(applying)) => self.wait_for_first(key, object, uid, applying, work),
             Some(Stage::Health(checking)) if work.trigger != trigger => {
                 // Whoever waits for what a newer revision may have mended waits in vain.
-                let what = format!(
-                    "{}/{}/{}",
-                    text(object, "/spec/sourceRef/kind"),
-                    reference.namespace,
-                    reference.name
-                );
+                let what =
+                    format!("{}/{}/{}", text(object, "/spec/sourceRef/kind"), reference.namespace, reference.name);
                 let message = format!("New reconciliation triggered by {what}");
                 self.fail_kustomization(key, object, &("HealthCheckCanceled", message), 0, work);
                 drop(checking);
@@ -160,7 +156,14 @@ impl Kubernetes {
         }
     }
 
-    fn begin_kustomization(&mut self, key: &Key, object: &Arc<Value>, reference: &Key, source: Option<&Value>, work: &mut Work<Stage>) {
+    fn begin_kustomization(
+        &mut self,
+        key: &Key,
+        object: &Arc<Value>,
+        reference: &Key,
+        source: Option<&Value>,
+        work: &mut Work<Stage>,
+    ) {
         let Some(source) = source else {
             let what = crate::kubernetes::status::qualified(&reference.group, &reference.resource);
             let why = format!("{what} \"{}\" not found", reference.name);
@@ -173,13 +176,23 @@ impl Kubernetes {
             return;
         }
         if let Err(why) = self.dependencies(key, object, reference, revision(source)) {
-            let message = format!("Dependencies do not meet ready condition, retrying in {}", duration::show(DEPENDENCY));
-            let note = Note { kind: "Normal", reason: "DependencyNotReady", message: &message, component: "kustomize-controller" };
+            let message =
+                format!("Dependencies do not meet ready condition, retrying in {}", duration::show(DEPENDENCY));
+            let note = Note {
+                kind: "Normal",
+                reason: "DependencyNotReady",
+                message: &message,
+                component: "kustomize-controller",
+            };
             self.note(object, &note);
             self.fail_kustomization(key, object, &("DependencyNotReady", why), DEPENDENCY, work);
             return;
         }
-        let progress = format!("Fetching manifests for revision {} with a timeout of {}", revision(source), duration::show(timeout(object)));
+        let progress = format!(
+            "Fetching manifests for revision {} with a timeout of {}",
+            revision(source),
+            duration::show(timeout(object))
+        );
         let stamp = self.stamp();
         self.edit(key, |object| {
             mark(object, "Reconciling", "True", "Progressing", &progress, &stamp);
@@ -200,9 +213,13 @@ impl Kubernetes {
             let shown = format!("{namespace}/{name}");
             let found = self.store.get(&Key::new(KUSTOMIZE, "kustomizations", namespace, name));
             let found = found.ok_or_else(|| {
-                format!("dependency '{shown}' not found: kustomizations.kustomize.toolkit.fluxcd.io \"{name}\" not found")
+                format!(
+                    "dependency '{shown}' not found: kustomizations.kustomize.toolkit.fluxcd.io \"{name}\" not found"
+                )
             })?;
-            if !is(found, "Ready") || number(found, "/metadata/generation") != number(found, "/status/observedGeneration") {
+            if !is(found, "Ready")
+                || number(found, "/metadata/generation") != number(found, "/status/observedGeneration")
+            {
                 return Err(format!("dependency '{shown}' is not ready"));
             }
             let same = source_key(&found["spec"]["sourceRef"], namespace) == *source;
@@ -214,7 +231,14 @@ impl Kubernetes {
     }
 
     /// Ends a reconciliation that failed; the next comes after `pause`.
-    fn fail_kustomization(&mut self, key: &Key, object: &Arc<Value>, (reason, message): &Refusal, pause: Millis, work: &mut Work<Stage>) {
+    fn fail_kustomization(
+        &mut self,
+        key: &Key,
+        object: &Arc<Value>,
+        (reason, message): &Refusal,
+        pause: Millis,
+        work: &mut Work<Stage>,
+    ) {
         let stamp = self.stamp();
         self.edit(key, |object| {
             mark(object, "Ready", "False", reason, message, &stamp);
@@ -238,14 +262,18 @@ impl Kubernetes {
             return;
         };
         let revision = revision(source).to_owned();
-        let (work_dir, folder) = (format!("/tmp/kustomization-{}", number(object, "/metadata/generation")), build::normal(text(object, "/spec/path")));
+        let (work_dir, folder) = (
+            format!("/tmp/kustomization-{}", number(object, "/metadata/generation")),
+            build::normal(text(object, "/spec/path")),
+        );
         if !build::is_folder(&tree.files, &folder) {
             let why = format!("kustomization path not found: stat {work_dir}/{folder}: no such file or directory");
             self.fail_kustomization(key, object, &("ArtifactFailed", why), retry_interval(object), work);
             return;
         }
         let stamp = self.stamp();
-        let progress = format!("Building manifests for revision {revision} with a timeout of {}", duration::show(timeout(object)));
+        let progress =
+            format!("Building manifests for revision {revision} with a timeout of {}", duration::show(timeout(object)));
         self.edit(key, |object| {
             set(object, "/status/lastAttemptedRevision", revision.as_str());
             mark(object, "Reconciling", "True", "Progressing", &progress, &stamp);
@@ -264,14 +292,18 @@ impl Kubernetes {
     fn apply_part(&mut self, applying: &mut Applying, first: bool) -> Result<(), Refusal> {
         let part: Vec<Value> =
             applying.objects.iter().filter(|object| apply::comes_first(object) == first).cloned().collect();
-        let ignored = |object: &Value| apply::says(object, "reconcile", "disabled") || apply::says(object, "ssa", "Ignore");
-        let outcome = part.iter().filter(|object| !ignored(object)).try_for_each(|object| self.flux_dry_run(object)).and_then(|()| {
-            for object in &part {
-                let action = if ignored(object) { "skipped" } else { self.flux_apply(object)? };
-                applying.changes.push((Subject::of(object).to_string(), action));
-            }
-            Ok(())
-        });
+        let ignored =
+            |object: &Value| apply::says(object, "reconcile", "disabled") || apply::says(object, "ssa", "Ignore");
+        let outcome =
+            part.iter().filter(|object| !ignored(object)).try_for_each(|object| self.flux_dry_run(object)).and_then(
+                |()| {
+                    for object in &part {
+                        let action = if ignored(object) { "skipped" } else { self.flux_apply(object)? };
+                        applying.changes.push((Subject::of(object).to_string(), action));
+                    }
+                    Ok(())
+                },
+            );
         outcome.map_err(|why| ("ReconciliationFailed", format!("{why}\n{}", said(&applying.changes))))
     }
 
@@ -283,7 +315,14 @@ impl Kubernetes {
     }
 
     /// Definitions must be established before their objects can be applied.
-    fn wait_for_first(&mut self, key: &Key, object: &Arc<Value>, uid: &str, mut applying: Box<Applying>, work: &mut Work<Stage>) {
+    fn wait_for_first(
+        &mut self,
+        key: &Key,
+        object: &Arc<Value>,
+        uid: &str,
+        mut applying: Box<Applying>,
+        work: &mut Work<Stage>,
+    ) {
         let first = applying.objects.iter().filter(|object| apply::comes_first(object)).map(health::Reference::of);
         let first: Vec<health::Reference> = first.collect();
         let waiting = self.unhealthy(&first);
@@ -313,11 +352,13 @@ impl Kubernetes {
             applying.changes.iter().filter(|(_, action)| ["created", "configured"].contains(action)).cloned().collect();
         if !changed.is_empty() {
             let message = said(&changed).trim_end().to_owned();
-            let note = Note { kind: "Normal", reason: "Progressing", message: &message, component: "kustomize-controller" };
+            let note =
+                Note { kind: "Normal", reason: "Progressing", message: &message, component: "kustomize-controller" };
             self.note(object, &note);
         }
         let new: Vec<Entry> = applying.objects.iter().map(Entry::of).collect();
-        let stale: Vec<Entry> = inventory::read(object).into_iter().filter(|old| !new.iter().any(|entry| entry.same(old))).collect();
+        let stale: Vec<Entry> =
+            inventory::read(object).into_iter().filter(|old| !new.iter().any(|entry| entry.same(old))).collect();
         self.edit(key, |object| inventory::write(object, &new));
         if *at(object, "/spec/prune") == true {
             self.prune(object, &stale);
@@ -325,16 +366,23 @@ impl Kubernetes {
         let subjects: Vec<health::Reference> = if *at(object, "/spec/wait") == true {
             applying.objects.iter().map(health::Reference::of).collect()
         } else {
-            list(object, "/spec/healthChecks").iter().map(|check| health::Reference::named(check, &key.namespace)).collect()
+            list(object, "/spec/healthChecks")
+                .iter()
+                .map(|check| health::Reference::named(check, &key.namespace))
+                .collect()
         };
-        let subjects: Vec<health::Reference> = subjects.into_iter().filter(|subject| !subject.is(key, "Kustomization")).collect();
+        let subjects: Vec<health::Reference> =
+            subjects.into_iter().filter(|subject| !subject.is(key, "Kustomization")).collect();
         if subjects.is_empty() {
             self.edit(key, |object| unmark(object, "Healthy"));
             self.succeed_kustomization(key, object, work);
             return;
         }
         let revision = self.attempted(key);
-        let message = format!("Running health checks for revision {revision} with a timeout of {}", duration::show(timeout(object)));
+        let message = format!(
+            "Running health checks for revision {revision} with a timeout of {}",
+            duration::show(timeout(object))
+        );
         let stamp = self.stamp();
         self.edit(key, |object| {
             mark(object, "Reconciling", "True", "Progressing", &message, &stamp);
@@ -348,7 +396,14 @@ impl Kubernetes {
         self.store.get(key).map(|object| text(object, "/status/lastAttemptedRevision").to_owned()).unwrap_or_default()
     }
 
-    fn check_kustomization(&mut self, key: &Key, object: &Arc<Value>, uid: &str, checking: Box<Checking>, work: &mut Work<Stage>) {
+    fn check_kustomization(
+        &mut self,
+        key: &Key,
+        object: &Arc<Value>,
+        uid: &str,
+        checking: Box<Checking>,
+        work: &mut Work<Stage>,
+    ) {
         let took = duration::show(self.now - checking.began);
         let failed = self.failed(&checking.subjects);
         let waiting = self.unhealthy(&checking.subjects);
@@ -358,7 +413,12 @@ impl Kubernetes {
             let message = format!("Health check passed in {took}");
             self.edit(key, |object| mark(object, "Healthy", "True", "Succeeded", &message, &stamp));
             if checking.changed {
-                let note = Note { kind: "Normal", reason: "Progressing", message: &message, component: "kustomize-controller" };
+                let note = Note {
+                    kind: "Normal",
+                    reason: "Progressing",
+                    message: &message,
+                    component: "kustomize-controller",
+                };
                 self.note(object, &note);
             }
             self.reset(uid, "poll");
@@ -393,7 +453,12 @@ impl Kubernetes {
         });
         let took = duration::show(self.now - work.began);
         let message = format!("Reconciliation finished in {took}, next run in {}", duration::show(interval(object)));
-        let note = Note { kind: "Normal", reason: "ReconciliationSucceeded", message: &message, component: "kustomize-controller" };
+        let note = Note {
+            kind: "Normal",
+            reason: "ReconciliationSucceeded",
+            message: &message,
+            component: "kustomize-controller",
+        };
         self.note(object, &note);
         work.succeed(self.now, interval(object));
     }

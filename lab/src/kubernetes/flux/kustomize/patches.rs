@@ -8,7 +8,8 @@ use crate::kubernetes::value::{at, text};
 /// Applies one entry: `patch` is its text, `target` selects; without one the patch names its object itself.
 pub(super) fn apply(objects: &mut [Value], entry: &Value) -> Result<(), String> {
     let content = text(entry, "/patch");
-    let documents = crate::kubernetes::from_yaml(content).map_err(|why| format!("unable to parse SM or JSON patch from [{content}]: {why}"))?;
+    let documents = crate::kubernetes::from_yaml(content)
+        .map_err(|why| format!("unable to parse SM or JSON patch from [{content}]: {why}"))?;
     for patch in documents.iter().filter(|patch| !patch.is_null()) {
         let named = at(entry, "/target").is_null();
         let mut hits = 0;
@@ -20,8 +21,11 @@ pub(super) fn apply(objects: &mut [Value], entry: &Value) -> Result<(), String> 
             }
         }
         if named && hits == 0 {
-            let (version, kind, name) = (text(patch, "/apiVersion"), text(patch, "/kind"), text(patch, "/metadata/name"));
-            return Err(format!("no resource matches strategic merge patch \"{kind}.{version}/{name}\": no matches for Id"));
+            let (version, kind, name) =
+                (text(patch, "/apiVersion"), text(patch, "/kind"), text(patch, "/metadata/name"));
+            return Err(format!(
+                "no resource matches strategic merge patch \"{kind}.{version}/{name}\": no matches for Id"
+            ));
         }
     }
     Ok(())
@@ -32,10 +36,17 @@ fn one(object: &mut Value, patch: &Value) -> Result<(), String> {
         let patch: json_patch::Patch = serde_json::from_value(patch.clone()).map_err(|why| why.to_string())?;
         return json_patch::patch(object, &patch).map_err(|why| why.to_string());
     }
-    let custom = text(object, "/apiVersion").split('/').next().is_some_and(|group| group.contains('.') && !group.ends_with(".k8s.io"));
+    let custom = text(object, "/apiVersion")
+        .split('/')
+        .next()
+        .is_some_and(|group| group.contains('.') && !group.ends_with(".k8s.io"));
     let identity = ["apiVersion", "kind"].map(|field| object[field].clone());
     let name = object["metadata"]["name"].clone();
-    if custom { json_patch::merge(object, patch) } else { strategic(object, patch) }
+    if custom {
+        json_patch::merge(object, patch)
+    } else {
+        strategic(object, patch)
+    }
     object["apiVersion"] = identity[0].clone();
     object["kind"] = identity[1].clone();
     object["metadata"]["name"] = name;

@@ -22,7 +22,8 @@ struct Definition {
 }
 
 const SOURCE: &str = "source.toolkit.fluxcd.io";
-const CONDITIONS: &str = "[{lastTransitionTime!,message!,observedGeneration:i,reason!,status!:(True|False|Unknown),type!}]";
+const CONDITIONS: &str =
+    "[{lastTransitionTime!,message!,observedGeneration:i,reason!,status!:(True|False|Unknown),type!}]";
 const ARTIFACT: &str = "{digest!,lastUpdateTime!,metadata:m,path!,revision!,size:i,url!}";
 
 const DEFINITIONS: [Definition; 11] = [

@@ -45,7 +45,9 @@ pub(in crate::kubernetes) fn objects() -> Vec<Value> {
     objects.extend(roles());
     objects.extend(definitions::all(|component| labels(Some(component))));
     for controller in &CONTROLLERS {
-        objects.push(json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": named(controller.0, Some(controller.0))}));
+        objects.push(
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": named(controller.0, Some(controller.0))}),
+        );
     }
     objects.extend(services());
     objects.extend(CONTROLLERS.iter().map(deployment));
@@ -71,13 +73,17 @@ fn named(name: &str, component: Option<&str>) -> Value {
 
 fn policies() -> [Value; 3] {
     let policy = |name: &str, spec: Value| json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": named(name, None), "spec": spec});
-    let from_anywhere = |port: u16| json!([{"from": [{"namespaceSelector": {}}], "ports": [{"port": port, "protocol": "TCP"}]}]);
+    let from_anywhere =
+        |port: u16| json!([{"from": [{"namespaceSelector": {}}], "ports": [{"port": port, "protocol": "TCP"}]}]);
     [
         policy(
             "allow-egress",
             json!({"egress": [{}], "ingress": [{"from": [{"podSelector": {}}]}], "podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
         ),
-        policy("allow-scraping", json!({"ingress": from_anywhere(8080), "podSelector": {}, "policyTypes": ["Ingress"]})),
+        policy(
+            "allow-scraping",
+            json!({"ingress": from_anywhere(8080), "podSelector": {}, "policyTypes": ["Ingress"]}),
+        ),
         policy(
             "allow-webhooks",
             json!({"ingress": from_anywhere(9292), "podSelector": {"matchLabels": {"app": "notification-controller"}}, "policyTypes": ["Ingress"]}),
@@ -150,7 +156,10 @@ fn deployment((name, version, ports): &Controller) -> Value {
     if *name != "notification-controller" {
         arguments.push(json!("--events-addr=http://notification-controller.flux-system.svc.cluster.local./"));
     }
-    arguments.extend(["--watch-all-namespaces=true", "--log-level=info", "--log-encoding=json", "--enable-leader-election"].map(Value::from));
+    arguments.extend(
+        ["--watch-all-namespaces=true", "--log-level=info", "--log-encoding=json", "--enable-leader-election"]
+            .map(Value::from),
+    );
     let mut mounts = vec![json!({"mountPath": "/tmp", "name": "temp"})];
     let mut volumes = vec![json!({"emptyDir": {}, "name": "temp"})];
     if source {
@@ -161,7 +170,8 @@ fn deployment((name, version, ports): &Controller) -> Value {
     }
     let ports: Vec<Value> =
         ports.iter().map(|(name, port)| json!({"containerPort": port, "name": name, "protocol": "TCP"})).collect();
-    let ready = if source { json!({"path": "/", "port": "http"}) } else { json!({"path": "/readyz", "port": "healthz"}) };
+    let ready =
+        if source { json!({"path": "/", "port": "http"}) } else { json!({"path": "/readyz", "port": "healthz"}) };
     let container = json!({"name": "manager", "image": format!("ghcr.io/fluxcd/{name}:{version}"), "imagePullPolicy": "IfNotPresent",
         "args": arguments, "ports": ports,
         "env": [{"name": "RUNTIME_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},

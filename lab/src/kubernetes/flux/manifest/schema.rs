@@ -99,7 +99,9 @@ mod tests {
 
     #[test]
     fn a_line_becomes_a_schema() {
-        let read = schema("{url!, ref:{branch,tag}, on:b=false, kind!:(A|B)=A, list:[{n:i}], labels:m, values:*, timeout:s=60s}");
+        let read = schema(
+            "{url!, ref:{branch,tag}, on:b=false, kind!:(A|B)=A, list:[{n:i}], labels:m, values:*, timeout:s=60s}",
+        );
         let text = json!({"type": "string"});
         assert_eq!(
             read,
