@@ -68,7 +68,7 @@ pub(super) struct Manner {
 
 /// An action under way.
 #[derive(Debug)]
-pub(super) struct Action {
+pub(in crate::kubernetes::flux) struct Action {
     pub(super) verb: Verb,
     pub(super) record: Record,
     pub(super) manner: Manner,
