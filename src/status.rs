@@ -1,5 +1,6 @@
 //! How the cluster stands: what `status` shows, as data.
 
+pub mod site;
 pub mod storage;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use crate::inventory::model::Role;
+pub use site::SiteStatus;
 pub use storage::StorageStatus;
 
 /// The version of the JSON format of [`ClusterStatus`].
@@ -32,6 +34,8 @@ pub struct ClusterStatus {
     pub pool: Option<PoolStatus>,
     /// Storage; absent where homeprov leaves it alone or nothing could be read.
     pub storage: Option<StorageStatus>,
+    /// Mastodon; absent when the inventory asks for none or nothing could be read.
+    pub site: Option<SiteStatus>,
     /// What the user should know besides, one sentence each.
     pub warnings: Vec<String>,
 }

@@ -35,11 +35,12 @@ Examples:
   homeprov plan home.toml              what would change; nothing is touched
   homeprov up home.toml                make it so; again: nothing to do
   homeprov status home.toml            nodes, data store, address pool
-  homeprov verify storage home.toml    find data on the nodes' disks")]
+  homeprov verify storage home.toml    find data on the nodes' disks
+  homeprov verify app home.toml        ask the site, and all behind it")]
 #[command(after_help = "\
 Exit status:
   0  done, or nothing to do          6  a step failed
-  1  a fault of homeprov itself      7  the proof, or the pool, failed
+  1  a fault of homeprov itself      7  proof, pool or site failed
   2  wrong usage                     8  another run holds the lock
   3  invalid inventory or playbook   9  a node is unreachable
   4  changes pending (--exit-code)   130  interrupted

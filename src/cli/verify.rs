@@ -7,6 +7,7 @@ use super::run::{Manner, Prints, RunArguments};
 use crate::engine::{self, StorageQuestion};
 use crate::error::{ExitCode, Failure};
 use crate::inventory::storage;
+use crate::report::app;
 use crate::report::face::Verbosity;
 use crate::report::proof as view;
 
@@ -15,7 +16,8 @@ use crate::report::proof as view;
 #[command(help_template = super::HELP, before_help = "\
 Examples:
   homeprov verify storage home.toml
-  homeprov verify storage --drill home.toml")]
+  homeprov verify storage --drill home.toml
+  homeprov verify app home.toml")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -24,6 +26,21 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     Storage(Storage),
+    App(App),
+}
+
+/// Ask the site through its address, and everything behind it, part by part
+#[derive(Debug, Args)]
+#[command(help_template = super::HELP, before_help = "\
+Examples:
+  homeprov verify app home.toml
+  homeprov verify app --json home.toml | jq '.findings[] | select(.verdict != \"yes\")'")]
+struct App {
+    #[command(flatten)]
+    run: RunArguments,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Write through fresh volumes and find the bytes on the nodes' disks; what was made is removed again
@@ -55,7 +72,25 @@ impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
         match &self.what {
             What::Storage(storage) => storage.run(verbosity).await,
+            What::App(app) => app.run(verbosity).await,
         }
+    }
+}
+
+impl App {
+    async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+        let manner = Manner { prints: Prints::ProgressAndResult, json: self.json, yes: false, verbosity };
+        let run = self.run.begin(&manner)?;
+        let verified = Box::pin(engine::verify_app(&run.session)).await;
+        run.end().await;
+        let (report, outcome) = verified.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
+        let text = if self.json {
+            app::json(&report).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
+        } else {
+            app::text(&report, output::stdout_paint(), output::stdout_width())
+        };
+        output::result(&text)?;
+        Ok(outcome.code)
     }
 }
 

@@ -7,10 +7,12 @@ mod outcome;
 pub mod parting;
 mod run;
 mod session;
+mod site_status;
 pub mod status;
 pub mod stop;
 mod storage_status;
 mod verify;
+mod verify_app;
 
 pub use outcome::Outcome;
 pub use parting::Parting;
@@ -18,3 +20,4 @@ pub use session::{Session, plan, up};
 pub use status::status;
 pub use stop::Stop;
 pub use verify::{StorageQuestion, storage as verify_storage};
+pub use verify_app::app as verify_app;

@@ -20,6 +20,7 @@ use crate::error::ExitCode;
 use crate::facts::{Facts, Observation};
 use crate::plan::{self, Pending, Place, Plan, Verdict};
 use crate::playbook::model::{Action, On, Step};
+use crate::steps::mastodon::site_answers;
 use crate::steps::{self, Context};
 
 /// How often what is waited for is looked at.
@@ -151,6 +152,9 @@ impl<'a> Run<'a> {
     }
 
     fn done(&self) -> Outcome {
+        if let Some(line) = site_answers::last_line(&self.session.inventory, &self.facts) {
+            self.session.parting.site(line);
+        }
         match self.ledger.applied {
             0 => Outcome::new(ExitCode::Done, "nothing to do: everything is observed to hold"),
             1 => Outcome::new(ExitCode::Done, "done: 1 step was applied, and everything is observed to hold"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::outcome::{self, Outcome};
 use super::session::Session;
-use super::storage_status;
+use super::{site_status, storage_status};
 use crate::error::ExitCode;
 use crate::facts::{Facts, Identity, MemberRole};
 use crate::inventory::model::{Inventory, Node, Role};
@@ -46,6 +46,7 @@ fn describe(inventory: &Inventory, facts: &Facts) -> ClusterStatus {
         high_availability: availability(inventory, facts),
         pool: pool(inventory, facts),
         storage: storage_status::describe(inventory, facts),
+        site: site_status::describe(inventory, facts),
         warnings: facts
             .cluster_problem
             .iter()

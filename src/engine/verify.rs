@@ -49,7 +49,12 @@ async fn prove(session: &Session, question: &StorageQuestion) -> Result<(Proof, 
         () = session.stop.wait() => return Err(outcome::interrupted()),
     };
     let wanted = wanted(session, question)?;
-    let context = context(session, facts)?;
+    let what = Asked {
+        id: "storage-proven",
+        title: "data written through a volume is where it should be",
+        fault: "storage cannot be proven",
+    };
+    let context = context(session, facts, &what)?;
     let (step, place) = (context.step.clone(), context.place.clone());
     session.tell(Event::StepStarted {
         step: step.id.clone(),
@@ -110,15 +115,25 @@ fn wanted(session: &Session, question: &StorageQuestion) -> Result<Wanted, Outco
     Ok(wanted)
 }
 
+/// What is asked for by name, and not because a plan says so.
+pub(super) struct Asked {
+    /// The step's id.
+    pub id: &'static str,
+    /// Its title.
+    pub title: &'static str,
+    /// What to say when there is no cluster to ask.
+    pub fault: &'static str,
+}
+
 /// The step stands for itself here: no playbook has to name it for it to be asked for.
-fn context(session: &Session, facts: Facts) -> Result<Context, Outcome> {
+pub(super) fn context(session: &Session, facts: Facts, asked: &Asked) -> Result<Context, Outcome> {
     if facts.cluster.is_none() {
         let plan = plan::plan(&session.inventory, &session.recipe, &facts);
         if !plan.unreachable.is_empty() {
             return Err(outcome::of_plan(&plan));
         }
         let problem = facts.cluster_problem.as_deref().unwrap_or("there is no cluster yet; `homeprov up` makes it");
-        return Err(Outcome::new(ExitCode::Refused, format!("storage cannot be proven: {problem}")));
+        return Err(Outcome::new(ExitCode::Refused, format!("{}: {problem}", asked.fault)));
     }
     let hour = Duration::from_secs(3600);
     Ok(Context {
@@ -127,10 +142,10 @@ fn context(session: &Session, facts: Facts) -> Result<Context, Outcome> {
         transport: Arc::clone(&session.transport),
         events: session.events.clone(),
         step: Step {
-            id: "storage-proven".to_owned(),
-            title: "data written through a volume is where it should be".to_owned(),
+            id: asked.id.to_owned(),
+            title: asked.title.to_owned(),
             on: On::Cluster,
-            action: Action::Builtin("storage-proven".to_owned()),
+            action: Action::Builtin(asked.id.to_owned()),
             when: None,
             settle: Duration::ZERO,
             limit: hour,
@@ -145,7 +160,7 @@ fn context(session: &Session, facts: Facts) -> Result<Context, Outcome> {
     })
 }
 
-fn failed(session: &Session, context: &Context, failure: &Failure) -> Outcome {
+pub(super) fn failed(session: &Session, context: &Context, failure: &Failure) -> Outcome {
     let code = match failure {
         Failure::Unreachable(_) => ExitCode::Unreachable,
         Failure::NotVerified { .. } => ExitCode::VerificationFailed,

@@ -24,6 +24,7 @@ pub fn wanted(name: &str, inventory: &Inventory) -> Option<bool> {
     match name {
         "jiva" => Some(jiva),
         "rwx" => Some(jiva && inventory.storage.rwx),
+        "elasticsearch" => Some(inventory.mastodon.as_ref().is_some_and(|mastodon| mastodon.elasticsearch)),
         _ => None,
     }
 }

@@ -94,26 +94,26 @@ enum Refusal {
 
 /// The major version.
 async fn try_login(way: Way<'_>, login: &Login<'_>, database: &str, password: &str) -> Result<u32, Refusal> {
-    let talk = async {
-        let stream = way.connect(login.host, login.port).await.map_err(Refusal::Unreachable)?;
-        let mut config = Config::new();
-        config.user(login.user).dbname(database).password(password).application_name("homeprov");
-        let connect = Begin { host: login.host.to_owned() };
-        let (client, connection) = config.connect_raw(stream, connect).await.map_err(|error| refusal(&error))?;
-        let connection = tokio::spawn(connection);
-        let rows = client.simple_query("SHOW server_version_num").await;
-        connection.abort();
-        let rows = rows.map_err(|error| refusal(&error))?;
-        let number = rows.iter().find_map(|row| match row {
-            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0)?.parse::<u32>().ok(),
-            _ => None,
-        });
-        let number = number.ok_or_else(|| Refusal::Unreachable("it does not tell its version".to_owned()))?;
-        Ok(number / 10_000)
-    };
-    timeout(TALK, talk)
-        .await
-        .unwrap_or_else(|_| Err(Refusal::Unreachable(format!("no answer within {} s", TALK.as_secs()))))
+    let mut config = Config::new();
+    config.user(login.user).dbname(database).password(password).application_name("homeprov");
+    let begin = Begin { host: login.host.to_owned() };
+    let stream = way.connect(login.host, login.port).await.map_err(Refusal::Unreachable)?;
+    let limit = || Err(Refusal::Unreachable(format!("no answer within {} s", TALK.as_secs())));
+    timeout(TALK, version(Wire(stream), config, begin)).await.unwrap_or_else(|_| limit())
+}
+
+async fn version(stream: Wire, config: Config, begin: Begin) -> Result<u32, Refusal> {
+    let (client, connection) = config.connect_raw(stream, begin).await.map_err(|error| refusal(&error))?;
+    let connection = tokio::spawn(connection);
+    let rows = client.simple_query("SHOW server_version_num").await;
+    connection.abort();
+    let rows = rows.map_err(|error| refusal(&error))?;
+    let number = rows.iter().find_map(|row| match row {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0)?.parse::<u32>().ok(),
+        _ => None,
+    });
+    let number = number.ok_or_else(|| Refusal::Unreachable("it does not tell its version".to_owned()))?;
+    Ok(number / 10_000)
 }
 
 fn refusal(error: &tokio_postgres::Error) -> Refusal {
@@ -131,35 +131,35 @@ struct Begin {
     host: String,
 }
 
-impl TlsConnect<Box<dyn Stream>> for Begin {
-    type Stream = Encrypted;
+impl TlsConnect<Wire> for Begin {
+    type Stream = Wire;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Encrypted>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Wire>> + Send>>;
 
-    fn connect(self, stream: Box<dyn Stream>) -> Self::Future {
+    fn connect(self, stream: Wire) -> Self::Future {
         Box::pin(async move {
-            let begun = tls::begin(stream, &self.host).await;
-            begun.map(|(stream, _)| Encrypted(Box::new(stream))).map_err(io::Error::other)
+            let begun = tls::begin(stream.0, &self.host).await;
+            begun.map(|(stream, _)| Wire(Box::new(stream))).map_err(io::Error::other)
         })
     }
 }
 
-/// A TLS stream as the PostgreSQL client takes it.
-struct Encrypted(Box<dyn Stream>);
+/// A connection as the PostgreSQL client takes it, with TLS or without.
+struct Wire(Box<dyn Stream>);
 
-impl TlsStream for Encrypted {
+impl TlsStream for Wire {
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()
     }
 }
 
-impl AsyncRead for Encrypted {
+impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(context, into)
     }
 }
 
-impl AsyncWrite for Encrypted {
+impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(context, bytes)
     }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use futures::future::BoxFuture;
 use http::Uri;
 
 use super::finding::Finding;
@@ -21,17 +22,26 @@ pub struct Outside {
 }
 
 /// Asks all of them, as far as the inventory names them; `way` is a node, from where Mastodon will ask.
-pub async fn ask(way: Way<'_>, inventory: &Inventory, wanted: &Mastodon) -> Outside {
-    let mail = async {
-        let smtp = wanted.smtp.as_ref()?;
-        Some(smtp::ask(way, smtp, smtp.domain.as_deref().unwrap_or(&wanted.local_domain)).await)
-    };
-    let storage = async { Some(s3(way, wanted.s3.as_ref()?).await) };
-    let name = async { Some(dns(inventory, wanted.web()).await) };
-    let database = async { database(way, &wanted.postgresql).await };
-    let (mail, storage, name, database) = futures::join!(mail, storage, name, database);
-    let fatal = database.as_ref().filter(|finding| finding.wrong()).map(Finding::line);
-    Outside { findings: [mail, storage, name, database].into_iter().flatten().collect(), fatal }
+pub fn ask<'a>(way: Way<'a>, inventory: &'a Inventory, wanted: &'a Mastodon) -> BoxFuture<'a, Outside> {
+    Box::pin(async move {
+        let (mail, storage, name, database) = futures::join!(
+            mail(way, wanted),
+            object_storage(way, wanted),
+            dns(inventory, wanted.web()),
+            database(way, &wanted.postgresql),
+        );
+        let fatal = database.as_ref().filter(|finding| finding.wrong()).map(Finding::line);
+        Outside { findings: [mail, storage, Some(name), database].into_iter().flatten().collect(), fatal }
+    })
+}
+
+async fn mail(way: Way<'_>, wanted: &Mastodon) -> Option<Finding> {
+    let smtp = wanted.smtp.as_ref()?;
+    Some(smtp::ask(way, smtp, smtp.domain.as_deref().unwrap_or(&wanted.local_domain)).await)
+}
+
+async fn object_storage(way: Way<'_>, wanted: &Mastodon) -> Option<Finding> {
+    Some(s3(way, wanted.s3.as_ref()?).await)
 }
 
 /// What is asked for, so that an answer is known to be one to the same question.
@@ -111,7 +121,7 @@ fn place(url: &str) -> Option<(String, u16, bool)> {
 
 /// What the name leads to, as this machine resolves it.
 async fn dns(inventory: &Inventory, name: &str) -> Finding {
-    match tokio::net::lookup_host((name, 443)).await {
+    match tokio::net::lookup_host((name.to_owned(), 443)).await {
         Ok(found) => {
             let mut addresses: Vec<IpAddr> = found.map(|address| address.ip()).collect();
             addresses.sort();

@@ -21,9 +21,9 @@ pub enum Way<'a> {
 
 impl Way<'_> {
     /// Connects; a failure in the words of the system that tried.
-    pub async fn connect(&self, host: &str, port: u16) -> Result<Box<dyn Stream>, String> {
+    pub async fn connect(self, host: &str, port: u16) -> Result<Box<dyn Stream>, String> {
         match self {
-            Self::Here => match timeout(CONNECT, TcpStream::connect((host, port))).await {
+            Self::Here => match timeout(CONNECT, TcpStream::connect((host.to_owned(), port))).await {
                 Ok(Ok(stream)) => Ok(Box::new(stream)),
                 Ok(Err(error)) => Err(error.to_string()),
                 Err(_) => Err(format!("no answer within {} s", CONNECT.as_secs())),
@@ -34,7 +34,7 @@ impl Way<'_> {
 
     /// Why a connection that was made over a node gave nothing: a forward does not say whether the host refused, so the
     /// node's own shell is asked. None when it can connect.
-    pub async fn why_not(&self, host: &str, port: u16) -> Option<String> {
+    pub async fn why_not(self, host: &str, port: u16) -> Option<String> {
         let Self::Node(transport, node) = self else { return None };
         // The name and the port are arguments: nothing in them is read by a shell.
         let argv = ["bash", "-c", "exec 3<>\"/dev/tcp/$1/$2\"", "bash", host, &port.to_string()].map(str::to_owned);
@@ -53,7 +53,7 @@ impl Way<'_> {
     }
 
     /// From where, for a sentence: `this machine`, `nuc1`.
-    pub fn name(&self) -> String {
+    pub fn name(self) -> String {
         match self {
             Self::Here => "this machine".to_owned(),
             Self::Node(_, node) => (*node).to_owned(),

@@ -8,4 +8,5 @@
 /// * `cloud-init`: cloud-init is installed on the node.
 /// * `jiva`: the inventory's storage engine is `jiva`.
 /// * `rwx`: with that engine, volumes for several nodes at once are wanted too.
-pub const WHEN: &[&str] = &["member", "login-is-not-root", "cloud-init", "jiva", "rwx"];
+/// * `elasticsearch`: the inventory wants Elasticsearch for Mastodon's search.
+pub const WHEN: &[&str] = &["member", "login-is-not-root", "cloud-init", "jiva", "rwx", "elasticsearch"];

@@ -1,6 +1,7 @@
 //! Consumers of events: terminal, plain lines, JSON, journal. They see events and nothing else, and whatever they
 //! do, the engine never waits for them.
 
+pub mod app;
 pub mod board;
 pub mod clean;
 pub mod counts;
@@ -15,6 +16,7 @@ pub mod plan;
 pub mod proof;
 pub mod redact;
 pub mod relay;
+mod site;
 pub mod status;
 mod storage;
 pub mod summary;

@@ -41,6 +41,9 @@ pub fn text(status: &ClusterStatus, paint: Paint, width: usize) -> String {
     if let Some(storage) = &status.storage {
         text += &super::storage::text(storage, paint, width);
     }
+    if let Some(site) = &status.site {
+        text += &super::site::text(site, paint, width);
+    }
     for warning in &status.warnings {
         text += &entry(&paint.care("!"), warning, width);
     }
@@ -167,7 +170,8 @@ fn pool_lines(pool: &PoolStatus, paint: Paint, width: usize) -> String {
     lines
 }
 
-fn mark(conclusion: Conclusion, paint: Paint) -> String {
+/// The mark of a conclusion.
+pub(super) fn mark(conclusion: Conclusion, paint: Paint) -> String {
     match conclusion {
         Conclusion::Yes => paint.good("✔"),
         Conclusion::No => paint.bad("✘"),

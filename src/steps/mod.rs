@@ -10,6 +10,7 @@ mod identity_recorded;
 mod join;
 mod join_settled;
 mod labels;
+pub mod mastodon;
 mod metallb_enabled;
 mod microk8s_ready;
 mod pool_exact;
@@ -86,6 +87,15 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("flux-secret", &flux::FluxSecret),
     ("flux-sync", &flux::FluxSync),
     ("flux-reconciled", &flux::FluxReconciled),
+    ("mastodon-namespace", &mastodon::namespace::MastodonNamespace),
+    ("mastodon-secrets", &mastodon::secrets::MastodonSecrets),
+    ("outside-services", &mastodon::outside_services::OutsideServices),
+    ("ingress-enabled", &mastodon::ingress_enabled::IngressEnabled),
+    ("ingress-address", &mastodon::ingress_address::IngressAddress),
+    ("mastodon-released", &mastodon::released::MastodonReleased),
+    ("mastodon-running", &mastodon::running::MastodonRunning),
+    ("mastodon-owner", &mastodon::owner::MastodonOwner),
+    ("site-answers", &mastodon::site_answers::SiteAnswers),
 ];
 
 /// The Rust step of a name.

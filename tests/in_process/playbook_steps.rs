@@ -44,6 +44,7 @@ const ROWS: &[Row] = &[
     row!("multipath-leaves-volumes", multipath, spare_volumes),
     row!("nfs-ready", nfs, install_nfs),
     row!("community-addons", community, add_community),
+    row!("search-kernel-setting", search, allow_search),
 ];
 
 /// The row of a step.
@@ -176,6 +177,29 @@ async fn set_sysctls(shell: &Shell) -> i32 {
     let lines: Vec<String> = SYSCTLS.iter().map(|(key, wanted)| format!("{key}={wanted}\n")).collect();
     shell.write(SYSCTLS_FILE, &lines.concat());
     shell.run(&["sysctl", "-q", "-p", SYSCTLS_FILE]).await
+}
+
+const SEARCH_FILE: &str = "/etc/sysctl.d/91-homeprov-search.conf";
+const SEARCH: u64 = 262_144;
+
+async fn enough_for_search(shell: &Shell) -> bool {
+    let (_, is) = shell.ask(&["sysctl", "-n", "vm.max_map_count"]).await;
+    is.trim().parse::<u64>().is_ok_and(|is| is >= SEARCH)
+}
+
+async fn search(shell: &Shell) -> i32 {
+    if !enough_for_search(shell).await {
+        return shell.differs(format!("vm.max_map_count is not {SEARCH}"));
+    }
+    if !shell.has_line(SEARCH_FILE, &format!("vm.max_map_count={SEARCH}")) {
+        return shell.differs("vm.max_map_count is not kept at boot");
+    }
+    0
+}
+
+async fn allow_search(shell: &Shell) -> i32 {
+    shell.write(SEARCH_FILE, &format!("vm.max_map_count={SEARCH}\n"));
+    if enough_for_search(shell).await { 0 } else { shell.run(&["sysctl", "-q", "-p", SEARCH_FILE]).await }
 }
 
 async fn time(shell: &Shell) -> i32 {

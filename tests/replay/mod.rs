@@ -251,6 +251,7 @@ pub fn status() -> ClusterStatus {
             }),
         }),
         storage: Some(storage()),
+        site: None,
         warnings: vec![],
     }
 }

@@ -146,7 +146,8 @@ mod tests {
     fn without_an_address_metallb_is_quoted() {
         let text = check(&with(|seen| {
             seen.ingress.services[0].address = None;
-            seen.ingress.events = vec!["AllocationFailed: Failed to allocate IP for \"ingress/ingress\": no available IPs".into()];
+            seen.ingress.events =
+                vec!["AllocationFailed: Failed to allocate IP for \"ingress/ingress\": no available IPs".into()];
         }))
         .text();
         insta::assert_snapshot!(text);

@@ -58,9 +58,7 @@ impl RustStep for IngressEnabled {
         let waits = |on: &[&str]| format!("DaemonSet {} is not ready on {}", controller.name, on.join(", "));
         match (here.is_empty(), lost.is_empty()) {
             (false, _) => Verdict::settling(waits(&here)),
-            (true, false) => {
-                Verdict::Waits { why: waits(&lost), nodes: lost.into_iter().map(str::to_owned).collect() }
-            }
+            (true, false) => Verdict::Waits { why: waits(&lost), nodes: lost.into_iter().map(str::to_owned).collect() },
             (true, true) => Verdict::Holds,
         }
     }
