@@ -21,7 +21,9 @@ pub(super) fn version(file: &File, report: &mut Report) {
             let (oldest_major, oldest) = OLDEST;
             Problem::error(format!("homeprov works with Flux {oldest_major}.{oldest} and later {oldest_major}.x"))
                 .at(version.span.clone(), "another generation")
-                .why("older ones undo a failed installation by removing it, with its data, and later ones are not known")
+                .why(
+                    "older ones undo a failed installation by removing it, with its data, and later ones are not known",
+                )
                 .help(example)
         }
         Some(_) => return,
@@ -61,9 +63,9 @@ pub(super) fn components(file: &File, report: &mut Report) {
         };
         if let Some(label) = label {
             report.push(
-                Problem::error("`components` is not a manifest that can be used")
-                    .at(text.span.clone(), label)
-                    .help("the release's install.yaml in a file here or at a URL, such as components = \"./flux-2.9.4.yaml\""),
+                Problem::error("`components` is not a manifest that can be used").at(text.span.clone(), label).help(
+                    "the release's install.yaml in a file here or at a URL, such as components = \"./flux-2.9.4.yaml\"",
+                ),
             );
         }
     }

@@ -12,9 +12,13 @@ pub(super) fn urls(file: &File, report: &mut Report) {
         && let Err(fault) = url::normal(&repository.value)
     {
         let help = match fault {
-            UrlFault::Password => "leave it out and name a file instead: username = \"alice\" and password_file = \"~/.config/homeprov/git-token\"",
+            UrlFault::Password => {
+                "leave it out and name a file instead: username = \"alice\" and password_file = \"~/.config/homeprov/git-token\""
+            }
             UrlFault::User => "on nearly all servers the user is git: repository = \"ssh://git@github.com/alice/home\"",
-            _ => "such as repository = \"ssh://git@github.com/alice/home\", or https:// with username and password_file",
+            _ => {
+                "such as repository = \"ssh://git@github.com/alice/home\", or https:// with username and password_file"
+            }
         };
         report.push(
             Problem::error("Flux cannot read a repository at this URL")

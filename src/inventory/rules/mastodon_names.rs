@@ -4,11 +4,29 @@ use crate::diagnostic::Problem;
 use crate::document::{At, Report};
 use crate::inventory::file::File;
 
-/// Names that accounts may not have (mastodon/mastodon `config/settings.yml`, `reserved_usernames`).
-const RESERVED: [&str; 23] = [
-    "abuse", "account", "accounts", "admin", "administration", "administrator", "admins", "help", "helpdesk",
-    "instance", "mastodon", "mod", "moderator", "moderators", "mods", "owner", "root", "security", "server", "staff",
-    "support", "webmaster", "www",
+/// Names that no new account may have, not with `tootctl` either (mastodon/mastodon `config/settings.yml` and issue 30945).
+const RESERVED: [&str; 21] = [
+    "abuse",
+    "account",
+    "accounts",
+    "admin",
+    "administration",
+    "administrator",
+    "admins",
+    "help",
+    "helpdesk",
+    "instance",
+    "mod",
+    "moderator",
+    "moderators",
+    "mods",
+    "owner",
+    "root",
+    "security",
+    "server",
+    "staff",
+    "support",
+    "webmaster",
 ];
 
 /// Domains are host names with a dot, and nothing more.
@@ -33,9 +51,9 @@ pub(super) fn domains(file: &File, report: &mut Report) {
             _ => continue,
         };
         report.push(
-            Problem::error(format!("`{key}` is not a domain"))
-                .at(domain.span.clone(), label)
-                .help(format!("just the name, such as {key} = \"example.org\"; write other letters in their xn-- form")),
+            Problem::error(format!("`{key}` is not a domain")).at(domain.span.clone(), label).help(format!(
+                "just the name, such as {key} = \"example.org\"; write other letters in their xn-- form"
+            )),
         );
     }
 }
@@ -61,7 +79,8 @@ pub(super) fn owner(file: &File, report: &mut Report) {
     if let Some(name) = admin.username.given() {
         let text = &name.value;
         let sane = (1..=30).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        let problem = |label: &str| Problem::error("nobody can have this user name").at(name.span.clone(), label.to_owned());
+        let problem =
+            |label: &str| Problem::error("nobody can have this user name").at(name.span.clone(), label.to_owned());
         let help = "such as username = \"alice\"; the role of owner comes with the account, whatever its name";
         if !sane {
             report.push(problem("up to 30 letters, digits and `_`, without @").help(help));

@@ -11,7 +11,10 @@ pub(super) fn foundations(file: &File, report: &mut Report) {
     let Some(mastodon) = file.mastodon.given() else { return };
     let mut missing = |what: &str, why: &str, help: &str| {
         report.push(
-            Problem::error(format!("[mastodon] needs {what}")).at(mastodon.header.clone(), "the site").why(why).help(help),
+            Problem::error(format!("[mastodon] needs {what}"))
+                .at(mastodon.header.clone(), "the site")
+                .why(why)
+                .help(help),
         );
     };
     if matches!(file.flux, Field::Absent) {
@@ -24,7 +27,11 @@ pub(super) fn foundations(file: &File, report: &mut Report) {
     }
     if super::storage_engine::of(file) == Some(Engine::None) {
         let help = "choose another engine, such as engine = \"jiva\"";
-        missing("storage", "its database has to lie somewhere, and with engine = \"none\" homeprov knows no place", help);
+        missing(
+            "storage",
+            "its database has to lie somewhere, and with engine = \"none\" homeprov knows no place",
+            help,
+        );
     }
 }
 

@@ -39,7 +39,10 @@ pub(super) fn chart(file: &File, report: &mut Report) {
     if let Some(version) = chart.version.given() {
         let (label, help) = match numbers(&version.value) {
             Some((6, 9..)) => return,
-            Some(_) => ("homeprov writes values for 6.9 and later 6.x", "the next generation, mastodon/helm-charts, has other values"),
+            Some(_) => (
+                "homeprov writes values for 6.9 and later 6.x",
+                "the next generation, mastodon/helm-charts, has other values",
+            ),
             None => ("three numbers with points between them", "such as version = \"6.9.3\""),
         };
         report.push(

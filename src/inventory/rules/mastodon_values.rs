@@ -20,7 +20,10 @@ const OURS: [(&str, &str); 44] = [
     ("mastodon.persistence", "write assets_size, system_size and access under [mastodon]"),
     ("mastodon.hooks.dbPrepare", "without it there would be no tables"),
     ("mastodon.hooks.dbMigrate", "without it an upgrade would run on old tables"),
-    ("mastodon.hooks.deploySearch", "its template fails on volumes of several nodes; run `tootctl search deploy` in the web pod"),
+    (
+        "mastodon.hooks.deploySearch",
+        "its template fails on volumes of several nodes; run `tootctl search deploy` in the web pod",
+    ),
     ("mastodon.smtp.server", "write server under [mastodon.smtp]"),
     ("mastodon.smtp.port", "write port under [mastodon.smtp]"),
     ("mastodon.smtp.tls", "write tls under [mastodon.smtp]"),
@@ -63,8 +66,7 @@ pub(super) fn not_ours(file: &File, report: &mut Report) {
             report.push(ours(values, path, instead));
         }
     }
-    let apart = mastodon.s3.given().is_none()
-        && mastodon.access.given().is_some_and(|access| access.value == "rwo");
+    let apart = mastodon.s3.given().is_none() && mastodon.access.given().is_some_and(|access| access.value == "rwo");
     for path in ["mastodon.web.affinity", "mastodon.sidekiq.affinity"] {
         if apart && lookup(&values.value, path).is_some() {
             report.push(ours(values, path, "with access = \"rwo\" it keeps the pods where their volumes are"));
