@@ -47,7 +47,7 @@ pub async fn storage(session: &Session, question: &StorageQuestion) -> Result<(P
 /// Keeps other runs out meanwhile: each proof clears away what earlier ones left.
 async fn prove(session: &Session, question: &StorageQuestion) -> Result<(Proof, Outcome), Outcome> {
     let facts = tokio::select! {
-        facts = session.observe() => facts,
+        facts = session.observe_cluster() => facts,
         () = session.stop.wait() => return Err(outcome::interrupted()),
     };
     let nodes = gather::reached(&facts);

@@ -8,6 +8,7 @@ mod addons;
 mod api;
 mod clock;
 mod controllers;
+pub mod flux;
 mod fresh;
 mod ingress;
 mod jsonpath;
@@ -38,6 +39,7 @@ use serde_json::{Value, json};
 use api::Watches;
 use clock::Clock;
 use controllers::Kubelets;
+use flux::Flux;
 use kinds::Kinds;
 use mastodon::Programs;
 use storage::Storage;
@@ -82,6 +84,7 @@ pub struct Kubernetes {
     faults: BTreeSet<Fault>,
     storage: Storage,
     programs: Programs,
+    flux: Flux,
     /// Since when there are writes the controllers have not looked at.
     unseen: Option<Millis>,
     /// When the next thing happens that only takes time.
@@ -119,6 +122,7 @@ impl Kubernetes {
             faults: BTreeSet::new(),
             storage: Storage::default(),
             programs: Programs::default(),
+            flux: Flux::default(),
             unseen: None,
             wake: None,
             defined: Vec::new(),

@@ -60,6 +60,7 @@ impl Kubernetes {
             self.run_endpoints();
             self.run_metallb();
             self.run_ingresses();
+            self.run_flux();
             self.run_events();
             if self.unseen.is_none() {
                 return;
