@@ -69,8 +69,13 @@ impl Kubernetes {
             let spec = at(container, field);
             spec.is_object().then_some(Probe { spec, started })
         };
-        let finding =
-            self.look_all(&mut probes, probe("/startupProbe"), probe("/livenessProbe"), probe("/readinessProbe"), progress);
+        let finding = self.look_all(
+            &mut probes,
+            probe("/startupProbe"),
+            probe("/livenessProbe"),
+            probe("/readinessProbe"),
+            progress,
+        );
         if probes.unready_seen.is_some() && !told {
             self.unhealthy(pod, "Readiness", &refusal(pod, container, "/readinessProbe", progress));
         }
