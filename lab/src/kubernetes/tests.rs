@@ -4,6 +4,7 @@ mod bench;
 mod convergence;
 mod history;
 mod kubectl;
+mod mastodon;
 mod metallb;
 mod nodes;
 mod requests;
