@@ -5,6 +5,7 @@ mod convergence;
 mod history;
 mod ingress;
 mod kubectl;
+mod mastodon;
 mod metallb;
 mod nodes;
 mod requests;

@@ -4,10 +4,9 @@ use serde_json::json;
 
 use super::program::Program;
 use super::state::{Life, Process};
-use super::types::HttpAnswer;
-use crate::kubernetes::Kubernetes;
 use crate::kubernetes::names::digest_hex;
 use crate::kubernetes::value::{at, text};
+use crate::kubernetes::{HttpAnswer, Kubernetes};
 
 /// A page names its assets by these words and a digest.
 const ASSETS: [(&str, &str, &str); 3] = [
@@ -18,12 +17,15 @@ const ASSETS: [(&str, &str, &str); 3] = [
 
 impl Kubernetes {
     /// What a pod (`namespace/name`) answers on one of its ports to a GET of a path with a Host; `https` is what the proxy
-    /// before it says in `X-Forwarded-Proto`. 502 where nobody listens.
+    /// before it says in `X-Forwarded-Proto`. 502 where nobody listens; a pod of another program answers with a word of its own.
     pub fn web_answer(&self, pod: &str, port: u16, host: &str, path: &str, https: bool) -> HttpAnswer {
-        let silent = || HttpAnswer::new(502, "text/plain", "connection refused\n");
+        let silent = || answer(502, "text/plain", "connection refused\n");
         let Some((namespace, name)) = pod.split_once('/') else { return silent() };
         let key = crate::kubernetes::store::Key::core("pods", namespace, name);
         let Some(object) = self.store.get(&key) else { return silent() };
+        if !Self::is_simulated(object) {
+            return answer(200, "text/plain; charset=utf-8", format!("hello from {pod}\n"));
+        }
         let process = self.programs.processes.get(text(object, "/metadata/uid"));
         let Some(process) = process.filter(|process| process.life == Life::Running && process.probes.started) else {
             return silent();
@@ -41,29 +43,25 @@ impl Kubernetes {
 
 fn streaming(path: &str) -> HttpAnswer {
     match path {
-        "/api/v1/streaming/health" => HttpAnswer::new(200, "text/plain", "OK"),
+        "/api/v1/streaming/health" => answer(200, "text/plain", "OK"),
         _ if path.starts_with("/api/v1/streaming") => {
-            HttpAnswer::new(401, "application/json", "{\"error\":\"Missing access token\"}")
+            answer(401, "application/json", "{\"error\":\"Missing access token\"}")
         }
-        _ => HttpAnswer::new(404, "application/json", "{\"error\":\"Not found\"}"),
+        _ => answer(404, "application/json", "{\"error\":\"Not found\"}"),
     }
 }
 
 fn web(process: &Process, host: &str, path: &str, https: bool, ready: bool) -> HttpAnswer {
     let get = |name: &str| process.env.get(name).map_or("", String::as_str);
     if path == "/health" {
-        return if ready {
-            HttpAnswer::new(200, "text/plain; charset=utf-8", "OK")
-        } else {
-            HttpAnswer::new(500, "text/plain", "")
-        };
+        return if ready { answer(200, "text/plain; charset=utf-8", "OK") } else { answer(500, "text/plain", "") };
     }
     let (domain, own) = (get("LOCAL_DOMAIN"), get("WEB_DOMAIN"));
     let own = if own.is_empty() { domain } else { own };
     let name = host.split(':').next().unwrap_or_default();
     let known = [domain, own].into_iter().chain(get("ALTERNATE_DOMAINS").split(','));
     if !known.into_iter().any(|known| !known.is_empty() && known.eq_ignore_ascii_case(name)) {
-        return HttpAnswer::new(
+        return answer(
             403,
             "text/html; charset=UTF-8",
             format!(
@@ -73,14 +71,14 @@ fn web(process: &Process, host: &str, path: &str, https: bool, ready: bool) -> H
         );
     }
     if !https {
-        let mut answer = HttpAnswer::new(301, "text/html; charset=utf-8", "");
-        answer.headers.push(("location".to_owned(), format!("https://{host}{path}")));
-        return answer;
+        let mut redirect = answer(301, "text/html; charset=utf-8", "");
+        redirect.headers.push(("Location".to_owned(), format!("https://{host}{path}")));
+        return redirect;
     }
     let digest = |asset: &str| digest_hex(&[asset.as_bytes()])[..8].to_owned();
     let asset = |(stem, end, _): (&str, &str, &str)| format!("/{stem}{}.{end}", digest(stem));
     if !ready {
-        return HttpAnswer::new(
+        return answer(
             500,
             "text/html; charset=utf-8",
             "<!DOCTYPE html><title>We're sorry, but something went wrong</title>\n",
@@ -96,13 +94,13 @@ fn web(process: &Process, host: &str, path: &str, https: bool, ready: bool) -> H
                 })
                 .collect();
             let title = escape(domain);
-            HttpAnswer::new(
+            answer(
                 200,
                 "text/html; charset=utf-8",
                 format!("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title} - Mastodon</title>\n{links}</head>\n<body class=\"app-body\">\n<div class=\"notranslate app-holder\" id=\"mastodon\"></div>\n</body>\n</html>\n"),
             )
         }
-        "/api/v2/instance" => HttpAnswer::new(
+        "/api/v2/instance" => answer(
             200,
             "application/json; charset=utf-8",
             json!({"domain": domain, "title": "Mastodon", "version": super::tootctl::version(&process.env), "source_url": "https://github.com/mastodon/mastodon",
@@ -110,10 +108,14 @@ fn web(process: &Process, host: &str, path: &str, https: bool, ready: bool) -> H
             .to_string(),
         ),
         _ => match ASSETS.iter().find(|entry| asset(**entry) == path) {
-            Some((stem, _, kind)) => HttpAnswer::new(200, kind, format!("/* {stem} */\n")),
-            None => HttpAnswer::new(404, "text/html; charset=utf-8", "<!DOCTYPE html><title>The page you are looking for isn't here.</title>\n"),
+            Some((stem, _, kind)) => answer(200, kind, format!("/* {stem} */\n")),
+            None => answer(404, "text/html; charset=utf-8", "<!DOCTYPE html><title>The page you are looking for isn't here.</title>\n"),
         },
     }
+}
+
+fn answer(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> HttpAnswer {
+    HttpAnswer { status, headers: vec![("Content-Type".to_owned(), content_type.to_owned())], body: body.into() }
 }
 
 /// A text inside HTML.

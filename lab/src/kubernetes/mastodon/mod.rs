@@ -20,4 +20,4 @@ mod types;
 
 pub use chart::{Hook, Rendered, defaults, render};
 pub(super) use state::Programs;
-pub use types::{Executed, HttpAnswer};
+pub use types::Executed;
