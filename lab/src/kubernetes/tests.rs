@@ -3,6 +3,7 @@
 mod bench;
 mod convergence;
 mod history;
+mod ingress;
 mod kubectl;
 mod mastodon;
 mod metallb;

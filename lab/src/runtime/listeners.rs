@@ -16,7 +16,10 @@ const API: u16 = 16443;
 
 /// The ports that are open now, with the tasks that serve them.
 #[derive(Debug, Default)]
-pub struct Open(BTreeMap<(String, SocketAddr, Option<Site>), (i32, JoinHandle<()>)>);
+pub struct Open(BTreeMap<Port, (i32, JoinHandle<()>)>);
+
+/// A port of a node, and the ingress controller that is to answer there.
+type Port = (String, SocketAddr, Option<Site>);
 
 /// Opens and closes what has changed.
 pub fn keep(lab: &Arc<Homelab>, open: &mut Open) -> Result<()> {
@@ -28,8 +31,9 @@ pub fn keep(lab: &Arc<Homelab>, open: &mut Open) -> Result<()> {
             let local =
                 world.listening_local(&node.name).into_iter().map(|port| (IpAddr::V4(Ipv4Addr::LOCALHOST), port));
             let own = world.listening(&node.name).into_iter().map(|port| (IpAddr::V4(node.address), port));
+            let sites = world.sites_at(&node.name);
             for (address, port) in local.chain(own) {
-                let site = world.site_at(&node.name, port);
+                let site = sites.get(&port).copied();
                 wanted.insert((node.name.clone(), SocketAddr::new(address, port), site), node.pid);
             }
         }

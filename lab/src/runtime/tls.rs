@@ -32,7 +32,7 @@ pub fn from_pem(certificate: &str, key: &str) -> io::Result<CertifiedKey> {
     if chain.is_empty() {
         return Err(io::Error::other("no certificate"));
     }
-    certified(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(io::Error::other)?)
+    certified(chain, &PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(io::Error::other)?)
 }
 
 /// A certificate that nobody signed but itself, made anew at each call.
@@ -48,11 +48,11 @@ pub fn self_signed(common_name: &str, organization: Option<&str>, names: &[&str]
     }
     let key = KeyPair::generate().map_err(io::Error::other)?;
     let certificate = params.self_signed(&key).map_err(io::Error::other)?;
-    certified(vec![certificate.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+    certified(vec![certificate.der().clone()], &PrivatePkcs8KeyDer::from(key.serialize_der()).into())
 }
 
-fn certified(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> io::Result<CertifiedKey> {
-    let key = rustls::crypto::ring::sign::any_supported_type(&key).map_err(io::Error::other)?;
+fn certified(chain: Vec<CertificateDer<'static>>, key: &PrivateKeyDer<'_>) -> io::Result<CertifiedKey> {
+    let key = rustls::crypto::ring::sign::any_supported_type(key).map_err(io::Error::other)?;
     Ok(CertifiedKey::new(chain, key))
 }
 

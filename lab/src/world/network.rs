@@ -1,6 +1,6 @@
 //! What can be connected to, and what answers there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::kubernetes::{Announcement, HttpAnswer, IngressPort, Request, Response, Route, ServicePort, WatchId};
@@ -168,12 +168,13 @@ impl World {
         found
     }
 
-    /// What a port of the machine's own addresses leads to where it leads to an ingress controller.
-    pub fn site_at(&self, machine: &str, port: u16) -> Option<Site> {
-        let cluster = self.cluster_of(machine)?;
-        let ports = cluster.kubernetes.ingress_host_ports(&self.machines.get(machine)?.hostname);
-        let found = ports.into_iter().find(|(known, _)| *known == port)?;
-        Some(Site { cluster: cluster.id, port: found.1 })
+    /// The ports of the machine's own addresses that lead to an ingress controller.
+    pub fn sites_at(&self, machine: &str) -> BTreeMap<u16, Site> {
+        let (Some(cluster), Some(machine)) = (self.cluster_of(machine), self.machines.get(machine)) else {
+            return BTreeMap::new();
+        };
+        let ports = cluster.kubernetes.ingress_host_ports(&machine.hostname);
+        ports.into_iter().map(|(number, port)| (number, Site { cluster: cluster.id, port })).collect()
     }
 
     /// What the ingress controller of a site answers to a request for `path` of `host`; none when the cluster is gone.

@@ -68,6 +68,21 @@ fn address_of(service: &Value) -> Option<Ipv4Addr> {
     text(service, "/status/loadBalancer/ingress/0/ip").parse().ok()
 }
 
+/// The address a Service asks for; empty for any.
+fn asked_for(service: &Value) -> &str {
+    match annotation(service, "loadBalancerIPs") {
+        "" => text(service, "/spec/loadBalancerIP"),
+        wanted => wanted,
+    }
+}
+
+/// Whether a Service that has an address asks for another one, or for another pool than it came from.
+fn is_asked_away(service: &Value) -> bool {
+    let (wanted, pool) = (asked_for(service), annotation(service, "address-pool"));
+    (!wanted.is_empty() && wanted != text(service, "/status/loadBalancer/ingress/0/ip"))
+        || (!pool.is_empty() && pool != text(service, ALLOCATED_FROM))
+}
+
 fn is_ours(service: &Value) -> bool {
     let class = text(service, "/spec/loadBalancerClass");
     text(service, "/spec/type") == "LoadBalancer" && (class.is_empty() || class == "metallb.io/metallb")
@@ -78,7 +93,7 @@ impl Kubernetes {
         let controls = self.component("controller").next().is_some();
         for (key, service) in self.all_of("", "services") {
             if is_ours(&service) {
-                if controls && address_of(&service).is_none() {
+                if controls && (address_of(&service).is_none() || is_asked_away(&service)) {
                     self.assign(&key, &service);
                 }
             } else if controls && !list(&service, "/status/loadBalancer/ingress").is_empty() {
@@ -120,6 +135,12 @@ impl Kubernetes {
                 );
             }
             Err(why) => {
+                if address_of(service).is_some() {
+                    self.edit(key, |service| {
+                        set(service, "/status/loadBalancer", json!({}));
+                        remove(service, ALLOCATED_FROM);
+                    });
+                }
                 // Said once, not at every look.
                 if self.timers.insert((uid, "refusal"), Millis::MAX).is_none() {
                     let message = format!("Failed to allocate IP for \"{}/{}\": {why}", key.namespace, key.name);
@@ -143,10 +164,7 @@ impl Kubernetes {
         let taken: Vec<Ipv4Addr> =
             services.filter(|(other, _)| *other != key).filter_map(|(_, other)| address_of(other)).collect();
         let pools = self.pools();
-        let wanted = match annotation(service, "loadBalancerIPs") {
-            "" => text(service, "/spec/loadBalancerIP"),
-            wanted => wanted,
-        };
+        let wanted = asked_for(service);
         if !wanted.is_empty() {
             let address: Ipv4Addr = wanted.parse().map_err(|_| format!("invalid spec.loadBalancerIP \"{wanted}\""))?;
             let pool = pools.iter().find(|pool| ranges(pool).iter().any(|(range, _)| range.contains(address)));

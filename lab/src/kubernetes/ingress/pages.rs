@@ -12,7 +12,7 @@ pub(super) fn page(controller: IngressController, status: u16) -> HttpAnswer {
         _ => "Permanent Redirect",
     };
     match controller {
-        IngressController::Nginx => answer(
+        IngressController::Nginx => HttpAnswer::new(
             status,
             "text/html",
             format!(
@@ -26,7 +26,7 @@ pub(super) fn page(controller: IngressController, status: u16) -> HttpAnswer {
                 502 => "Bad Gateway",
                 _ => "no available server\n",
             };
-            answer(status, "text/plain; charset=utf-8", text.to_owned())
+            HttpAnswer::new(status, "text/plain; charset=utf-8", text)
         }
     }
 }
@@ -34,10 +34,6 @@ pub(super) fn page(controller: IngressController, status: u16) -> HttpAnswer {
 /// ingress-nginx sends a host that has a certificate to HTTPS (its setting `ssl-redirect`).
 pub(super) fn to_https(host: &str, path: &str) -> HttpAnswer {
     let mut answer = page(IngressController::Nginx, 308);
-    answer.headers.push(("Location".to_owned(), format!("https://{host}{path}")));
+    answer.headers.push(("location".to_owned(), format!("https://{host}{path}")));
     answer
-}
-
-fn answer(status: u16, content_type: &str, body: String) -> HttpAnswer {
-    HttpAnswer { status, headers: vec![("Content-Type".to_owned(), content_type.to_owned())], body: body.into_bytes() }
 }

@@ -34,10 +34,21 @@ impl Kubernetes {
         match self.backend_of(namespace, service, port) {
             Err(NoBackend::Unknown) if controller == IngressController::Traefik => pages::page(controller, 404),
             Err(_) => pages::page(controller, 503),
-            Ok(backend) => {
-                self.web_answer(&format!("{}/{}", backend.namespace, backend.pod), backend.port, host, path, https)
-            }
+            Ok(backend) => match self.behind(&backend, host, path, https) {
+                // Nobody listens there: the controller has a page for that.
+                silent if silent.status == 502 => pages::page(controller, 502),
+                answer => answer,
+            },
         }
+    }
+
+    /// What the pod itself answers; one whose program the homelab does not know says its name.
+    fn behind(&self, backend: &Backend, host: &str, path: &str, https: bool) -> HttpAnswer {
+        let pod = self.store.get(&Key::core("pods", &backend.namespace, &backend.pod));
+        if pod.is_some_and(|pod| !Self::is_simulated(pod)) {
+            return HttpAnswer::new(200, "text/plain; charset=utf-8", format!("hello from {}\n", backend.pod));
+        }
+        self.web_answer(&format!("{}/{}", backend.namespace, backend.pod), backend.port, host, path, https)
     }
 
     /// The first ready pod behind a port of a Service, named or numbered.

@@ -24,6 +24,9 @@ const SWITCHES: &[&str] = &[
     "show-kind",
     "previous",
     "follow",
+    "stdin",
+    "tty",
+    "quiet",
 ];
 /// Flags with a value, and their one-letter names.
 const VALUES: &[&str] = &[
@@ -53,6 +56,7 @@ const VALUES: &[&str] = &[
     "chunk-size",
     "label-columns",
     "resource-version",
+    "pod-running-timeout",
 ];
 const SHORT: &[(char, &str)] = &[
     ('A', "all-namespaces"),
@@ -65,6 +69,9 @@ const SHORT: &[(char, &str)] = &[
     ('R', "recursive"),
     ('w', "watch"),
     ('L', "label-columns"),
+    ('i', "stdin"),
+    ('t', "tty"),
+    ('q', "quiet"),
 ];
 
 /// A `kubectl` command line.
@@ -73,6 +80,8 @@ pub(super) struct Arguments {
     pub(super) verb: String,
     /// What is no flag, after the verb.
     pub(super) words: Vec<String>,
+    /// What stands after `--`; none without it.
+    pub(super) command: Option<Vec<String>>,
     flags: BTreeMap<String, String>,
 }
 
@@ -81,12 +90,20 @@ impl Arguments {
         let mut parsed = Self::default();
         let mut rest = argv.iter();
         while let Some(word) = rest.next() {
+            if word == "--" {
+                parsed.command = Some(rest.cloned().collect());
+                break;
+            }
             let (name, given) = if let Some(long) = word.strip_prefix("--") {
                 let (name, given) =
                     long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value.to_owned())));
                 (name.to_owned(), given)
             } else if let Some(short) = word.strip_prefix('-').filter(|short| !short.is_empty()) {
                 let letter = short.chars().next().unwrap_or_default();
+                if let Some(letters) = switches(short) {
+                    parsed.flags.extend(letters.into_iter().map(|name| (name.to_owned(), "true".to_owned())));
+                    continue;
+                }
                 let name = SHORT.iter().find(|(known, _)| *known == letter).map(|(_, name)| (*name).to_owned());
                 let value = short[letter.len_utf8()..].trim_start_matches('=');
                 let name = name.ok_or_else(|| unknown(&format!("shorthand flag: '{letter}' in -{short}")))?;
@@ -129,6 +146,15 @@ impl Arguments {
     pub(super) fn namespace(&self) -> Option<&str> {
         if self.is_set("all-namespaces") { None } else { Some(self.flag("namespace").unwrap_or("default")) }
     }
+}
+
+/// The switches of several letters together, as in `-it`.
+fn switches(letters: &str) -> Option<Vec<&'static str>> {
+    let switch = |letter: char| {
+        let name = SHORT.iter().find(|(known, _)| *known == letter)?.1;
+        SWITCHES.contains(&name).then_some(name)
+    };
+    (letters.len() > 1).then(|| letters.chars().map(switch).collect())?
 }
 
 fn unknown(what: &str) -> String {

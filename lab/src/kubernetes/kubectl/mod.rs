@@ -5,6 +5,7 @@
 mod apply;
 mod arguments;
 mod change;
+mod exec;
 mod get;
 mod output;
 mod resources;
@@ -100,6 +101,7 @@ impl Kubernetes {
             "scale" => self.kubectl_scale(arguments),
             "cordon" | "uncordon" => self.kubectl_cordon(arguments),
             "logs" => self.kubectl_logs(arguments),
+            "exec" => self.kubectl_exec(arguments, stdin),
             "version" => self.kubectl_version(),
             "cluster-info" => Printed::ok(
                 "Kubernetes control plane is running at https://127.0.0.1:16443\n\

@@ -1,7 +1,7 @@
 //! A `kubectl` command that takes its time.
 
-use super::Printed;
 use super::arguments::Arguments;
+use super::{Printed, exec};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::types::Millis;
 
@@ -22,7 +22,8 @@ impl From<Printed> for KubectlStep {
     }
 }
 
-/// A `kubectl` command that may have to wait: `rollout status`, `wait`, and a `delete` until the objects are gone.
+/// A `kubectl` command that may have to wait: `rollout status`, `wait`, a `delete` until the objects are gone, an `exec`
+/// until the program in the container has ended.
 #[derive(Debug, Clone)]
 pub struct KubectlRun {
     arguments: Result<Arguments, String>,
@@ -56,6 +57,9 @@ impl KubectlRun {
         match arguments.verb.as_str() {
             "rollout" | "wait" => self.watch(cluster, &arguments, started, now),
             "delete" => self.delete(cluster, &arguments),
+            "exec" if now < started + exec::lasts(&arguments) && cluster.exec_target(&arguments).is_ok() => {
+                KubectlStep::default()
+            }
             _ => cluster.kubectl_at_once(&arguments, &self.stdin).into(),
         }
     }

@@ -220,6 +220,21 @@ fn wishes_are_honoured_or_refused() {
 }
 
 #[test]
+fn a_wish_that_comes_later_moves_the_service() {
+    let mut bench = ready();
+    bench.post(SERVICES, &balanced("a", "d"));
+    bench.pass(1_000);
+    assert_eq!(address(&mut bench, "a"), "10.77.0.200");
+    let wish = |address: &str| json!({"metadata": {"annotations": {"metallb.io/loadBalancerIPs": address}}});
+    bench.write("PATCH", &format!("{SERVICES}/a"), MERGE, &wish("10.77.0.204"));
+    bench.pass(1_000);
+    assert_eq!(address(&mut bench, "a"), "10.77.0.204");
+    bench.write("PATCH", &format!("{SERVICES}/a"), MERGE, &wish("10.99.0.1"));
+    bench.pass(1_000);
+    assert_eq!(address(&mut bench, "a"), Value::Null, "what is asked for and cannot be is not kept");
+}
+
+#[test]
 fn an_exhausted_pool_says_so_and_serves_when_there_is_room() {
     let mut bench = ready();
     bench.write(

@@ -5,3 +5,4 @@ mod commands;
 mod faults;
 mod install;
 mod render;
+mod site;
