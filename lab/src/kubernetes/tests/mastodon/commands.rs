@@ -60,7 +60,7 @@ fn web_answers_its_own_hosts_over_tls_and_names_assets_that_load() {
     assert_eq!(get(&bench, "elsewhere.org", "/", true).status, 403);
     let moved = get(&bench, "social.example.org", "/about", false);
     assert_eq!(moved.status, 301);
-    assert!(moved.headers.contains(&("Location".to_owned(), "https://social.example.org/about".to_owned())));
+    assert!(moved.headers.contains(&("location".to_owned(), "https://social.example.org/about".to_owned())));
     let page = get(&bench, "social.example.org", "/", true);
     assert_eq!(page.status, 200);
     let html = body(&page);

@@ -93,6 +93,8 @@ fn images_that_docker_hub_no_longer_has_never_come() {
     let search = bench.pod("mastodon-elasticsearch-master");
     let status = &search["status"]["initContainerStatuses"][0]["state"]["waiting"];
     assert_eq!(status["reason"], "ImagePullBackOff", "{}", search["status"]);
+    let table = bench.kubectl("-n mastodon get pods", "").0;
+    assert!(table.contains("Init:ImagePullBackOff"), "{table}");
     values["elasticsearch"]["sysctlImage"] = json!({"enabled": false});
     let mut bench = Bench::for_mastodon(1, &[]);
     bench.install(&values);

@@ -118,3 +118,18 @@ fn jobs_that_mount_claims_of_one_node_go_where_rails_is() {
     assert_eq!(bench.pod("mastodon-create-admin")["status"]["phase"], "Succeeded");
     assert_eq!(bench.exec("mastodon-web", "tootctl accounts modify alice").0, "OK\n");
 }
+
+#[test]
+fn nothing_of_it_runs_outside_of_the_simulation() {
+    let mut bench = Bench::for_mastodon(1, &[]);
+    bench.cluster.run_containers_outside();
+    let rendered = bench.install(&values());
+    bench.pass(60_000);
+    let job = rendered.hooks.iter().find(|hook| hook.events.contains(&"post-install")).expect("a migration");
+    bench.cluster.release_create(bench.now, &job.object).expect("it is taken");
+    bench.pass(8_000);
+    assert_eq!(bench.pod("mastodon-db-post-migrate")["status"]["phase"], "Running");
+    assert!(bench.cluster.storage_view().containers.is_empty());
+    bench.pass(60_000);
+    assert_eq!(bench.pod("mastodon-db-post-migrate")["status"]["phase"], "Succeeded");
+}

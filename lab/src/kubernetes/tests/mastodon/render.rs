@@ -96,7 +96,7 @@ fn missing_and_impossible_values_are_refused_in_helms_words() {
         refusal(&|values| values["redis"]["enabled"] = false.into()),
         refusal(&|values| {
             values["mastodon"]["sidekiq"] =
-                json!({"workers": [{"name": "all", "replicas": 2, "queues": ["scheduler"]}]})
+                json!({"workers": [{"name": "all", "replicas": 2, "queues": ["scheduler"]}]});
         }),
         refusal(&|values| {
             values["elasticsearch"]["enabled"] = true.into();
