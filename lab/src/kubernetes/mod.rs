@@ -48,12 +48,14 @@ use store::{Key, Store};
 pub use addons::{Chart, Release, merge_values};
 pub use ingress::{IngressController, IngressPort};
 pub use kubectl::{KubectlRun, KubectlStep};
-pub use mastodon::{Executed, HttpAnswer};
+pub use mastodon::Executed;
 pub use storage::{
     ContainerRun, ContainerVolume, Content, HostMount, IscsiSession, ReplicaDirectory, ReplicaMode, RootPermissions,
     StorageView, VolumeDirectory,
 };
-pub use types::{Announcement, Backend, Fault, Millis, NodeView, Request, Response, Route, ServicePort, WatchId};
+pub use types::{
+    Announcement, Backend, Fault, HttpAnswer, Millis, NodeView, Request, Response, Route, ServicePort, WatchId,
+};
 
 /// A value as YAML, the way `kubectl` and helm write it.
 pub fn to_yaml(value: &Value) -> String {

@@ -6,6 +6,7 @@ mod flux;
 mod history;
 mod ingress;
 mod kubectl;
+mod mastodon;
 mod metallb;
 mod nodes;
 mod requests;

@@ -154,6 +154,9 @@ impl Kubernetes {
         if self.repelled(pod, name) {
             return Some("didn't match pod anti-affinity rules".to_owned());
         }
+        if !self.attracted(pod, name) {
+            return Some("didn't match pod affinity rules".to_owned());
+        }
         let reachable = |volume: &&Value| fits_terms(at(volume, "/spec/nodeAffinity/required"), node);
         (!volumes.iter().all(reachable)).then(|| "didn't match PersistentVolume's node affinity".to_owned())
     }
@@ -183,6 +186,26 @@ impl Kubernetes {
                     && avoided.accept(other)
                     && self.place_of(other) == node
             })
+        })
+    }
+}
+
+impl Kubernetes {
+    /// Whether required affinity allows the node: one of the pods it seeks is there; or none is anywhere, and the pod is one
+    /// of those itself (k8s.io/kubernetes `pkg/scheduler/framework/plugins/interpodaffinity`).
+    fn attracted(&self, pod: &Value, node: &str) -> bool {
+        let terms = list(pod, "/spec/affinity/podAffinity/requiredDuringSchedulingIgnoredDuringExecution");
+        terms.iter().filter(|term| text(term, "/topologyKey") == "kubernetes.io/hostname").all(|term| {
+            let sought = Labels::of(at(term, "/labelSelector"));
+            let mut places = self
+                .store
+                .list("", "pods", Some(text(pod, "/metadata/namespace")))
+                .filter(|(_, other)| other["metadata"]["uid"] != pod["metadata"]["uid"] && sought.accept(other))
+                .filter(|(_, other)| !["Succeeded", "Failed"].contains(&text(other, "/status/phase")))
+                .map(|(_, other)| text(other, "/spec/nodeName"))
+                .filter(|place| !place.is_empty())
+                .peekable();
+            if places.peek().is_none() { sought.accept(pod) } else { places.any(|place| place == node) }
         })
     }
 }

@@ -4,10 +4,9 @@ use serde_json::json;
 
 use super::program::Program;
 use super::state::{Life, Process};
-use super::types::HttpAnswer;
-use crate::kubernetes::Kubernetes;
 use crate::kubernetes::names::digest_hex;
 use crate::kubernetes::value::{at, text};
+use crate::kubernetes::{HttpAnswer, Kubernetes};
 
 /// A page names its assets by these words and a digest.
 const ASSETS: [(&str, &str, &str); 3] = [
@@ -18,7 +17,8 @@ const ASSETS: [(&str, &str, &str); 3] = [
 
 impl Kubernetes {
     /// What a pod (`namespace/name`) answers on one of its ports to a GET of a path with a Host; `https` is what the proxy
-    /// before it says in `X-Forwarded-Proto`. 502 where nobody listens.
+    /// before it says in `X-Forwarded-Proto`. 502 where nobody listens, also at a
+    /// pod of another program.
     pub fn web_answer(&self, pod: &str, port: u16, host: &str, path: &str, https: bool) -> HttpAnswer {
         let silent = || HttpAnswer::new(502, "text/plain", "connection refused\n");
         let Some((namespace, name)) = pod.split_once('/') else { return silent() };
@@ -73,9 +73,9 @@ fn web(process: &Process, host: &str, path: &str, https: bool, ready: bool) -> H
         );
     }
     if !https {
-        let mut answer = HttpAnswer::new(301, "text/html; charset=utf-8", "");
-        answer.headers.push(("location".to_owned(), format!("https://{host}{path}")));
-        return answer;
+        let mut redirect = HttpAnswer::new(301, "text/html; charset=utf-8", "");
+        redirect.headers.push(("location".to_owned(), format!("https://{host}{path}")));
+        return redirect;
     }
     let digest = |asset: &str| digest_hex(&[asset.as_bytes()])[..8].to_owned();
     let asset = |(stem, end, _): (&str, &str, &str)| format!("/{stem}{}.{end}", digest(stem));

@@ -1,6 +1,7 @@
 //! How the programs reach each other: by the Services their variables name.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ fn get<'a>(env: &'a Env, name: &str) -> &'a str {
 }
 
 impl Kubernetes {
-    /// The database a process of Mastodon's talks to, by its key; or PostgreSQL's client library's words.
+    /// The database a process of Mastodon's talks to, by its key; or `PostgreSQL`'s client library's words.
     pub(super) fn database_of(&mut self, namespace: &str, env: &Env) -> Result<String, String> {
         let (host, port) = (get(env, "DB_HOST"), get(env, "DB_PORT"));
         if self.is_outside(namespace, host) {
@@ -105,7 +106,7 @@ impl Kubernetes {
     }
 
     /// A ready pod behind a Service that runs a program.
-    fn server_behind(&self, namespace: &str, host: &str, program: &Program) -> Option<Value> {
+    fn server_behind(&self, namespace: &str, host: &str, program: &Program) -> Option<Arc<Value>> {
         let service = self.service(namespace, host)?;
         let selector = Labels::of(at(service, "/spec/selector"));
         let runs = |pod: &Value| {
@@ -114,6 +115,6 @@ impl Kubernetes {
         };
         let mut pods = self.store.list("", "pods", Some(text(service, "/metadata/namespace")));
         let found = pods.find(|(_, pod)| !selector.is_empty() && selector.accept(pod) && is_ready(pod) && runs(pod));
-        found.map(|(_, pod)| Value::clone(pod))
+        found.map(|(_, pod)| Arc::clone(pod))
     }
 }

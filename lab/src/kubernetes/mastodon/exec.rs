@@ -54,14 +54,14 @@ impl Kubernetes {
                 "error: Internal error occurred: unable to upgrade connection: container not found (\"{container}\")"
             ));
         };
-        let (program, mut env) = (process.program.clone(), process.env.clone());
+        let (program, mut env) = (process.program.clone(), Env::clone(&process.env));
         if let Some((spec, _)) = main_container(&object) {
             let version = super::program::tag(text(spec, "/image")).trim_start_matches('v');
             env.insert("MASTODON_VERSION".to_owned(), version.to_owned());
         }
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
         let done = match program {
-            Program::Database => self.database_client(&object, &env, &words, stdin),
+            Program::Database => self.database_client(&object, &words, stdin),
             Program::Redis => redis_client(&env, &words),
             Program::Search | Program::Streaming => None,
             Program::Web | Program::Sidekiq | Program::Command(_) => self.run_known(namespace, &env, &words),
@@ -75,13 +75,7 @@ impl Kubernetes {
     }
 
     /// `pg_isready`, and `psql` for the queries that ask whether somebody is there.
-    fn database_client(
-        &mut self,
-        pod: &serde_json::Value,
-        env: &Env,
-        words: &[&str],
-        stdin: &[u8],
-    ) -> Option<Executed> {
+    fn database_client(&mut self, pod: &serde_json::Value, words: &[&str], stdin: &[u8]) -> Option<Executed> {
         let (name, rest) = words.split_first()?;
         if ["sh", "bash", "/bin/sh", "/bin/bash"].contains(name) {
             let script = rest.iter().find(|word| !word.starts_with('-'))?;
@@ -89,7 +83,7 @@ impl Kubernetes {
             let inner: Vec<&str> =
                 inner.iter().map(String::as_str).filter(|word| *word != "exec" && !word.contains('=')).collect();
             let unknown = || Executed::failed(127, format!("sh: 1: {}: not found\n", inner.first().unwrap_or(&"")));
-            return Some(self.database_client(pod, env, &inner, stdin).unwrap_or_else(unknown));
+            return Some(self.database_client(pod, &inner, stdin).unwrap_or_else(unknown));
         }
         let data = self.data_of(pod);
         let accepts = self.programs.processes.get(text(pod, "/metadata/uid")).is_some_and(|process| process.booted);

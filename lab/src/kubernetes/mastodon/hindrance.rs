@@ -54,6 +54,15 @@ impl Kubernetes {
             }
         }
         self.reset(&uid, "config");
+        if at(pod, "/status/initContainerStatuses").is_array() {
+            self.edit(key, |pod| {
+                let shown = pod.pointer_mut("/status/initContainerStatuses").and_then(Value::as_array_mut);
+                for status in shown.into_iter().flatten() {
+                    status["state"] = json!({"terminated": {"exitCode": 0, "reason": "Completed"}});
+                    status["ready"] = true.into();
+                }
+            });
+        }
         false
     }
 
@@ -155,7 +164,7 @@ impl Kubernetes {
         })
     }
 
-    /// A Secret or ConfigMap, or a key of one, that a container's variables need.
+    /// A Secret or `ConfigMap`, or a key of one, that a container's variables need.
     fn config_problem(&mut self, uid: &str, pod: &Value, container: &Value) -> Option<Hindrance> {
         let message = self.missing_variable(text(pod, "/metadata/namespace"), container)?;
         let mut notes = Vec::new();
@@ -217,7 +226,7 @@ impl Kubernetes {
         None
     }
 
-    /// A Secret or ConfigMap that a volume of the pod is made of.
+    /// A Secret or `ConfigMap` that a volume of the pod is made of.
     fn volume_problem(&self, pod: &Value) -> Option<String> {
         super::program::main_container(pod)?;
         let namespace = text(pod, "/metadata/namespace");

@@ -1,6 +1,8 @@
 //! The kubelet's side of the simulated containers: starts, probes, kills, pauses, statuses
 //! (k8s.io/kubernetes `pkg/kubelet/prober`, `pkg/kubelet/kuberuntime/kuberuntime_manager.go`).
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::probes::Finding;
@@ -130,7 +132,7 @@ impl Kubernetes {
             started: self.now,
             life: Life::Running,
             restarts,
-            env,
+            env: Arc::new(env),
             log,
             previous,
             booted: false,

@@ -7,7 +7,7 @@ use crate::kubernetes::value::{list, text};
 /// The programs in the images of Mastodon and its databases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Program {
-    /// PostgreSQL.
+    /// `PostgreSQL`.
     Database,
     /// Redis.
     Redis,

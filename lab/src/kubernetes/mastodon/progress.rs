@@ -1,5 +1,7 @@
 //! How far a process has come: what it needs, how long it takes, how it fails.
 
+use std::sync::Arc;
+
 use super::connect::Env;
 use super::program::Program;
 use super::state::Process;
@@ -19,6 +21,21 @@ const BOOTS: Millis = 12_000;
 const FAILS: Millis = 6_000;
 /// All migrations on an empty database, and on one that has them.
 const MIGRATIONS: (Millis, Millis) = (25_000, 3_000);
+
+/// What a look at a process needs of it.
+struct Running {
+    program: Program,
+    started: Millis,
+    booted: bool,
+    env: Arc<Env>,
+}
+
+impl Running {
+    fn of(process: &Process) -> Self {
+        let Process { program, started, booted, env, .. } = process;
+        Self { program: program.clone(), started: *started, booted: *booted, env: Arc::clone(env) }
+    }
+}
 
 /// Where a process stands.
 #[derive(Debug, Default)]
@@ -50,7 +67,7 @@ impl Progress {
 impl Kubernetes {
     /// Looks at a process, and lets it do what it has come to.
     pub(super) fn progress(&mut self, uid: &str, namespace: &str, data: &str) -> Progress {
-        let Some(process) = self.programs.processes.get(uid).cloned() else { return Progress::default() };
+        let Some(process) = self.programs.processes.get(uid).map(Running::of) else { return Progress::default() };
         let age = self.now.saturating_sub(process.started);
         if process.program.is_rails()
             && let Some(why) = lacks_keys(&process.env)
@@ -112,7 +129,7 @@ impl Kubernetes {
     }
 
     /// Whether a process is that old; otherwise the controllers look again when it is.
-    fn passed(&mut self, process: &Process, age: Millis) -> bool {
+    fn passed(&mut self, process: &Running, age: Millis) -> bool {
         let at = process.started + age;
         if self.now >= at {
             return true;
@@ -121,7 +138,7 @@ impl Kubernetes {
         false
     }
 
-    fn simple(&mut self, process: &Process, takes: Millis, refusal: &str) -> Progress {
+    fn simple(&mut self, process: &Running, takes: Millis, refusal: &str) -> Progress {
         if self.passed(process, takes) { Progress::serving() } else { Progress::busy(false, refusal) }
     }
 
@@ -134,7 +151,7 @@ impl Kubernetes {
         }
     }
 
-    fn run_database(&mut self, process: &Process, uid: &str, data: &str) -> Progress {
+    fn run_database(&mut self, process: &Running, uid: &str, data: &str) -> Progress {
         let database = self.programs.databases.entry(data.to_owned()).or_default().clone();
         if database.corrupted {
             if self.passed(process, 3_000) {
@@ -182,7 +199,7 @@ impl Kubernetes {
 
     fn run_command(
         &mut self,
-        process: &Process,
+        process: &Running,
         uid: &str,
         namespace: &str,
         words: &[String],
@@ -193,16 +210,15 @@ impl Kubernetes {
         }
         let migrates = words.iter().any(|word| ["db:migrate", "db:prepare"].contains(&word.as_str()));
         if migrates && !process.booted {
-            return match self.database_of(namespace, &process.env) {
-                Err(why) => {
-                    Progress::ended(1, format!("bin/rails aborted!\nActiveRecord::ConnectionNotEstablished: {why}"))
-                }
-                Ok(_) => {
-                    self.booted(uid, "");
-                    self.wake_at(self.now + MIGRATIONS.1);
-                    Progress::busy(false, "")
-                }
-            };
+            if let Err(why) = self.database_of(namespace, &process.env) {
+                return Progress::ended(
+                    1,
+                    format!("bin/rails aborted!\nActiveRecord::ConnectionNotEstablished: {why}"),
+                );
+            }
+            self.booted(uid, "");
+            self.wake_at(self.now + MIGRATIONS.1);
+            return Progress::busy(false, "");
         }
         if migrates {
             let id = match self.database_of(namespace, &process.env) {
@@ -240,8 +256,11 @@ fn lacks_keys(env: &Env) -> Option<String> {
     if encryption.iter().all(|key| has(&format!("ACTIVE_RECORD_ENCRYPTION_{key}"))) {
         return None;
     }
-    let names: String = encryption.iter().map(|key| format!("  - ACTIVE_RECORD_ENCRYPTION_{key}\n")).collect();
+    let names = encryption.map(|key| format!("  - ACTIVE_RECORD_ENCRYPTION_{key}")).join(
+        "
+",
+    );
     Some(format!(
-        "\nMastodon now requires that these variables are set:\n\n{names}\nRun `bin/rails db:encryption:init` to generate values and then assign the environment variables.\n"
+        "\nMastodon now requires that these variables are set:\n\n{names}\n\nRun `bin/rails db:encryption:init` to generate values and then assign the environment variables.\n"
     ))
 }

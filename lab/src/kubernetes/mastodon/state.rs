@@ -1,7 +1,9 @@
 //! What the programs are and know beside the objects: their processes, and the databases on the volumes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::connect::Env;
 use super::program::Program;
 use crate::kubernetes::types::Millis;
 
@@ -32,7 +34,7 @@ pub(super) struct Process {
     /// How often the container was started anew.
     pub(super) restarts: u32,
     /// Its variables, as they were when it started.
-    pub(super) env: BTreeMap<String, String>,
+    pub(super) env: Arc<Env>,
     /// What it wrote, and what the one before it wrote.
     pub(super) log: String,
     pub(super) previous: String,

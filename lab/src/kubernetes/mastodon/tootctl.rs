@@ -61,7 +61,6 @@ impl Kubernetes {
             ["accounts", "approve", rest @ ..] => {
                 self.with_database(namespace, env, |database, _| approve(database, rest))
             }
-            ["accounts", other, ..] => no_command(other),
             ["media", "remove", ..] => self.with_database(namespace, env, |_, _| {
                 Executed::said("Removed 0 media attachments (approx. 0 Bytes)\n")
             }),
@@ -72,7 +71,7 @@ impl Kubernetes {
                 self.with_database(namespace, env, |_, _| Executed::said("OK\n"))
             }
             [] => Executed::said("Commands:\n  tootctl accounts SUBCOMMAND ...ARGS\n"),
-            [other, ..] => no_command(other),
+            ["accounts", other, ..] | [other, ..] => no_command(other),
         }
     }
 
@@ -201,7 +200,9 @@ fn errors(database: &Database, username: &str, email: &str) -> String {
     if !is_address {
         found.push(("email", "invalid"));
     }
-    found.iter().map(|(field, kind)| format!("Failure/Error: {field}\n    {kind}\n")).collect()
+    let lines: Vec<String> =
+        found.iter().map(|(field, kind)| format!("Failure/Error: {field}\n    {kind}\n")).collect();
+    lines.concat()
 }
 
 fn modify(database: &mut Database, arguments: &[&str], seed: &str) -> Executed {

@@ -34,6 +34,7 @@ impl Kubernetes {
 
 /// The phase, or what a container says that is more telling.
 fn status(pod: &Value) -> String {
+    let mut init;
     let mut status = match text(pod, "/status/reason") {
         "" => text(pod, "/status/phase"),
         reason => reason,
@@ -44,6 +45,13 @@ fn status(pod: &Value) -> String {
             if !reason.is_empty() {
                 status = reason;
             }
+        }
+    }
+    for container in list(pod, "/status/initContainerStatuses") {
+        let reason = text(container, "/state/waiting/reason");
+        if !["", "PodInitializing"].contains(&reason) {
+            init = format!("Init:{reason}");
+            status = &init;
         }
     }
     if at(pod, "/metadata/deletionTimestamp").is_string() {

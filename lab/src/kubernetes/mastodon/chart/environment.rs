@@ -1,4 +1,4 @@
-//! The ConfigMap `mastodon-env`, and the variables that come out of Secrets.
+//! The `ConfigMap` `mastodon-env`, and the variables that come out of Secrets.
 
 use serde_json::{Map, Value, json};
 
@@ -185,7 +185,7 @@ impl Templates<'_> {
         self.first_or("/mastodon/secrets/existingSecret", || self.name(""))
     }
 
-    /// The Secret with PostgreSQL's password.
+    /// The Secret with `PostgreSQL`'s password.
     pub(super) fn database_secret(&self) -> String {
         let bundled = self.on("/postgresql/enabled");
         if (bundled || self.on("/postgresql/postgresqlHostname")) && self.on("/postgresql/auth/existingSecret") {
@@ -215,7 +215,7 @@ impl Templates<'_> {
         }
     }
 
-    /// The passwords every program that is Mastodon's reads: PostgreSQL's and Redis'.
+    /// The passwords every program that is Mastodon's reads: `PostgreSQL`'s and Redis'.
     pub(super) fn passwords(&self) -> Vec<Value> {
         let mut env = vec![secret("DB_PASS", &self.database_secret(), "password")];
         let replica = self.print("/postgresql/readReplica/auth/existingSecret");

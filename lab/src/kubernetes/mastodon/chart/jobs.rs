@@ -46,7 +46,7 @@ pub(super) fn hooks(templates: &Templates<'_>) -> Vec<Hook> {
     hooks
 }
 
-/// `templates/_db-migrate.tpl`: it knows the database only by its own variables, not by the ConfigMap, which a job before the
+/// `templates/_db-migrate.tpl`: it knows the database only by its own variables, not by the `ConfigMap`, which a job before the
 /// first installation would not find.
 fn database<'a>(
     templates: &Templates<'_>,

@@ -59,7 +59,7 @@ pub(super) fn main(templates: &Templates<'_>) -> Option<Value> {
     if own_password {
         put(&mut data, "password", &templates.print("/postgresql/auth/password"));
     }
-    (own_store || own_keys || own_password).then(|| opaque(templates, &templates.name(""), data))
+    (own_store || own_keys || own_password).then(|| opaque(templates, &templates.name(""), &data))
 }
 
 /// `templates/secret-redis.yaml`: only for a Redis elsewhere, whose password the values hold.
@@ -72,7 +72,7 @@ pub(super) fn redis(templates: &Templates<'_>) -> Option<Value> {
     }
     let mut data = Map::new();
     put(&mut data, &templates.print("/redis/auth/existingSecretKey"), &templates.print("/redis/auth/password"));
-    Some(opaque(templates, &templates.redis_secret(), data))
+    Some(opaque(templates, &templates.redis_secret(), &data))
 }
 
 /// `templates/secret-smtp.yaml`
@@ -87,10 +87,10 @@ pub(super) fn mail(templates: &Templates<'_>) -> Option<Value> {
             put(&mut data, key, &templates.print(&path));
         }
     }
-    Some(opaque(templates, &templates.name("smtp"), data))
+    Some(opaque(templates, &templates.name("smtp"), &data))
 }
 
-fn opaque(templates: &Templates<'_>, name: &str, data: Map<String, Value>) -> Value {
+fn opaque(templates: &Templates<'_>, name: &str, data: &Map<String, Value>) -> Value {
     let mut object = templates.object("v1", "Secret", name);
     set(&mut object, "/type", "Opaque");
     object["data"] = json!(data);

@@ -135,7 +135,7 @@ impl<'a> Templates<'a> {
         }
     }
 
-    /// The host of PostgreSQL, of a bundled one or another.
+    /// The host of `PostgreSQL`, of a bundled one or another.
     pub(super) fn database_host(&self) -> String {
         if self.on("/postgresql/enabled") {
             self.dependency("postgresql")
