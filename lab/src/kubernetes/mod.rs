@@ -10,6 +10,7 @@ mod clock;
 mod controllers;
 pub mod flux;
 mod fresh;
+mod ingress;
 mod jsonpath;
 mod kinds;
 mod kubectl;
@@ -40,16 +41,21 @@ use clock::Clock;
 use controllers::Kubelets;
 use flux::Flux;
 use kinds::Kinds;
+use mastodon::Programs;
 use storage::Storage;
 use store::{Key, Store};
 
 pub use addons::{Chart, Release, merge_values};
+pub use ingress::{IngressController, IngressPort};
 pub use kubectl::{KubectlRun, KubectlStep};
+pub use mastodon::Executed;
 pub use storage::{
     ContainerRun, ContainerVolume, Content, HostMount, IscsiSession, ReplicaDirectory, ReplicaMode, RootPermissions,
     StorageView, VolumeDirectory,
 };
-pub use types::{Announcement, Backend, Fault, Millis, NodeView, Request, Response, Route, ServicePort, WatchId};
+pub use types::{
+    Announcement, Backend, Fault, HttpAnswer, Millis, NodeView, Request, Response, Route, ServicePort, WatchId,
+};
 
 /// A value as YAML, the way `kubectl` and helm write it.
 pub fn to_yaml(value: &Value) -> String {
@@ -80,6 +86,7 @@ pub struct Kubernetes {
     faults: BTreeSet<Fault>,
     storage: Storage,
     flux: Flux,
+    programs: Programs,
     /// Since when there are writes the controllers have not looked at.
     unseen: Option<Millis>,
     /// When the next thing happens that only takes time.
@@ -117,6 +124,7 @@ impl Kubernetes {
             faults: BTreeSet::new(),
             storage: Storage::default(),
             flux: Flux::default(),
+            programs: Programs::default(),
             unseen: None,
             wake: None,
             defined: Vec::new(),

@@ -17,7 +17,7 @@ use super::disk_files::DiskFiles;
 use super::homelab::{Homelab, programs};
 use super::node::Node;
 use super::wire::{self, Call, kind};
-use super::{BASE, INSIDE, control, git, inventory, isolate, network, relay, storage};
+use super::{BASE, INSIDE, control, git, inventory, isolate, mail, network, relay, storage};
 use crate::world::{Config, Exec, Fault, FaultKind, Os, World};
 
 /// Runs the lab inside its namespaces; returns the command's exit code.
@@ -126,6 +126,7 @@ async fn live(
     }
     let socket = Path::new(BASE).join("control.sock");
     control::serve(&lab, &socket)?;
+    mail::serve(&lab)?;
     storage::keep(&lab, run.speed)?;
     let keeping = tokio::spawn(Arc::clone(&lab).keep());
     let status = command(run, &inventory, &socket).await;

@@ -9,13 +9,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::homelab::Homelab;
-use super::{api, network};
+use super::{api, http, network};
+use crate::world::Site;
 
 const API: u16 = 16443;
 
 /// The ports that are open now, with the tasks that serve them.
 #[derive(Debug, Default)]
-pub struct Open(BTreeMap<(String, SocketAddr), (i32, JoinHandle<()>)>);
+pub struct Open(BTreeMap<(String, SocketAddr, Option<Site>), (i32, JoinHandle<()>)>);
 
 /// Opens and closes what has changed.
 pub fn keep(lab: &Arc<Homelab>, open: &mut Open) -> Result<()> {
@@ -28,7 +29,8 @@ pub fn keep(lab: &Arc<Homelab>, open: &mut Open) -> Result<()> {
                 world.listening_local(&node.name).into_iter().map(|port| (IpAddr::V4(Ipv4Addr::LOCALHOST), port));
             let own = world.listening(&node.name).into_iter().map(|port| (IpAddr::V4(node.address), port));
             for (address, port) in local.chain(own) {
-                wanted.insert((node.name.clone(), SocketAddr::new(address, port)), node.pid);
+                let site = world.site_at(&node.name, port);
+                wanted.insert((node.name.clone(), SocketAddr::new(address, port), site), node.pid);
             }
         }
     }
@@ -46,7 +48,11 @@ pub fn keep(lab: &Arc<Homelab>, open: &mut Open) -> Result<()> {
         // The node may have lost its power in this moment; the next beat knows.
         let Ok(listener) = network::listen(pid, key.1) else { continue };
         let listener = TcpListener::from_std(listener)?;
-        let task = if key.1.port() == API { api::serve(lab, &key.0, listener) } else { tokio::spawn(accept(listener)) };
+        let task = match key.2 {
+            Some(site) => http::serve(lab, site, listener),
+            None if key.1.port() == API => api::serve(lab, &key.0, listener),
+            None => tokio::spawn(accept(listener)),
+        };
         open.0.insert(key, (pid, task));
     }
     Ok(())

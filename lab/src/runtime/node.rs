@@ -17,6 +17,10 @@ use super::node_init::NodeConfig;
 use super::{BASE, INSIDE, network};
 use crate::world::Machine;
 
+/// Where the kernel shows how many mappings a process may have. It is one for the whole machine, which the lab leaves as it
+/// is: a node sees a file of its own there.
+const MAP_COUNT: &str = "/proc/sys/vm/max_map_count";
+
 /// A node.
 #[derive(Debug)]
 pub struct Node {
@@ -33,6 +37,8 @@ pub struct Node {
     pub pid: i32,
     /// The boot the node's files under /proc tell of.
     shown_boot: String,
+    /// The stand-in of `vm.max_map_count`.
+    shown_map_count: String,
     /// The modules under /sys.
     shown_modules: BTreeSet<String>,
 }
@@ -48,6 +54,7 @@ impl Node {
             process: None,
             pid: 0,
             shown_boot: String::new(),
+            shown_map_count: String::new(),
             shown_modules: BTreeSet::new(),
         }
     }
@@ -61,16 +68,20 @@ impl Node {
     pub fn switch_on(&mut self, machine: &Machine) -> Result<()> {
         self.show(machine)?;
         let bound = |file: &str, target: &str| (self.disk.beside(file).display().to_string(), target.to_owned());
+        let mut binds = vec![
+            bound("boot_id", "/proc/sys/kernel/random/boot_id"),
+            bound("meminfo", "/proc/meminfo"),
+            bound("sys", "/sys"),
+            (format!("{BASE}/stand-in"), format!("{INSIDE}/stand-in")),
+        ];
+        if Path::new(MAP_COUNT).exists() {
+            binds.push(bound("max_map_count", MAP_COUNT));
+        }
         let config = NodeConfig {
             name: machine.hostname.clone(),
             address: format!("{}/24", self.address),
             root: self.disk.root().display().to_string(),
-            binds: vec![
-                bound("boot_id", "/proc/sys/kernel/random/boot_id"),
-                bound("meminfo", "/proc/meminfo"),
-                bound("sys", "/sys"),
-                (format!("{BASE}/stand-in"), format!("{INSIDE}/stand-in")),
-            ],
+            binds,
         };
         let log = fs::File::create(self.disk.beside("log"))?;
         let child = Command::new("unshare")
@@ -133,6 +144,11 @@ impl Node {
             )?;
             fs::write(self.disk.beside("boot_id"), format!("{}\n", machine.boot_id))?;
             self.shown_boot.clone_from(&machine.boot_id);
+        }
+        let count = machine.sysctls.get("vm.max_map_count").map_or("65530", String::as_str);
+        if self.shown_map_count != count {
+            fs::write(self.disk.beside("max_map_count"), format!("{count}\n"))?;
+            count.clone_into(&mut self.shown_map_count);
         }
         for module in machine.modules.difference(&self.shown_modules) {
             fs::create_dir_all(self.disk.beside("sys/module").join(module))?;

@@ -12,13 +12,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::homelab::Homelab;
-use super::network;
+use super::{http, network};
+use crate::world::Site;
+
 /// What is announced now.
 #[derive(Debug, Default)]
 pub struct Announced {
     /// By node and interface.
     addresses: BTreeSet<(String, i32, &'static str, Ipv4Addr)>,
-    ports: BTreeMap<(String, i32, SocketAddr), JoinHandle<()>>,
+    /// By node, address and what answers there.
+    ports: BTreeMap<(String, i32, SocketAddr, Option<Site>), JoinHandle<()>>,
 }
 
 /// Puts addresses on interfaces and takes them off again.
@@ -28,13 +31,11 @@ pub fn keep(lab: &Arc<Homelab>, announced: &mut Announced) -> Result<()> {
     {
         let nodes = lab.nodes();
         let world = lab.world();
-        for (address, services) in world.load_balanced() {
+        for balanced in world.load_balanced() {
+            let open = SocketAddr::new(IpAddr::V4(balanced.address), balanced.port);
             for node in nodes.iter().filter(|node| node.on()) {
-                addresses.insert((node.name.clone(), node.pid, "lo", address));
-                let open = services
-                    .iter()
-                    .map(|port| (node.name.clone(), node.pid, SocketAddr::new(IpAddr::V4(address), *port)));
-                ports.extend(open);
+                addresses.insert((node.name.clone(), node.pid, "lo", balanced.address));
+                ports.insert((node.name.clone(), node.pid, open, balanced.site));
             }
         }
         for announcement in world.announcements() {
@@ -62,7 +63,11 @@ pub fn keep(lab: &Arc<Homelab>, announced: &mut Announced) -> Result<()> {
             continue;
         }
         if let Ok(listener) = network::listen(key.1, key.2) {
-            let task = tokio::spawn(serve(TcpListener::from_std(listener)?, key.0.clone(), key.2.port()));
+            let listener = TcpListener::from_std(listener)?;
+            let task = match key.3 {
+                Some(site) => http::serve(lab, site, listener),
+                None => tokio::spawn(serve(listener, key.0.clone(), key.2.port())),
+            };
             announced.ports.insert(key, task);
         }
     }

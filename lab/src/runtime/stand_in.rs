@@ -53,7 +53,7 @@ fn call(name: &str) -> std::io::Result<u8> {
     }
     let mut stdin = Vec::new();
     // Only a program that is told to reads its standard input: it may be the script of the shell that calls it.
-    if argv.iter().any(|arg| arg == "-" || arg.ends_with("=-")) {
+    if reads_stdin(&argv) {
         std::io::stdin().read_to_end(&mut stdin)?;
     }
     let user =
@@ -69,6 +69,18 @@ fn call(name: &str) -> std::io::Result<u8> {
         nix::unistd::sethostname(host)?;
     }
     Ok(status)
+}
+
+/// Whether the command line says that there is something on standard input: a file named `-`, or `kubectl exec -i`, whose
+/// command after `--` is another program's.
+fn reads_stdin(argv: &[String]) -> bool {
+    let own = argv.split(|arg| arg == "--").next().unwrap_or_default();
+    if own.iter().any(|arg| arg == "kubectl") && own.iter().any(|arg| arg == "exec") {
+        let letters =
+            |arg: &String| arg.starts_with('-') && !arg.starts_with("--") && arg.contains('i') && !arg.contains('=');
+        return own.iter().any(|arg| arg == "--stdin" || arg == "--stdin=true" || (letters(arg) && arg.len() <= 3));
+    }
+    argv.iter().any(|arg| arg == "-" || arg.ends_with("=-"))
 }
 
 /// The files and charts that arguments of helm name: they may be on a file system only this node sees.
@@ -105,6 +117,27 @@ fn show(stream: &mut UnixStream) -> std::io::Result<u8> {
                     .parse::<i32>()
                     .map_or(1, |status| u8::try_from(status & 0xff).unwrap_or(1)));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reads_stdin;
+
+    #[test]
+    fn only_who_is_told_to_reads() {
+        for (line, reads) in [
+            ("microk8s kubectl apply -f -", true),
+            ("microk8s helm install a b --values=-", true),
+            ("microk8s kubectl get pods", false),
+            ("microk8s kubectl exec -i mastodon-postgresql-0 -- psql", true),
+            ("microk8s kubectl exec -it deploy/mastodon-web -- bash", true),
+            ("microk8s kubectl -n mastodon exec mastodon-postgresql-0 -- psql -f -", false),
+            ("microk8s kubectl exec web -- grep -i x", false),
+        ] {
+            let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            assert_eq!(reads_stdin(&argv), reads, "{line}");
         }
     }
 }

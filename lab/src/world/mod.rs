@@ -49,7 +49,7 @@ pub use faults::{Fault, FaultKind, Notice};
 pub use files::{Files, MemoryFiles};
 pub use machine::{Machine, Unit, UnitFile};
 pub use microk8s::MicroK8s;
-pub use network::ApiCertificates;
+pub use network::{ApiCertificates, Balanced, Site};
 pub use roles::{Role, Roles};
 pub use snap::{Change, Snapd};
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use crate::kubernetes::{Announcement, Request, Response, Route, WatchId};
+use crate::kubernetes::{Announcement, HttpAnswer, IngressPort, Request, Response, Route, ServicePort, WatchId};
 
-use super::{DATA, World};
+use super::{ClusterId, DATA, World};
 
 /// What the TLS front of a machine's API server needs, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,26 @@ pub struct ApiCertificates {
     pub certificate: String,
     /// Its key.
     pub key: String,
+}
+
+/// An ingress controller as it can be reached at some port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Site {
+    /// The cluster it belongs to.
+    pub cluster: ClusterId,
+    /// Which controller it is, and whether it speaks TLS there.
+    pub port: IngressPort,
+}
+
+/// A TCP port of a load-balanced Service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Balanced {
+    /// The address from the pool.
+    pub address: Ipv4Addr,
+    /// The Service's port.
+    pub port: u16,
+    /// The ingress controller behind it, where there is one.
+    pub site: Option<Site>,
 }
 
 impl World {
@@ -59,6 +79,9 @@ impl World {
         let member = snap.member.and_then(|id| self.cluster_of(name)?.member(id));
         if self.dqlite_up(name) && member.is_some_and(|member| local || !member.address.starts_with("127.")) {
             ports.insert(19_001);
+        }
+        if let Some(cluster) = self.cluster_of(name) {
+            ports.extend(cluster.kubernetes.ingress_host_ports(&machine.hostname).into_iter().map(|(port, _)| port));
         }
         ports
     }
@@ -128,18 +151,41 @@ impl World {
         Some(ApiCertificates { authority: read("ca.crt")?, certificate: read("server.crt")?, key: read("server.key")? })
     }
 
-    /// The addresses of load-balanced Services with their TCP ports: every node of the cluster answers there to itself,
-    /// whether or not anybody announces them.
-    pub fn load_balanced(&self) -> Vec<(Ipv4Addr, Vec<u16>)> {
-        let on_network = |address: &Ipv4Addr| address.octets()[..3] == [10, 77, 0];
-        let routes = self.clusters.values().flat_map(|cluster| cluster.kubernetes.routes());
+    /// The TCP ports of load-balanced Services: every node of the cluster answers there to itself, whether or not anybody
+    /// announces the address. Without a ready pod behind it kube-proxy refuses.
+    pub fn load_balanced(&self) -> Vec<Balanced> {
         let mut found = Vec::new();
-        for route in routes {
-            let ports: Vec<u16> =
-                route.ports.iter().filter(|port| port.protocol == "TCP").map(|port| port.port).collect();
-            found.extend(route.addresses.iter().copied().filter(on_network).map(|address| (address, ports.clone())));
+        for cluster in self.clusters.values() {
+            for route in cluster.kubernetes.routes() {
+                let served = |port: &&ServicePort| port.protocol == "TCP" && !port.backends.is_empty();
+                for port in route.ports.iter().filter(served) {
+                    let site = port.ingress().map(|port| Site { cluster: cluster.id, port });
+                    let on_network = route.addresses.iter().filter(|address| address.octets()[..3] == [10, 77, 0]);
+                    found.extend(on_network.map(|address| Balanced { address: *address, port: port.port, site }));
+                }
+            }
         }
         found
+    }
+
+    /// What a port of the machine's own addresses leads to where it leads to an ingress controller.
+    pub fn site_at(&self, machine: &str, port: u16) -> Option<Site> {
+        let cluster = self.cluster_of(machine)?;
+        let ports = cluster.kubernetes.ingress_host_ports(&self.machines.get(machine)?.hostname);
+        let found = ports.into_iter().find(|(known, _)| *known == port)?;
+        Some(Site { cluster: cluster.id, port: found.1 })
+    }
+
+    /// What the ingress controller of a site answers to a request for `path` of `host`; none when the cluster is gone.
+    pub fn answer(&self, site: Site, host: &str, path: &str) -> Option<HttpAnswer> {
+        let cluster = self.clusters.get(&site.cluster)?;
+        Some(cluster.kubernetes.site_of(site.port.controller, host, path, site.port.https))
+    }
+
+    /// The certificate and the key, PEM, that the controller of a site shows a client that asks for `host`; none where that is
+    /// one of its own making.
+    pub fn site_certificate(&self, site: Site, host: &str) -> Option<(String, String)> {
+        self.clusters.get(&site.cluster)?.kubernetes.site_certificate(site.port.controller, host)
     }
 
     /// The addresses of the pools that are announced on the home network now.

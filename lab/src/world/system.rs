@@ -128,7 +128,7 @@ pub(super) fn fresh(spec: &MachineSpec, machine_id: String, files: Box<dyn Files
         time_synced: true,
         packages: BTreeMap::new(),
         modules: modules(),
-        sysctls: sysctls(),
+        sysctls: sysctls(spec.os),
         units: BTreeMap::new(),
         snapd: Snapd::default(),
         microk8s: None,
@@ -190,7 +190,9 @@ fn modules() -> BTreeSet<String> {
     ["ext4", "overlay", "virtio_net", "virtio_blk", "nls_utf8"].iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn sysctls() -> BTreeMap<String, String> {
+fn sysctls(os: Os) -> BTreeMap<String, String> {
+    // Ubuntu 24.04 brings /usr/lib/sysctl.d/10-map-count.conf.
+    let map_count = if os == Os::Ubuntu2404 { "1048576" } else { "65530" };
     [
         ("fs.aio-max-nr", "65536"),
         ("fs.inotify.max_user_instances", "128"),
@@ -199,7 +201,7 @@ fn sysctls() -> BTreeMap<String, String> {
         ("net.core.rmem_max", "212992"),
         ("net.ipv4.conf.all.rp_filter", "2"),
         ("net.ipv4.ip_forward", "0"),
-        ("vm.max_map_count", "65530"),
+        ("vm.max_map_count", map_count),
         ("vm.overcommit_memory", "0"),
         ("vm.panic_on_oom", "0"),
         ("vm.swappiness", "60"),
@@ -252,7 +254,7 @@ pub(super) fn boot(machine: &mut Machine, boot_id: String, now: super::Millis) {
             machine.modules.insert(line.replace('-', "_"));
         }
     }
-    machine.sysctls = sysctls();
+    machine.sysctls = sysctls(machine.spec.os);
     super::host::apply_sysctl_files(machine);
     for unit in machine.units.values_mut() {
         unit.active = match unit.file {

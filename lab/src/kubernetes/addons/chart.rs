@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use super::super::value::{at, entries, object, set, text};
 use super::{definitions, jiva, nfs_provisioner, openebs};
+use crate::kubernetes::ingress::{definitions as ingress_definitions, traefik};
 
 /// A chart in one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chart {
-    /// `openebs` or `nfs-provisioner`.
+    /// `openebs`, `nfs-provisioner` or `traefik`.
     pub name: &'static str,
     /// The chart's own version.
     pub version: &'static str,
@@ -21,7 +22,7 @@ const fn openebs(version: &'static str, app_version: &'static str) -> Chart {
 }
 
 /// The newest first (openebs/charts `charts/openebs/Chart.yaml`, openebs/dynamic-nfs-provisioner `deploy/helm/charts`).
-const CHARTS: [Chart; 12] = [
+const CHARTS: [Chart; 13] = [
     openebs("3.10.0", "3.10.0"),
     openebs("3.9.0", "3.9.0"),
     openebs("3.8.0", "3.8.0"),
@@ -34,6 +35,7 @@ const CHARTS: [Chart; 12] = [
     openebs("3.3.0", "3.3.0"),
     Chart { name: "nfs-provisioner", version: "0.11.0", app_version: "0.11.0" },
     Chart { name: "nfs-provisioner", version: "0.10.0", app_version: "0.10.0" },
+    Chart { name: "traefik", version: "39.0.8", app_version: "v3.6.13" },
 ];
 
 /// What a template knows of its release.
@@ -58,29 +60,39 @@ impl Chart {
 
     /// The line that says what it is.
     pub fn description(&self) -> &'static str {
-        if self.name == "openebs" {
-            "Containerized Attached Storage for Kubernetes"
-        } else {
-            "Helm chart for OpenEBS Dynamic NFS PV. For instructions on how to use this helm chart, see - https://openebs.github.io/dynamic-nfs-provisioner/"
+        match self.name {
+            "openebs" => "Containerized Attached Storage for Kubernetes",
+            "traefik" => "A Traefik based Kubernetes ingress controller",
+            _ => {
+                "Helm chart for OpenEBS Dynamic NFS PV. For instructions on how to use this helm chart, see - https://openebs.github.io/dynamic-nfs-provisioner/"
+            }
         }
     }
 
     /// The values the chart brings along, as far as its objects here depend on them.
     pub fn defaults(&self) -> Value {
-        if self.name == "openebs" { openebs::defaults(self) } else { nfs_provisioner::defaults() }
+        match self.name {
+            "openebs" => openebs::defaults(self),
+            "traefik" => traefik::defaults(),
+            _ => nfs_provisioner::defaults(),
+        }
     }
 
     /// The definitions in its folder `crds`: helm creates them once and never touches them again.
     pub fn definitions(&self, values: &Value) -> Vec<Value> {
-        if self.name == "openebs" { definitions::of(values) } else { Vec::new() }
+        match self.name {
+            "openebs" => definitions::of(values),
+            "traefik" => ingress_definitions::gateway().into_iter().chain(ingress_definitions::traefik()).collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// The objects its templates make of the values, in the order in which helm installs kinds.
     pub fn render(&self, release: Release<'_>, values: &Value) -> Vec<Value> {
-        let mut objects = if self.name == "openebs" {
-            openebs::render(self, release, values)
-        } else {
-            nfs_provisioner::render(self, release, values)
+        let mut objects = match self.name {
+            "openebs" => openebs::render(self, release, values),
+            "traefik" => traefik::render(self, release, values),
+            _ => nfs_provisioner::render(self, release, values),
         };
         for object in &mut objects {
             set(object, "/metadata/labels/app.kubernetes.io~1managed-by", "Helm");
@@ -97,12 +109,16 @@ impl Chart {
 
     /// What helm prints after an installation.
     pub fn notes(&self, release: Release<'_>) -> String {
-        if self.name == "openebs" { openebs::notes(release) } else { nfs_provisioner::notes(release) }
+        match self.name {
+            "openebs" => openebs::notes(release),
+            "traefik" => traefik::notes(self, release),
+            _ => nfs_provisioner::notes(release),
+        }
     }
 }
 
 /// helm's `pkg/releaseutil/kind_sorter.go`, the kinds that occur here.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 11] = [
     "PriorityClass",
     "ServiceAccount",
     "ConfigMap",
@@ -113,10 +129,20 @@ const ORDER: [&str; 10] = [
     "DaemonSet",
     "Deployment",
     "StatefulSet",
+    "IngressClass",
 ];
 
-const NAMESPACED: [&str; 7] =
-    ["ServiceAccount", "ConfigMap", "Service", "DaemonSet", "Deployment", "StatefulSet", "JivaVolumePolicy"];
+const NAMESPACED: [&str; 9] = [
+    "ServiceAccount",
+    "ConfigMap",
+    "Service",
+    "DaemonSet",
+    "Deployment",
+    "StatefulSet",
+    "JivaVolumePolicy",
+    "Gateway",
+    "IngressRoute",
+];
 
 /// `values` with what `over` says on top: objects merge, everything else replaces, null removes.
 pub fn merge_values(values: &mut Value, over: &Value) {

@@ -42,7 +42,7 @@ impl Kubernetes {
         self.store.get(&key).is_some_and(|deployment| super::value::condition(deployment, "Available") == "True")
     }
 
-    fn apply_all(&mut self, now: Millis, objects: &[Value]) -> String {
+    pub(super) fn apply_all(&mut self, now: Millis, objects: &[Value]) -> String {
         let (out, err, _) = self.kubectl_apply(now, objects);
         out + &err
     }

@@ -99,6 +99,9 @@ impl Kubernetes {
             schema::complete(version, object);
             schema::check(kind, version, object)?;
         } else {
+            if old.is_none() && kind.plural == "ingresses" {
+                self.default_class(object);
+            }
             defaults::complete(&kind.plural, old, object);
             self.allocate(kind, key, old, object)?;
         }

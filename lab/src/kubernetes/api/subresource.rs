@@ -51,8 +51,9 @@ impl Kubernetes {
         };
         let started = ["Running", "Succeeded", "Failed"].contains(&text(pod, "/status/phase"));
         if !started {
+            let why = waiting_for(pod, container);
             return Err(Failure::bad_request(format!(
-                "container \"{container}\" in pod \"{}\" is waiting to start: ContainerCreating",
+                "container \"{container}\" in pod \"{}\" is waiting to start: {why}",
                 key.name
             )));
         }
@@ -64,9 +65,11 @@ impl Kubernetes {
                 key.namespace, key.name
             )));
         }
-        let text = match self.written(text(pod, "/metadata/uid"), container) {
-            Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            None => log_of(pod),
+        let uid = text(pod, "/metadata/uid");
+        let text = match (self.written(uid, container), self.program_log(uid, container, wish.previous)) {
+            (Some(bytes), _) => String::from_utf8_lossy(bytes).into_owned(),
+            (None, Some(log)) => log.to_owned(),
+            (None, None) => log_of(pod),
         };
         Ok(text_response(200, wish.tail(&text)))
     }
@@ -113,6 +116,7 @@ impl Kubernetes {
 struct LogWish {
     container: String,
     lines: Option<usize>,
+    previous: bool,
 }
 
 impl LogWish {
@@ -121,6 +125,7 @@ impl LogWish {
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
                 "container" => wish.container = value.into_owned(),
+                "previous" => wish.previous = value == "true",
                 "tailLines" => wish.lines = value.parse().ok(),
                 _ => {}
             }
@@ -150,6 +155,20 @@ fn scale_of(object: &Value) -> Value {
             "creationTimestamp": object["metadata"]["creationTimestamp"]},
         "spec": {"replicas": number(object, "/spec/replicas")},
         "status": {"replicas": number(object, "/status/replicas"), "selector": selector.join(",")}})
+}
+
+/// What keeps a container from having a log.
+fn waiting_for<'a>(pod: &'a Value, container: &str) -> &'a str {
+    let statuses = list(pod, "/status/containerStatuses").iter();
+    let reason = statuses
+        .filter(|status| status["name"] == container)
+        .map(|status| text(status, "/state/waiting/reason"))
+        .next();
+    match reason.unwrap_or_default() {
+        "" => "ContainerCreating",
+        "ErrImagePull" | "ImagePullBackOff" => "trying and failing to pull image",
+        reason => reason,
+    }
 }
 
 /// The first lines the well-known programs print; nothing for others.

@@ -138,7 +138,7 @@ impl Kubernetes {
     }
 
     /// The ports of a Service with their ready backends.
-    pub(super) fn ports_of(&self, service: &Value) -> Vec<ServicePort> {
+    pub(in crate::kubernetes) fn ports_of(&self, service: &Value) -> Vec<ServicePort> {
         let pods = self.pods_behind(service);
         let api = text(service, "/metadata/name") == "kubernetes" && text(service, "/metadata/namespace") == "default";
         let port_of = |port: &Value| {

@@ -103,7 +103,10 @@ impl Kubernetes {
 
     fn assign(&mut self, key: &Key, service: &Value) {
         let uid = text(service, "/metadata/uid").to_owned();
-        match self.allot(key, service) {
+        // As if nothing in the pool were left for this namespace.
+        let refused = key.namespace == "ingress" && self.faults.contains(&Fault::NoIngressAddress);
+        let allotted = if refused { Err("no available IPs".to_owned()) } else { self.allot(key, service) };
+        match allotted {
             Ok((address, pool)) => {
                 self.edit(key, |service| {
                     set(service, "/status/loadBalancer", json!({"ingress": [{"ip": address, "ipMode": "VIP"}]}));

@@ -30,6 +30,7 @@ use super::value::{at, condition, list, text};
 
 pub(super) use events::Note;
 pub(super) use nodes::Kubelets;
+pub(super) use pods::{end as end_pod, mark_ready as set_ready};
 pub(super) use volumes::{SELECTED_NODE, claims_of};
 
 /// How often the controllers look again at one moment; they come to rest after a few rounds.
@@ -53,11 +54,13 @@ impl Kubernetes {
             self.run_jiva();
             self.run_nfs();
             self.run_scheduler();
+            self.run_programs();
             self.run_pods();
             self.run_mounts();
             self.run_endpoints();
             self.run_metallb();
             self.run_flux();
+            self.run_ingresses();
             self.run_events();
             if self.unseen.is_none() {
                 return;

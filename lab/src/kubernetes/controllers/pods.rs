@@ -58,7 +58,7 @@ impl Kubernetes {
         if !self.claims_bound(pod) || !self.mount_volumes(pod) {
             return;
         }
-        if !self.due(&uid, "start", start_delay(&uid)) {
+        if !self.due(&uid, "start", start_delay(&uid)) || self.hindered(key, pod) {
             return;
         }
         let host = at(pod, "/spec/hostNetwork") == true;
@@ -90,6 +90,10 @@ impl Kubernetes {
     fn keep(&mut self, key: &Key, pod: &Value) {
         if self.runs_outside(pod) {
             self.follow(key, pod);
+            return;
+        }
+        if Self::is_simulated(pod) {
+            self.attend(key, pod);
             return;
         }
         // After its machine was off a pod's volumes have to be mounted again.
@@ -205,7 +209,7 @@ fn run(pod: &mut Value, address: Ipv4Addr, stamp: &str) {
     );
 }
 
-fn mark_ready(pod: &mut Value, ready: bool, stamp: &str) {
+pub(in crate::kubernetes) fn mark_ready(pod: &mut Value, ready: bool, stamp: &str) {
     let names: Vec<&str> = list(pod, "/spec/containers").iter().map(|container| text(container, "/name")).collect();
     let unready = format!("containers with unready status: [{}]", names.join(" "));
     let (status, reason, message) =
@@ -219,7 +223,7 @@ fn mark_ready(pod: &mut Value, ready: bool, stamp: &str) {
 }
 
 /// The containers have ended with these statuses; with 0 where none is given.
-fn end(pod: &mut Value, statuses: &[(String, i32)], stamp: &str) {
+pub(in crate::kubernetes) fn end(pod: &mut Value, statuses: &[(String, i32)], stamp: &str) {
     let failed = statuses.iter().any(|(_, status)| *status != 0);
     set(pod, "/status/phase", if failed { "Failed" } else { "Succeeded" });
     for container in pod.pointer_mut("/status/containerStatuses").and_then(Value::as_array_mut).into_iter().flatten() {

@@ -15,7 +15,7 @@ use crate::kubernetes::Kubernetes;
 use crate::kubernetes::controllers::{Note, is_leaving};
 use crate::kubernetes::store::Key;
 use crate::kubernetes::types::Millis;
-use crate::kubernetes::value::{entries, number, remove, set, text};
+use crate::kubernetes::value::{condition, entries, number, remove, set, text};
 
 /// How long the clone of a repository outside takes.
 const FAR_CLONE: Millis = 1_500;
@@ -103,10 +103,13 @@ impl Kubernetes {
         } else {
             format!("processing object: new generation {observed} -> {generation}")
         };
+        // A retry leaves Ready as it is: it says why the attempt before has failed.
         if generation != observed || !is(object, "Ready") {
             self.edit(key, |object| {
                 mark(object, "Reconciling", "True", "Progressing", &message, &stamp);
-                mark(object, "Ready", "Unknown", "Progressing", "reconciliation in progress", &stamp);
+                if condition(object, "Ready").is_empty() {
+                    mark(object, "Ready", "Unknown", "Progressing", "reconciliation in progress", &stamp);
+                }
             });
         }
         let url = text(object, "/spec/url").to_owned();

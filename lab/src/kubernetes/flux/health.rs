@@ -70,7 +70,7 @@ impl Kubernetes {
     }
 
     /// Those that are not yet what they are to be, as messages name them.
-    pub(super) fn unhealthy(&self, references: &[Reference]) -> Vec<String> {
+    pub(super) fn not_current(&self, references: &[Reference]) -> Vec<String> {
         let word = |reference: &Reference| match self.health(reference) {
             None => Some("NotFound"),
             Some(Health::Current) => None,

@@ -4,8 +4,20 @@
 //! simulated in here and never run as processes of their own: PostgreSQL initialises and recovers, Rails waits for a migrated
 //! schema, `tootctl` makes accounts.
 
+mod answer;
 mod chart;
+mod commands;
+mod connect;
+mod exec;
+mod hindrance;
+mod kubelet;
+mod probes;
+mod program;
+mod progress;
+mod state;
+mod tootctl;
 mod types;
 
 pub use chart::{Hook, Rendered, defaults, render};
-pub use types::{Executed, HttpAnswer};
+pub(super) use state::Programs;
+pub use types::Executed;

@@ -22,21 +22,3 @@ impl Executed {
         Self { stderr: text.into().into_bytes(), status, ..Self::default() }
     }
 }
-
-/// The answer to a GET over HTTP.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HttpAnswer {
-    /// The status.
-    pub status: u16,
-    /// The headers, without those of the length.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-impl HttpAnswer {
-    /// An answer of one content type.
-    pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: vec![("content-type".to_owned(), content_type.to_owned())], body: body.into() }
-    }
-}

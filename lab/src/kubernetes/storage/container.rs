@@ -1,5 +1,7 @@
 //! A container as a runtime gets it from a kubelet: its command, environment and volumes, with nothing left to look up.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use serde_json::Value;
 
@@ -7,7 +9,7 @@ use super::kubelet::ROOT;
 use super::view::{ContainerRun, ContainerVolume};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::store::Key;
-use crate::kubernetes::value::{at, list, text};
+use crate::kubernetes::value::{at, entries, list, text};
 
 /// The pod a container belongs to, in its cluster.
 pub(super) struct Runner<'a> {
@@ -36,14 +38,39 @@ impl Runner<'_> {
         if at(source, "/configMapKeyRef").is_object() {
             return self.entry("configmaps", at(source, "/configMapKeyRef"));
         }
-        let coded = self.entry("secrets", at(source, "/secretKeyRef"))?;
-        let plain = base64::engine::general_purpose::STANDARD.decode(coded).ok()?;
-        String::from_utf8(plain).ok()
+        self.secret(at(source, "/secretKeyRef"))
     }
 
     fn entry(&self, plural: &str, reference: &Value) -> Option<String> {
         let object = self.cluster.store.get(&Key::core(plural, self.namespace(), text(reference, "/name")))?;
         object["data"][text(reference, "/key")].as_str().map(str::to_owned)
+    }
+
+    /// All variables of a container, those of whole Secrets and `ConfigMap`s first.
+    pub(super) fn environment(&self, container: &Value) -> Vec<(String, String)> {
+        let mut env: Vec<(String, String)> = Vec::new();
+        for source in list(container, "/envFrom") {
+            let prefix = text(source, "/prefix");
+            for (field, plural) in [("/configMapRef/name", "configmaps"), ("/secretRef/name", "secrets")] {
+                let key = Key::core(plural, self.namespace(), text(source, field));
+                for (name, _) in self.cluster.store.get(&key).iter().flat_map(|object| entries(object, "/data")) {
+                    let reference = serde_json::json!({"name": key.name, "key": name});
+                    let value =
+                        if plural == "secrets" { self.secret(&reference) } else { self.entry(plural, &reference) };
+                    env.push((format!("{prefix}{name}"), value.unwrap_or_default()));
+                }
+            }
+        }
+        for variable in list(container, "/env") {
+            let value = self.value(variable).unwrap_or_default();
+            env.push((text(variable, "/name").to_owned(), expand(&value, &env)));
+        }
+        env
+    }
+
+    fn secret(&self, reference: &Value) -> Option<String> {
+        let plain = base64::engine::general_purpose::STANDARD.decode(self.entry("secrets", reference)?).ok()?;
+        String::from_utf8(plain).ok()
     }
 
     /// A field of the pod as the downward API names it.
@@ -71,13 +98,16 @@ impl Runner<'_> {
     }
 }
 
+impl Kubernetes {
+    /// The variables of a container, by name; of several of one name the last counts.
+    pub(in crate::kubernetes) fn environment(&self, pod: &Value, container: &Value) -> BTreeMap<String, String> {
+        Runner { cluster: self, pod }.environment(container).into_iter().collect()
+    }
+}
+
 pub(super) fn run_of(runner: &Runner<'_>, container: &Value) -> ContainerRun {
     let pod = runner.pod;
-    let mut env: Vec<(String, String)> = Vec::new();
-    for variable in list(container, "/env") {
-        let value = runner.value(variable).unwrap_or_default();
-        env.push((text(variable, "/name").to_owned(), expand(&value, &env)));
-    }
+    let env = runner.environment(container);
     let words = |field: &str| {
         let words = list(container, field).iter().filter_map(Value::as_str);
         words.map(|word| expand(word, &env)).collect()

@@ -78,6 +78,7 @@ impl Kubernetes {
     pub(in crate::kubernetes) fn runs_outside(&self, pod: &Value) -> bool {
         let owners = list(pod, "/metadata/ownerReferences");
         self.storage.outside
+            && !Self::is_simulated(pod)
             && text(pod, "/spec/restartPolicy") != "Always"
             && (owners.is_empty() || owners.iter().any(|owner| owner["kind"] == "Job"))
     }

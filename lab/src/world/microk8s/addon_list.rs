@@ -16,6 +16,17 @@ pub(super) struct Addon {
     pub(super) check: &'static str,
 }
 
+impl Addon {
+    /// The addon as it was in the repository before `MicroK8s` 1.36: `ingress` was ingress-nginx
+    /// (canonical/microk8s-core-addons before commit ce8e8d1).
+    pub(super) fn before_1_36(self) -> Self {
+        if (self.repository, self.name) == ("core", "ingress") {
+            return Self { version: "1.14.0", check: "pod/nginx-ingress-microk8s-controller", ..self };
+        }
+        self
+    }
+}
+
 const fn addon(
     repository: &'static str,
     name: &'static str,
@@ -73,7 +84,7 @@ pub(super) const ADDONS: [Addon; 57] = [
     addon("core", "helm3", "Helm 3 - the package manager for Kubernetes", "3.18.6", "/var/snap/microk8s/current/bin/helm3"),
     addon("core", "host-access", "Allow Pods connecting to Host services smoothly", "1.0.0", "/var/snap/microk8s/current/var/lock/host-access-enabled"),
     addon("core", "hostpath-storage", "Storage class; allocates storage from host directory", "1.5.0", "deployment.apps/hostpath-provisioner"),
-    addon("core", "ingress", "Ingress controller for external access", "3.6.2", "daemonset.apps/traefik"),
+    addon("core", "ingress", "Ingress controller for external access", "3.6.2", "ingressclass.networking.k8s.io/public"),
     addon("core", "kube-ovn", "An advanced network fabric for Kubernetes", "1.13.8", "/var/snap/microk8s/current/var/lock/ovn"),
     addon("core", "mayastor", "OpenEBS MayaStor", "2.0.0-microk8s-1", "pod/mayastor"),
     addon("core", "metallb", "Loadbalancer for your Kubernetes cluster", "0.15.2", "pod/speaker"),

@@ -15,7 +15,9 @@ impl World {
     pub(super) fn available_addons(&self, machine: &str) -> Vec<Addon> {
         let files = self.machine(machine).files();
         let there = |repository: &str| files.exists(&format!("{COMMON}/addons/{repository}/addons.yaml"));
-        ADDONS.iter().filter(|addon| there(addon.repository)).copied().collect()
+        let old = !super::ingress::is_traefik(self.machine(machine));
+        let of_release = |addon: &Addon| if old { addon.before_1_36() } else { *addon };
+        ADDONS.iter().filter(|addon| there(addon.repository)).map(of_release).collect()
     }
 
     /// The enabled and the disabled addons, as `status` sorts them.

@@ -165,6 +165,7 @@ fn hook(world: &mut World, call: &mut Call, addon: &Addon, args: &[String]) -> N
             call.quit(0, "Storage will be available soon.")
         }),
         "openebs" => super::openebs::enable(world, call, args),
+        "ingress" => super::ingress::enable(world, call, args),
         name => {
             let name = name.to_owned();
             call.say(format!("Enabling {name}"));
@@ -196,6 +197,7 @@ fn unhook(world: &mut World, call: &mut Call, addon: &Addon) -> Next {
             })
         }
         "openebs" => super::openebs::disable(world, call),
+        "ingress" => super::ingress::disable(world, call),
         "community" => {
             world.machine_mut(&call.machine).files.remove(&format!("{COMMON}/addons/community"));
             call.quit(0, "Community repository is now disabled")

@@ -7,6 +7,7 @@ mod agent;
 mod config;
 mod enable;
 mod helm;
+mod ingress;
 mod join;
 mod kubectl;
 mod leave;

@@ -2,7 +2,7 @@
 
 use super::super::process::{Call, Next, after};
 use super::super::{COMMON, UnitFile, World};
-use super::helm;
+use super::helm::{self, step, words};
 
 /// `enable`: gives up with status 0 where iscsid is not enabled on this machine.
 pub(super) fn enable(world: &mut World, call: &mut Call, args: &[String]) -> Next {
@@ -32,19 +32,6 @@ pub(super) fn enable(world: &mut World, call: &mut Call, args: &[String]) -> Nex
     })
 }
 
-/// Runs helm; the script ends with the first command that fails.
-fn step(
-    world: &mut World,
-    args: Vec<String>,
-    next: impl FnOnce(&mut World, &mut Call) -> Next + Send + 'static,
-) -> Next {
-    helm::run(
-        world,
-        args,
-        Box::new(move |world, call, status| if status == 0 { next(world, call) } else { Next::Exit(status) }),
-    )
-}
-
 /// `-j N` as bash's getopts takes it: anything else is passed over.
 fn replicas(args: &[String]) -> String {
     let mut rest = args.iter();
@@ -57,10 +44,6 @@ fn replicas(args: &[String]) -> String {
         }
     }
     replicas
-}
-
-fn words(line: &str) -> Vec<String> {
-    line.split(' ').map(str::to_owned).collect()
 }
 
 fn install(replicas: &str) -> Vec<String> {

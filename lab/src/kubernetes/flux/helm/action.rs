@@ -264,7 +264,7 @@ impl Kubernetes {
                 status.trim_matches('\'')
             )
         };
-        self.unhealthy(&references).into_iter().map(line).collect()
+        self.not_current(&references).into_iter().map(line).collect()
     }
 
     /// Writes down how an action ended, and lets old revisions go.

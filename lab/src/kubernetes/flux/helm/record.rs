@@ -119,3 +119,11 @@ impl Kubernetes {
         self.release_delete(now, &record.secret());
     }
 }
+
+#[cfg(test)]
+impl Kubernetes {
+    /// The revisions of a release, for tests.
+    pub(in crate::kubernetes) fn revisions_of(&self, storage: &str, name: &str) -> Vec<i64> {
+        self.revisions(storage, name).into_iter().map(|record| record.revision).collect()
+    }
+}

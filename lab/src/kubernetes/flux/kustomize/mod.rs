@@ -325,7 +325,7 @@ impl Kubernetes {
     ) {
         let first = applying.objects.iter().filter(|object| apply::comes_first(object)).map(health::Reference::of);
         let first: Vec<health::Reference> = first.collect();
-        let waiting = self.unhealthy(&first);
+        let waiting = self.not_current(&first);
         if !waiting.is_empty() {
             if self.now >= work.began + timeout(object) {
                 let why = format!("timeout waiting for: [{}]", waiting.join(", "));
@@ -406,7 +406,7 @@ impl Kubernetes {
     ) {
         let took = duration::show(self.now - checking.began);
         let failed = self.failed(&checking.subjects);
-        let waiting = self.unhealthy(&checking.subjects);
+        let waiting = self.not_current(&checking.subjects);
         let late = self.now >= checking.began + timeout(object);
         let stamp = self.stamp();
         if waiting.is_empty() && failed.is_empty() {

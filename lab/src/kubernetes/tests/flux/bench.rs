@@ -95,11 +95,11 @@ impl Site {
         assert!(response.status < 300, "{}", response.json());
     }
 
-    /// Lets time pass; fetches are answered half a second after they were asked for.
+    /// Lets time pass; fetches are answered within a second after they were asked for.
     pub(super) fn pass(&mut self, length: Millis) {
         let end = self.bench.now + length;
         while self.bench.now < end {
-            let step = (end - self.bench.now).min(500);
+            let step = (end - self.bench.now).min(1_000);
             self.bench.pass(step);
             let tickets: Vec<u64> = self.bench.cluster.wanted_fetches().map(|fetch| fetch.ticket).collect();
             for ticket in tickets {
@@ -128,8 +128,11 @@ impl Site {
     }
 
     pub(super) fn annotate(&mut self, path: &str, annotation: &str, value: &str) {
-        let patch = json!({"metadata": {"annotations": {annotation: value}}});
-        let response = self.bench.send(&Request::new("PATCH", path).with_body("application/merge-patch+json", &patch));
+        self.patch(path, "application/merge-patch+json", &json!({"metadata": {"annotations": {annotation: value}}}));
+    }
+
+    pub(super) fn patch(&mut self, path: &str, content_type: &str, patch: &Value) {
+        let response = self.bench.send(&Request::new("PATCH", path).with_body(content_type, patch));
         assert_eq!(response.status, 200, "{}", response.json());
     }
 

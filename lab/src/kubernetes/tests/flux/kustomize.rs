@@ -50,7 +50,7 @@ fn a_folder_is_applied_and_what_leaves_it_is_pruned() {
 #[test]
 fn what_a_person_changed_is_changed_back() {
     let mut site = Site::synced(&[], &[("clusters/lab/ns.yaml", NAMESPACE), ("clusters/lab/map.yaml", MAP)]);
-    site.bench.patch(
+    site.patch(
         "/api/v1/namespaces/shop/configmaps/prices",
         "application/merge-patch+json",
         &json!({"data": {"tea": "9", "cake": "3"}}),

@@ -72,7 +72,7 @@ fn nothing_happens_while_the_controller_is_away() {
     site.push(&[("clusters/lab/a.yaml", "a: 1\n")]);
     let path = "/apis/apps/v1/namespaces/flux-system/deployments/source-controller";
     let scaled = |replicas: i64| json!({"spec": {"replicas": replicas}});
-    site.bench.patch(path, "application/merge-patch+json", &scaled(0));
+    site.patch(path, "application/merge-patch+json", &scaled(0));
     site.pass(60_000);
     site.apply(&source());
     site.pass(60_000);
@@ -80,7 +80,7 @@ fn nothing_happens_while_the_controller_is_away() {
         site.object("gitrepositories", "flux-system", "flux-system")["status"],
         json!({"observedGeneration": -1})
     );
-    site.bench.patch(path, "application/merge-patch+json", &scaled(1));
+    site.patch(path, "application/merge-patch+json", &scaled(1));
     site.pass(60_000);
     assert_eq!(site.condition("gitrepositories", "flux-system", "flux-system", "Ready")[0], "True");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Flags that take a value; several names for one flag map to its long one.
-const WITH_VALUE: [(&str, &str); 22] = [
+const WITH_VALUE: [(&str, &str); 24] = [
     ("-n", "namespace"),
     ("--namespace", "namespace"),
     ("--version", "version"),
@@ -26,8 +26,10 @@ const WITH_VALUE: [(&str, &str); 22] = [
     ("--selector", "selector"),
     ("--filter", "filter"),
     ("-d", "destination"),
+    ("--destination", "destination"),
+    ("--untardir", "untardir"),
 ];
-const SWITCHES: [(&str, &str); 29] = [
+const SWITCHES: [(&str, &str); 30] = [
     ("--create-namespace", "create-namespace"),
     ("--wait", "wait"),
     ("--wait-for-jobs", "wait"),
@@ -57,6 +59,7 @@ const SWITCHES: [(&str, &str); 29] = [
     ("--deployed", "deployed"),
     ("--fail-on-repo-update-fail", "fail-on-repo-update-fail"),
     ("--replace", "replace"),
+    ("--untar", "untar"),
 ];
 
 /// A parsed command line.

@@ -19,6 +19,7 @@ use crate::kubernetes::{Chart, from_yaml, merge_values};
 use arguments::Arguments;
 
 pub(in super::super) use record::leave_failed;
+pub(super) use repositories::no_route;
 
 /// What goes on with a command's exit status once helm has ended.
 pub(super) type Then = Box<dyn FnOnce(&mut World, &mut Call, i32) -> Next + Send>;
@@ -42,6 +43,24 @@ pub(super) fn run(world: &mut World, args: Vec<String>, then: Then) -> Next {
         Ok(arguments) => command(world, call, arguments, then),
         Err(refusal) => end(world, call, Err(refusal), then),
     })
+}
+
+/// Runs helm; the script ends with the first command that fails.
+pub(super) fn step(
+    world: &mut World,
+    args: Vec<String>,
+    next: impl FnOnce(&mut World, &mut Call) -> Next + Send + 'static,
+) -> Next {
+    run(
+        world,
+        args,
+        Box::new(move |world, call, status| if status == 0 { next(world, call) } else { Next::Exit(status) }),
+    )
+}
+
+/// The arguments in a line.
+pub(super) fn words(line: &str) -> Vec<String> {
+    line.split(' ').map(str::to_owned).collect()
 }
 
 fn command(world: &mut World, call: &mut Call, arguments: Arguments, then: Then) -> Next {

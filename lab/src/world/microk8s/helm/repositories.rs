@@ -9,9 +9,10 @@ use super::show::columns;
 use crate::kubernetes::{Chart, from_yaml, to_yaml};
 
 /// The repositories there are, and the charts in them.
-const SERVED: [(&str, &[&str]); 2] = [
+const SERVED: [(&str, &[&str]); 3] = [
     ("https://openebs.github.io/charts", &["openebs"]),
     ("https://openebs.github.io/dynamic-nfs-provisioner", &["nfs-provisioner"]),
+    ("https://traefik.github.io/charts", &["traefik"]),
 ];
 
 /// The home directory of who calls.
@@ -46,6 +47,12 @@ fn remember(world: &mut World, call: &Call, repositories: &[(String, String)]) {
 /// The charts in the repository at an address.
 pub(super) fn charts_at(url: &str) -> &'static [&'static str] {
     SERVED.iter().find(|(served, _)| *served == url.trim_end_matches('/')).map_or(&[], |(_, charts)| *charts)
+}
+
+/// The error of a client on this machine that wants something from an address it cannot reach now; none when it can.
+pub(in super::super) fn no_route(world: &World, call: &Call, url: &str) -> Option<String> {
+    let why = unreachable(world, call, url)?;
+    Some(why.split_once(": ").map_or(why.clone(), |(_, why)| why.to_owned()))
 }
 
 /// Why an address cannot be fetched from this machine now, in the words of Go's HTTP client.

@@ -256,17 +256,23 @@ pub(super) fn template(world: &mut World, call: &mut Call, arguments: &Arguments
     }
 }
 
-/// `helm pull CHART [-d FOLDER]`
+/// `helm pull CHART [-d FOLDER] [--untar --untardir FOLDER]`
 pub(super) fn pull(world: &mut World, call: &mut Call, arguments: &Arguments) -> i32 {
     let word = arguments.words.get(1).cloned().unwrap_or_default();
-    let Some(folder) = arguments.flag("destination").filter(|folder| folder.starts_with('/')) else {
+    let (flag, unpack) = if arguments.has("untar") { ("untardir", true) } else { ("destination", false) };
+    let Some(folder) = arguments.flag(flag).filter(|folder| folder.starts_with('/')) else {
         return refuse(call, "this homelab knows no working directories: say where to with -d /FOLDER");
     };
     match source::locate(world, call, &word, arguments) {
         Err(why) => refuse(call, &why),
         Ok(chart) => {
-            let path = format!("{}/{}-{}.tgz", folder.trim_end_matches('/'), chart.name, chart.version);
-            world.machine_mut(&call.machine).files.write(&path, &source::packed(chart), 0o644);
+            let folder = folder.trim_end_matches('/');
+            let (path, content) = if unpack {
+                (format!("{folder}/{}/Chart.yaml", chart.name), source::description(chart).into_bytes())
+            } else {
+                (format!("{folder}/{}-{}.tgz", chart.name, chart.version), source::packed(chart))
+            };
+            world.machine_mut(&call.machine).files.write(&path, &content, 0o644);
             0
         }
     }

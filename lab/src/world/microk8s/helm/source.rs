@@ -11,9 +11,10 @@ use super::{constraint, repositories};
 use crate::kubernetes::{Chart, from_yaml};
 
 /// Where the packed charts of the repositories are.
-const RELEASES: [(&str, &str); 2] = [
+const RELEASES: [(&str, &str); 3] = [
     ("openebs", "https://github.com/openebs/charts/releases/download"),
     ("nfs-provisioner", "https://github.com/openebs/dynamic-nfs-provisioner/releases/download"),
+    ("traefik", "https://traefik.github.io/charts/traefik"),
 ];
 
 /// The chart a command line means.
@@ -120,12 +121,14 @@ fn member<'a>(tar: &'a [u8], file: &str) -> Option<&'a [u8]> {
     None
 }
 
+/// `Chart.yaml`.
+pub(super) fn description(chart: Chart) -> String {
+    format!("apiVersion: v2\nname: {}\nversion: {}\nappVersion: {}\n", chart.name, chart.version, chart.app_version)
+}
+
 /// A packed chart with nothing but its description.
 pub(super) fn packed(chart: Chart) -> Vec<u8> {
-    let text = format!(
-        "apiVersion: v2\nname: {}\nversion: {}\nappVersion: {}\n",
-        chart.name, chart.version, chart.app_version
-    );
+    let text = description(chart);
     let mut header = [0_u8; 512];
     let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, format!("{}/Chart.yaml", chart.name).as_bytes());
