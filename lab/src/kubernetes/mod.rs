@@ -8,6 +8,7 @@ mod addons;
 mod api;
 mod clock;
 mod controllers;
+pub mod flux;
 mod fresh;
 mod ingress;
 mod jsonpath;
@@ -38,6 +39,7 @@ use serde_json::{Value, json};
 use api::Watches;
 use clock::Clock;
 use controllers::Kubelets;
+use flux::Flux;
 use kinds::Kinds;
 use mastodon::Programs;
 use storage::Storage;
@@ -83,6 +85,7 @@ pub struct Kubernetes {
     kubelets: Kubelets,
     faults: BTreeSet<Fault>,
     storage: Storage,
+    flux: Flux,
     programs: Programs,
     /// Since when there are writes the controllers have not looked at.
     unseen: Option<Millis>,
@@ -120,6 +123,7 @@ impl Kubernetes {
             kubelets: Kubelets::default(),
             faults: BTreeSet::new(),
             storage: Storage::default(),
+            flux: Flux::default(),
             programs: Programs::default(),
             unseen: None,
             wake: None,

@@ -50,6 +50,12 @@ pub enum Command {
     },
     /// Inside COMMAND: prints the state of the simulated world as JSON.
     Describe,
+    /// Inside COMMAND: what the Git server is told.
+    Git {
+        /// What.
+        #[command(subcommand)]
+        command: GitCommand,
+    },
     /// Names the faults.
     Faults,
     /// The first process of a node.
@@ -62,6 +68,16 @@ pub enum Command {
     #[command(hide = true)]
     ContainerInit {
         /// A file with the container's configuration, JSON; it is removed.
+        file: std::path::PathBuf,
+    },
+}
+
+/// `git`
+#[derive(Debug, Clone, Subcommand)]
+pub enum GitCommand {
+    /// Lets a deploy key read the repository.
+    AddKey {
+        /// The file with the public key.
         file: std::path::PathBuf,
     },
 }
