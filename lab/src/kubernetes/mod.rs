@@ -85,8 +85,8 @@ pub struct Kubernetes {
     kubelets: Kubelets,
     faults: BTreeSet<Fault>,
     storage: Storage,
-    programs: Programs,
     flux: Flux,
+    programs: Programs,
     /// Since when there are writes the controllers have not looked at.
     unseen: Option<Millis>,
     /// When the next thing happens that only takes time.
@@ -123,8 +123,8 @@ impl Kubernetes {
             kubelets: Kubelets::default(),
             faults: BTreeSet::new(),
             storage: Storage::default(),
-            programs: Programs::default(),
             flux: Flux::default(),
+            programs: Programs::default(),
             unseen: None,
             wake: None,
             defined: Vec::new(),

@@ -89,10 +89,10 @@ fn sha256(bytes: &[u8]) -> String {
     })
 }
 
-/// The tables `[flux]` and `[mastodon]`.
+/// The tables `[flux]` and `[mastodon]`. The Git server's host key is where the nodes' are, which `[ssh]` names.
 fn site(folder: &Path, checksum: &str) -> String {
     format!(
-        "\n[flux]\nrepository = \"{}\"\ndeploy_key = \"{}\"\nknown_hosts = \"{2}/known_hosts\"\n\
+        "\n[flux]\nrepository = \"{}\"\ndeploy_key = \"{}\"\n\
          components = \"{2}/flux-install.yaml\"\nchecksum = \"{checksum}\"\n\
          author_name = \"homeprov\"\nauthor_email = \"homeprov@lab.example\"\n\n\
          [mastodon]\nlocal_domain = \"lab.example\"\nassets_size = \"1GiB\"\nsystem_size = \"1GiB\"\n\n\

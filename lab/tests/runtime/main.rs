@@ -1,6 +1,7 @@
 //! The runtime as its user has it: the built program, real namespaces, real OpenSSH. Needs root.
 
 mod faults;
+mod git;
 mod ingress;
 mod lab;
 mod leftovers;

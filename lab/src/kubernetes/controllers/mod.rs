@@ -59,8 +59,8 @@ impl Kubernetes {
             self.run_mounts();
             self.run_endpoints();
             self.run_metallb();
-            self.run_ingresses();
             self.run_flux();
+            self.run_ingresses();
             self.run_events();
             if self.unseen.is_none() {
                 return;

@@ -4,6 +4,7 @@
 //! simulated in here and never run as processes of their own: `PostgreSQL` initialises and recovers, Rails waits for a migrated
 //! schema, `tootctl` makes accounts.
 
+mod accounts;
 mod answer;
 mod chart;
 mod commands;
@@ -14,6 +15,7 @@ mod kubelet;
 mod probes;
 mod program;
 mod progress;
+mod pulls;
 mod state;
 mod tootctl;
 mod types;

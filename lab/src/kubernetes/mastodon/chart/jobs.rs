@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Hook;
-use super::environment::{port, secret};
 use super::templates::Templates;
+use super::variables::{port, secret};
 use crate::kubernetes::addons::{printed, truth, variable};
 use crate::kubernetes::value::set;
 

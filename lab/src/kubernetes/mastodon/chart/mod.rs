@@ -15,6 +15,7 @@ mod sidekiq;
 mod streaming;
 mod subchart;
 mod templates;
+mod variables;
 mod web;
 
 use serde_json::Value;

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::environment::secret;
 use super::secrets::put;
 use super::subchart::{Set, Subchart, put_probe};
 use super::templates::Templates;
+use super::variables::secret;
 use crate::kubernetes::addons::{mounted, printed, truth, variable};
 use crate::kubernetes::value::{at, set};
 

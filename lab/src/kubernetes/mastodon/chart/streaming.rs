@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::environment::port;
 use super::rails::Component;
 use super::templates::Templates;
+use super::variables::port;
 use crate::kubernetes::addons::{printed, variable};
 use crate::kubernetes::value::{at, entries, set};
 
