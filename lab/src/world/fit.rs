@@ -45,6 +45,24 @@ impl From<Option<String>> for Target {
     }
 }
 
+/// What a fault means to a cluster, where it is one's.
+fn of_cluster(kind: FaultKind) -> Option<kubernetes::Fault> {
+    Some(match kind {
+        FaultKind::ReplicaWo => kubernetes::Fault::ReplicaStaysWriteOnly,
+        FaultKind::ReplicaLost => kubernetes::Fault::ReplicaLost,
+        FaultKind::ReadOnlyVolume => kubernetes::Fault::ReadOnlyVolume,
+        FaultKind::StaleMountOwner => kubernetes::Fault::StaleMountOwner,
+        FaultKind::SlowVolume => kubernetes::Fault::SlowVolume,
+        FaultKind::FluxReconcileFails => kubernetes::Fault::FluxReconcileFails,
+        FaultKind::HelmInstallFailsOnce => kubernetes::Fault::HelmInstallFailsOnce,
+        FaultKind::ImagePull => kubernetes::Fault::ImagePull,
+        FaultKind::DbSlowStart => kubernetes::Fault::DbSlowStart,
+        FaultKind::MissingSecretKey => kubernetes::Fault::MissingSecretKey,
+        FaultKind::NoIngressAddress => kubernetes::Fault::NoIngressAddress,
+        _ => return None,
+    })
+}
+
 /// The faults of a world.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Faults {
@@ -207,27 +225,19 @@ impl World {
                 }
                 self.faults.cloned_initiator = Some(name);
             }
-            FaultKind::KubeletDir | FaultKind::ChartRepoDown | FaultKind::RwxOnHostpath | FaultKind::HelmNameInUse => {
+            // The last three are for the servers beside the nodes, which are the runtime's: it asks for them.
+            FaultKind::KubeletDir
+            | FaultKind::ChartRepoDown
+            | FaultKind::RwxOnHostpath
+            | FaultKind::HelmNameInUse
+            | FaultKind::GitPushRejected
+            | FaultKind::HumanEdit
+            | FaultKind::SmtpClosed => {
                 faults.lasting.insert(kind);
             }
-            FaultKind::ReplicaWo => faults.of_clusters.push(kubernetes::Fault::ReplicaStaysWriteOnly),
-            FaultKind::ReplicaLost => faults.of_clusters.push(kubernetes::Fault::ReplicaLost),
-            FaultKind::ReadOnlyVolume => faults.of_clusters.push(kubernetes::Fault::ReadOnlyVolume),
-            FaultKind::StaleMountOwner => faults.of_clusters.push(kubernetes::Fault::StaleMountOwner),
-            FaultKind::SlowVolume => faults.of_clusters.push(kubernetes::Fault::SlowVolume),
-            FaultKind::FluxReconcileFails => faults.of_clusters.push(kubernetes::Fault::FluxReconcileFails),
-            FaultKind::HelmInstallFailsOnce => faults.of_clusters.push(kubernetes::Fault::HelmInstallFailsOnce),
-            FaultKind::ImagePull => faults.of_clusters.push(kubernetes::Fault::ImagePull),
-            FaultKind::DbSlowStart => faults.of_clusters.push(kubernetes::Fault::DbSlowStart),
-            FaultKind::MissingSecretKey => faults.of_clusters.push(kubernetes::Fault::MissingSecretKey),
-            FaultKind::NoIngressAddress => faults.of_clusters.push(kubernetes::Fault::NoIngressAddress),
             FaultKind::GitDown => faults.git_back = self.now + lasts.unwrap_or(120_000),
-            // The servers beside the nodes are the runtime's, which asks for these.
-            FaultKind::GitPushRejected | FaultKind::HumanEdit | FaultKind::SmtpClosed => {
-                faults.lasting.insert(kind);
-            }
-            // The runtime's business: login shells and host keys are real there.
-            FaultKind::NoisyLoginShell | FaultKind::HostKeyChanged => {}
+            // The rest is the cluster's, or the runtime's business: login shells and host keys are real there.
+            _ => faults.of_clusters.extend(of_cluster(kind)),
         }
         let ids: Vec<ClusterId> = self.clusters.keys().copied().collect();
         for id in ids {

@@ -52,13 +52,13 @@ fn ones_own_key_writes_and_a_deploy_key_reads() {
 #[test]
 fn somebody_pushes_first_and_the_server_comes_back() {
     let said = Lab::of(1).with(&SITE).with(&["--fault", "git-push-rejected", "--fault", "git-down"]).run(&format!(
-        r#"{CLONE}
+        r"{CLONE}
         show down all git ls-remote $URL
         for try in $(seq 100); do git ls-remote $URL >/dev/null 2>&1 && break; sleep 0.2; done
         show first all git push origin main
         git fetch --quiet origin; git rebase --quiet origin/main
         show second all git push --quiet origin main
-        show authors git log --format=%an"#
+        show authors git log --format=%an"
     ));
     assert!(said.text("down").contains("port 22: Connection refused"), "{said:?}");
     assert_eq!(said.status("first"), 1);
@@ -75,7 +75,7 @@ fn flux_fetches_what_was_pushed_and_applies_it() {
         kubectl() {{ on nuc1 "/snap/bin/microk8s kubectl $*"; }}
         components=$(setting components)
         show sum sha256sum --check --quiet <<<"$(setting checksum)  $components"
-        installs() {{ kubectl apply --server-side -f - <"$components" | grep -c serverside-applied; }}
+        installs() {{ kubectl apply --server-side -f - <"$components" | grep -c "created\|serverside-applied"; }}
         show install installs
         secret() {{ printf 'apiVersion: v1\nkind: Secret\nmetadata: {{name: flux-system, namespace: flux-system}}\ndata: {{identity: %s, known_hosts: %s}}\n' \
             $(base64 -w0 <"$(setting deploy_key)") $(grep '^10.77.0.1 ' "$(setting known_hosts)" | base64 -w0) | kubectl apply -f -; }}
@@ -90,6 +90,7 @@ fn flux_fetches_what_was_pushed_and_applies_it() {
         show table kubectl -n flux-system get gitrepositories"#
     ));
     assert_eq!(said.status("sum"), 0, "{said:?}");
+    assert_eq!(said.text("install"), "32", "{said:?}");
     assert_eq!(said.status("source"), 0, "{said:?}");
     assert_eq!(said.status("kustomization"), 0, "{said:?}");
     assert_eq!(said.text("revision"), format!("main@sha1:{}", said.text("head")));

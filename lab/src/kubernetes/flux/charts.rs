@@ -117,7 +117,7 @@ impl Kubernetes {
             ));
         }
         if text(object, "/spec/reconcileStrategy") == "Revision" {
-            metadata.version += &format!("+{}", &tree.commit[..12]);
+            metadata.version = format!("{}+{}", metadata.version, &tree.commit[..12]);
         }
         Ok(metadata)
     }

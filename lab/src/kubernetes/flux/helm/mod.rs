@@ -135,17 +135,17 @@ impl Kubernetes {
     /// What makes helm-controller look again: the object, its chart, and references that ask to be watched.
     fn release_trigger(&self, key: &Key, object: &Value) -> String {
         let chart = self.store.get(&chart::key_of(key, object));
-        let mut trigger = format!("{} {}", wish(object), chart.map_or("", |chart| revision(chart)));
+        let mut parts = vec![wish(object), chart.map_or("", |chart| revision(chart)).to_owned()];
         for reference in list(object, "/spec/valuesFrom") {
             let plural = if text(reference, "/kind") == "Secret" { "secrets" } else { "configmaps" };
             let Some(found) = self.store.get(&Key::core(plural, &key.namespace, text(reference, "/name"))) else {
                 continue;
             };
             if text(found, "/metadata/labels/reconcile.fluxcd.io~1watch") == "Enabled" {
-                trigger += &format!(" {}", text(found, "/metadata/resourceVersion"));
+                parts.push(text(found, "/metadata/resourceVersion").to_owned());
             }
         }
-        trigger
+        parts.join(" ")
     }
 
     /// Loads chart and values, and decides what is to be done.

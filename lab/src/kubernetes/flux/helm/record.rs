@@ -34,8 +34,8 @@ pub(super) fn config_digest(values: &Value) -> String {
 
 impl Record {
     fn secret(&self) -> Value {
-        let manifest: String =
-            self.objects.iter().map(|object| format!("---\n{}", crate::kubernetes::to_yaml(object))).collect();
+        let documents: Vec<String> = self.objects.iter().map(crate::kubernetes::to_yaml).collect();
+        let manifest = format!("---\n{}", documents.join("---\n"));
         let release = json!({"name": self.name, "namespace": self.namespace, "version": self.revision, "config": self.values,
             "info": {"first_deployed": self.first, "last_deployed": self.last, "deleted": "", "description": self.description, "status": self.status},
             "chart": {"metadata": {"name": self.chart.name, "version": self.chart.version, "appVersion": self.chart.app_version}},

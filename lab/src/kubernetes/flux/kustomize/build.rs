@@ -163,7 +163,9 @@ impl Builder<'_> {
         }
         let namespace = text(&said, "/namespace");
         if !namespace.is_empty() {
-            objects.iter_mut().for_each(|object| move_to(object, namespace));
+            for object in &mut objects {
+                move_to(object, namespace);
+            }
         }
         for object in &mut objects {
             for (name, value) in entries(&said, "/commonAnnotations") {

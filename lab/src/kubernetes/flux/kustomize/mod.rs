@@ -351,7 +351,7 @@ impl Kubernetes {
         let changed: Vec<(String, apply::Action)> =
             applying.changes.iter().filter(|(_, action)| ["created", "configured"].contains(action)).cloned().collect();
         if !changed.is_empty() {
-            let message = said(&changed).trim_end().to_owned();
+            let message = said(&changed);
             let note =
                 Note { kind: "Normal", reason: "Progressing", message: &message, component: "kustomize-controller" };
             self.note(object, &note);
@@ -500,11 +500,9 @@ fn completed(key: &Key, object: &Value, mut objects: Vec<Value>) -> Result<Vec<V
     Ok(objects)
 }
 
-/// `Kind/namespace/name action`, a line each.
+/// What was changed: `Kind/namespace/name action`, a line each.
 fn said(changes: &[(String, apply::Action)]) -> String {
-    changes
-        .iter()
-        .filter(|(_, action)| *action != "unchanged")
-        .map(|(subject, action)| format!("{subject} {action}\n"))
-        .collect()
+    let changed = changes.iter().filter(|(_, action)| *action != "unchanged");
+    let lines: Vec<String> = changed.map(|(subject, action)| format!("{subject} {action}")).collect();
+    lines.join("\n")
 }

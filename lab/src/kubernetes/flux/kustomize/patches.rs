@@ -43,9 +43,9 @@ fn one(object: &mut Value, patch: &Value) -> Result<(), String> {
     let identity = ["apiVersion", "kind"].map(|field| object[field].clone());
     let name = object["metadata"]["name"].clone();
     if custom {
-        json_patch::merge(object, patch)
+        json_patch::merge(object, patch);
     } else {
-        strategic(object, patch)
+        strategic(object, patch);
     }
     object["apiVersion"] = identity[0].clone();
     object["kind"] = identity[1].clone();
