@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use homeprov::gitops::header::{Author, author, cluster};
 use homeprov::gitops::render::{Content, File, files};
@@ -48,7 +49,8 @@ fn inventories() -> Vec<(String, Inventory)> {
 }
 
 fn inventory_named(name: &str) -> Inventory {
-    inventories().into_iter().find(|(known, _)| known == name).expect("there is one").1
+    static ALL: LazyLock<Vec<(String, Inventory)>> = LazyLock::new(inventories);
+    ALL.iter().find(|(known, _)| known == name).expect("there is one").1.clone()
 }
 
 fn texts(inventory: &Inventory) -> BTreeMap<String, String> {
