@@ -24,16 +24,13 @@ pub(super) fn values(text: &str) -> Vec<Range<usize>> {
         if let Some(header) = header(line) {
             table = looks_secret(header);
         }
-        at = match value(line, table) {
-            Some((start, inline)) => {
-                let range = extent(text, at + start, inline);
-                values.push(range.clone());
-                range.end
-            }
-            None => {
-                values.extend(in_urls(line).map(|range| at + range.start..at + range.end));
-                end + 1
-            }
+        at = if let Some((start, inline)) = value(line, table) {
+            let range = extent(text, at + start, inline);
+            values.push(range.clone());
+            range.end
+        } else {
+            values.extend(in_urls(line).map(|range| at + range.start..at + range.end));
+            end + 1
         };
     }
     values
