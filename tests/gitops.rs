@@ -291,6 +291,9 @@ fn hostile() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    // Each case renders all files several times.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// Whatever stands in the inventory's texts arrives as it is, in manifests that hold what they should and no more.
     #[test]
     fn hostile_texts_arrive_as_they_are(text in hostile(), other in hostile(), key in hostile()) {
