@@ -19,7 +19,7 @@ Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     run: RunArguments,
-    /// Write files in the Git repository anew that were edited by hand
+    /// Write files a person edited in the repository anew
     #[arg(long)]
     overwrite: bool,
     /// End with status 4 when something would change

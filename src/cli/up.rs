@@ -17,7 +17,7 @@ Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     run: RunArguments,
-    /// Write files in the Git repository anew that were edited by hand
+    /// Write files a person edited in the repository anew
     #[arg(long)]
     overwrite: bool,
     /// Answer every question with yes: host keys that are not known are accepted

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::facts::flux::{AccessSecret, FluxFacts, Resource};
 use crate::facts::{ClusterFacts, Facts, KubernetesNode, RepositoryFacts};
 use crate::gitops::access::Access;
+use crate::gitops::repository::Files;
 use crate::gitops::wanted::{changes, paths, wanted};
 use crate::inventory::model::Inventory;
 
@@ -55,9 +56,8 @@ pub fn facts() -> Facts {
         ..ClusterFacts::default()
     };
     let mut facts = Facts { cluster: Some(cluster), ..Facts::default() };
-    let all = changes(&inventory, &wanted(&inventory, &facts), &Default::default(), COMPONENTS, false);
-    let files: crate::gitops::repository::Files =
-        all.into_iter().filter_map(|change| Some((change.path, change.text?))).collect();
+    let all = changes(&inventory, &wanted(&inventory, &facts), &Files::default(), COMPONENTS, false);
+    let files: Files = all.into_iter().filter_map(|change| Some((change.path, change.text?))).collect();
     assert_eq!(files.keys().cloned().collect::<Vec<_>>(), paths(&inventory));
     facts.repository = Some(RepositoryFacts {
         head: Some(HEAD.into()),

@@ -23,7 +23,8 @@ pub use sync::FluxSync;
 use crate::facts::flux::{FluxFacts, newer};
 use crate::facts::{Facts, RepositoryFacts};
 use crate::gitops::cause::Problem;
-use crate::gitops::wanted::{Change, changes, kept, wanted};
+use crate::gitops::render::{File, sealed_path};
+use crate::gitops::wanted::{Change, Fate, changes, kept, wanted};
 use crate::inventory::model::{Flux, Inventory};
 use crate::plan::Verdict;
 
@@ -46,7 +47,18 @@ fn held_up(problem: &Problem) -> Verdict {
 fn differences(inventory: &Inventory, facts: &Facts) -> Option<Vec<Change>> {
     let seen = facts.repository.as_ref().filter(|seen| seen.problem.is_none())?;
     let components = seen.components.as_deref()?;
-    Some(changes(inventory, &wanted(inventory, facts), &seen.files, components, seen.overwrite))
+    let wanted = wanted(inventory, facts);
+    let mut changes = changes(inventory, &wanted, &seen.files, components, seen.overwrite);
+    changes.extend(secrets_to_come(inventory, &wanted, seen));
+    Some(changes)
+}
+
+/// The sealed secrets of a site whose secrets are still to be made: a plan names them, too.
+fn secrets_to_come(inventory: &Inventory, wanted: &[File], seen: &RepositoryFacts) -> Option<Change> {
+    let path = sealed_path(&inventory.mastodon.as_ref()?.path);
+    let known = seen.files.contains_key(&path) || wanted.iter().any(|file| file.path == path);
+    let shown = format!("{path}: the secrets, encrypted, once they are made\n");
+    (!known).then_some(Change { path, fate: Fate::New, text: None, shown })
 }
 
 /// The release of Flux in the cluster, when it is newer than the inventory's: homeprov never takes it back.

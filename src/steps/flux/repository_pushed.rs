@@ -40,10 +40,8 @@ impl RustStep for RepositoryPushed {
         let Some(components) = &seen.components else { return Ok(()) };
         let files = wanted::wanted(inventory, &context.facts);
         let differ = differences(inventory, &context.facts).unwrap_or_default();
-        let sealed = match differ.iter().any(|change| change.written() && change.text.is_none()) {
-            true => sealed::sealed(context).await?,
-            false => None,
-        };
+        let secrets_differ = differ.iter().any(|change| change.written() && change.text.is_none());
+        let sealed = if secrets_differ { sealed::sealed(context).await? } else { None };
         let remote = access::of_user(inventory, flux).await;
         let opened = Repository::open(&folder(&context.state, inventory)).await;
         let copy = opened.map_err(|error| failure(cause::explain(&error, &remote.url, &flux.branch)))?;
