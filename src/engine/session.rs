@@ -10,7 +10,7 @@ use super::outcome::{self, Outcome};
 use super::parting::Parting;
 use super::run::Run;
 use super::stop::Stop;
-use crate::facts::{Facts, gather, here, repository};
+use crate::facts::{Facts, RepositoryFacts, gather, here, repository};
 use crate::inventory::model::Inventory;
 use crate::plan::{self, Plan};
 use crate::playbook::model::Recipe;
@@ -57,18 +57,28 @@ impl Session {
         Instant::now()
     }
 
-    /// Observes everything: one exec on each node, then the API.
+    /// Observes everything: one exec on each node and the Git repository beside them, then the API.
     pub async fn observe(&self) -> Facts {
-        let recorded = here::read(&self.state, &self.inventory.cluster.name);
         let repository = repository::read(&self.inventory, &self.state, self.overwrite, None);
-        let facts = gather::all(&*self.transport, &self.inventory, &self.recipe, recorded, Box::pin(repository)).await;
+        let facts = self.observe_with(Box::pin(repository)).await;
+        for message in crate::steps::flux::warnings(&self.inventory, &facts) {
+            self.tell(Event::Warning { node: None, message });
+        }
+        facts
+    }
+
+    /// The same without the repository, for what does not depend on it.
+    pub async fn observe_cluster(&self) -> Facts {
+        self.observe_with(std::future::ready(None)).await
+    }
+
+    async fn observe_with(&self, repository: impl Future<Output = Option<RepositoryFacts>>) -> Facts {
+        let recorded = here::read(&self.state, &self.inventory.cluster.name);
+        let facts = gather::all(&*self.transport, &self.inventory, &self.recipe, recorded, repository).await;
         for node in &self.inventory.nodes {
             if let Some(reason) = facts.unreachable(&node.name) {
                 self.tell(Event::Unreachable { node: node.name.clone(), reason: reason.to_owned() });
             }
-        }
-        for message in crate::steps::flux::warnings(&self.inventory, &facts) {
-            self.tell(Event::Warning { node: None, message });
         }
         facts
     }

@@ -18,7 +18,7 @@ use crate::steps::pool_probed;
 pub async fn status(session: &Session) -> Result<(ClusterStatus, Outcome), Outcome> {
     let began = session.begin("status");
     let facts = tokio::select! {
-        facts = session.observe() => facts,
+        facts = session.observe_cluster() => facts,
         () = session.stop.wait() => return Err(outcome::interrupted()),
     };
     let plan = plan::plan(&session.inventory, &session.recipe, &facts);

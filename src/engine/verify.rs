@@ -45,7 +45,7 @@ pub async fn storage(session: &Session, question: &StorageQuestion) -> Result<(P
 
 async fn prove(session: &Session, question: &StorageQuestion) -> Result<(Proof, Outcome), Outcome> {
     let facts = tokio::select! {
-        facts = session.observe() => facts,
+        facts = session.observe_cluster() => facts,
         () = session.stop.wait() => return Err(outcome::interrupted()),
     };
     let wanted = wanted(session, question)?;

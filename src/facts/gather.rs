@@ -32,7 +32,7 @@ pub async fn cluster(transport: &dyn Transport, inventory: &Inventory, facts: &m
     facts.cluster = None;
     facts.cluster_problem = None;
     for node in candidates(inventory, facts) {
-        match read_through(transport, inventory, &node, facts).await {
+        match Box::pin(read_through(transport, inventory, &node, facts)).await {
             Ok(cluster) => {
                 facts.cluster = Some(cluster);
                 break;

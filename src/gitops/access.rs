@@ -65,7 +65,7 @@ async fn of_key(inventory: &Inventory, flux: &Flux, folder: &Path) -> Result<Opt
         .map_err(|error| Problem::lasting(format!("cannot read the deploy key {}: {error}", private.display())))?;
     let public = key::public(private).await.map_err(Problem::lasting)?;
     let lines = known_hosts::lines(&known_hosts_files(inventory, flux), &remote::known_as(&flux.repository)).await;
-    let known = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let known = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>();
     let file = NamedTempFile::new().and_then(|mut file| file.write_all(known.as_bytes()).map(|()| file));
     let file = file.map_err(|error| Problem::lasting(format!("cannot write a file for ssh: {error}")))?;
     let data = [("identity", identity), ("identity.pub", format!("{public}\n")), ("known_hosts", known)];

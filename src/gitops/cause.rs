@@ -147,12 +147,12 @@ pub fn explain(error: &GitError, url: &str, branch: &str) -> Problem {
     let host = super::remote::host(url);
     let remedy = match (kind, error) {
         (_, GitError::Missing) => "Install it: `sudo apt-get install git`.".to_owned(),
-        (_, GitError::TimedOut { .. }) => format!("{host} does not answer: look at the network and at the server."),
         (Kind::HostKeyUnknown, _) => {
             let known = super::remote::known_as(url);
             format!(
                 "The SSH host key of {host} is not known. Compare it with what the server's owner publishes \
-                 (`ssh-keyscan{} {}`), then add it to the known hosts (`ssh-keygen -F '{known}'` shows what is known).",
+                 (`ssh-keyscan{} {}`), then add it to the known hosts (`ssh-keygen -F '{known}'` shows what is known); \
+                 `known_hosts` under [flux] in the inventory names another file.",
                 super::remote::port(url).map_or_else(String::new, |port| format!(" -p {port}")),
                 super::remote::bare_host(url)
             )

@@ -78,17 +78,16 @@ fn kept(folder: &Path, source: &Source) -> Option<String> {
 
 async fn download(source: &Source, url: &str, folder: &Path) -> Result<String, Problem> {
     let text = get(url).await?;
-    let sum = match &source.checksum {
-        Some(sum) => sum.clone(),
-        None => {
-            let page = format!("{}/flux_{}_checksums.txt", source.release(), source.version);
-            let sums = get(&page).await?;
-            listed(&sums).ok_or_else(|| {
-                Problem::lasting(format!(
-                    "{page} has no checksum of install.yaml\nSay it under [flux]: `checksum = \"…\"`."
-                ))
-            })?
-        }
+    let sum = if let Some(sum) = &source.checksum {
+        sum.clone()
+    } else {
+        let page = format!("{}/flux_{}_checksums.txt", source.release(), source.version);
+        let none = || {
+            Problem::lasting(format!(
+                "{page} has no checksum of install.yaml\nSay it under [flux] in the inventory: `checksum = \"…\"`."
+            ))
+        };
+        listed(&get(&page).await?).ok_or_else(none)?
     };
     verify(&text, Some(&sum), url)?;
     // What cannot be kept is downloaded again the next time.

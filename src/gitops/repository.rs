@@ -2,9 +2,12 @@
 //! branch. It is a cache: whatever is wrong with it, it is made again.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use super::cause::{self, Kind};
 use super::git::{ASK, Git, GitError, TRANSFER};
@@ -38,7 +41,7 @@ impl Repository {
     /// Takes hold of the copy in `folder`, and makes an empty one when there is none.
     pub async fn open(folder: &Path) -> Result<Self, GitError> {
         let local = |error: io::Error| GitError::Local(error.to_string());
-        let lock = lock(folder.to_owned()).await.map_err(local)?;
+        let lock = lock(folder).await.map_err(local)?;
         let opened = Self { directory: folder.join("repository.git"), _lock: lock };
         if !opened.directory.join("HEAD").exists() {
             opened.make().await?;
@@ -115,7 +118,7 @@ impl Repository {
             Some((path.to_owned(), about.next()?.to_owned()))
         };
         let entries: Vec<(String, String)> = listed.split('\0').filter_map(entry).collect();
-        let wanted: String = entries.iter().map(|(_, object)| format!("{object}\n")).collect();
+        let wanted: String = entries.iter().flat_map(|(_, object)| [object.as_str(), "\n"]).collect();
         let answer = self.git("cat-file").input(wanted).run(["--batch"]).await?;
         let mut rest = answer.as_slice();
         let mut files = Files::new();
@@ -147,12 +150,18 @@ fn mendable(error: &GitError) -> bool {
 }
 
 /// Waits for the lock beside the copy; the kernel drops it with its holder, however that ends.
-async fn lock(folder: PathBuf) -> io::Result<File> {
-    let taken = tokio::task::spawn_blocking(move || {
-        fs::create_dir_all(&folder)?;
-        let file = File::options().create(true).truncate(false).write(true).open(folder.join("repository.lock"))?;
-        file.lock()?;
-        Ok(file)
-    });
-    taken.await.map_err(io::Error::other)?
+async fn lock(folder: &Path) -> io::Result<File> {
+    fs::create_dir_all(folder)?;
+    let file = File::options().create(true).truncate(false).write(true).open(folder.join("repository.lock"))?;
+    let since = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if since.elapsed() < TRANSFER => sleep(Duration::from_millis(100)).await,
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::other("another run of homeprov works on its copy of the repository"));
+            }
+        }
+    }
 }

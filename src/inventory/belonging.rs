@@ -8,9 +8,11 @@ const ALL: &str = "belongs under [ssh] and holds for all machines";
 const NODE: &str = "belongs under [[nodes]], to the machine it is about";
 const CLUSTER: &str = "belongs under [cluster]";
 const STORAGE: &str = "belongs under [storage]";
+const FLUX: &str = "belongs under [flux]";
+const MASTODON: &str = "belongs under [mastodon]";
 
 /// Every key there is, and where it stands.
-const PLACES: [(&str, &str); 33] = [
+const PLACES: [(&str, &str); 54] = [
     ("cluster", "opens a table of its own: [cluster]"),
     ("nodes", "opens a table of its own for each machine: [[nodes]]"),
     ("metallb", "opens a table of its own: [metallb]"),
@@ -44,6 +46,27 @@ const PLACES: [(&str, &str); 33] = [
     ("image", STORAGE),
     ("chart", STORAGE),
     ("nfs_chart", STORAGE),
+    ("flux", "opens a table of its own: [flux]"),
+    ("repository", FLUX),
+    ("push", FLUX),
+    ("branch", FLUX),
+    ("components", FLUX),
+    ("checksum", FLUX),
+    ("deploy_key", FLUX),
+    ("mastodon", "opens a table of its own: [mastodon]"),
+    ("local_domain", MASTODON),
+    ("web_domain", MASTODON),
+    ("admin", MASTODON),
+    ("locale", MASTODON),
+    ("smtp", "opens a table of its own: [mastodon.smtp]"),
+    ("s3", "opens a table of its own: [mastodon.s3]"),
+    ("postgresql", "opens a table of its own: [mastodon.postgresql]"),
+    ("redis", "opens a table of its own: [mastodon.redis]"),
+    ("ingress", "opens a table of its own: [mastodon.ingress]"),
+    ("resources", "opens a table of its own: [mastodon.resources]"),
+    ("elasticsearch", MASTODON),
+    ("startup_seconds", MASTODON),
+    ("values", MASTODON),
 ];
 
 /// Where a key belongs that its table does not know, if another does.

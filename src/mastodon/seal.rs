@@ -128,3 +128,6 @@ pub fn unseal(text: &str, identity: &Identity) -> Result<SecretSet, SealError> {
     }
     Ok(set)
 }
+
+#[cfg(test)]
+mod tests;

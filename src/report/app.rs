@@ -34,3 +34,32 @@ fn part(finding: &Finding, paint: Paint, width: usize) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mastodon::report::SCHEMA;
+
+    #[test]
+    fn a_verification_shows_every_part_and_what_to_do() {
+        let report = Report {
+            schema: SCHEMA,
+            site: "https://social.example.org".to_owned(),
+            address: Some([192, 168, 1, 240].into()),
+            version: "v4.6.3".to_owned(),
+            at: "2026-01-01T10:00:00Z".parse().unwrap(),
+            holds: false,
+            findings: vec![
+                Finding::good("mastodon-running", "everything of Mastodon runs"),
+                Finding::open("certificate", "the ingress controller's own, which no browser trusts"),
+                Finding::bad(
+                    "web",
+                    "https://social.example.org/health answers 503 at 192.168.1.240",
+                    "look at the pods",
+                ),
+            ],
+        };
+        insta::assert_snapshot!(text(&report, Paint::new(false), 80));
+        assert!(json(&report).unwrap().contains("\"verdict\": \"unknown\""));
+    }
+}

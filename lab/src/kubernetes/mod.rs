@@ -8,10 +8,12 @@ mod addons;
 mod api;
 mod clock;
 mod controllers;
+pub mod flux;
 mod fresh;
 mod jsonpath;
 mod kinds;
 mod kubectl;
+pub mod mastodon;
 mod names;
 mod options;
 mod patch;
@@ -36,6 +38,7 @@ use serde_json::{Value, json};
 use api::Watches;
 use clock::Clock;
 use controllers::Kubelets;
+use flux::Flux;
 use kinds::Kinds;
 use storage::Storage;
 use store::{Key, Store};
@@ -76,6 +79,7 @@ pub struct Kubernetes {
     kubelets: Kubelets,
     faults: BTreeSet<Fault>,
     storage: Storage,
+    flux: Flux,
     /// Since when there are writes the controllers have not looked at.
     unseen: Option<Millis>,
     /// When the next thing happens that only takes time.
@@ -112,6 +116,7 @@ impl Kubernetes {
             kubelets: Kubelets::default(),
             faults: BTreeSet::new(),
             storage: Storage::default(),
+            flux: Flux::default(),
             unseen: None,
             wake: None,
             defined: Vec::new(),

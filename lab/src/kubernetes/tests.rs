@@ -2,6 +2,7 @@
 
 mod bench;
 mod convergence;
+mod flux;
 mod history;
 mod kubectl;
 mod metallb;

@@ -208,10 +208,22 @@ pub enum Fault {
     StaleMountOwner,
     /// A new Jiva volume needs 90 s longer to be Ready.
     SlowVolume,
+    /// kustomize-controller's dry-run of one object fails at its first two attempts.
+    FluxReconcileFails,
+    /// helm-controller's first installation of a release fails. Once only.
+    HelmInstallFailsOnce,
+    /// The image of Redis cannot be pulled for 120 s.
+    ImagePull,
+    /// `PostgreSQL` recovers for 300 s at each start; a kubelet that kills it before ruins the database for good.
+    DbSlowStart,
+    /// The Secret `mastodon-secrets` loses its key `OTP_SECRET` right after it was made. Once only.
+    MissingSecretKey,
+    /// `MetalLB` allocates no address to the ingress Service.
+    NoIngressAddress,
 }
 
 impl Fault {
-    const NAMES: [(Self, &'static str); 7] = [
+    const NAMES: [(Self, &'static str); 13] = [
         (Self::MetallbEndlessLoop, "metallb-endless-loop"),
         (Self::PoolNotAnnounced, "pool-not-announced"),
         (Self::ReplicaStaysWriteOnly, "replica-wo"),
@@ -219,6 +231,12 @@ impl Fault {
         (Self::ReadOnlyVolume, "read-only-volume"),
         (Self::StaleMountOwner, "stale-mount-owner"),
         (Self::SlowVolume, "slow-volume"),
+        (Self::FluxReconcileFails, "flux-reconcile-fails"),
+        (Self::HelmInstallFailsOnce, "helm-install-fails-once"),
+        (Self::ImagePull, "image-pull"),
+        (Self::DbSlowStart, "db-slow-start"),
+        (Self::MissingSecretKey, "missing-secret-key"),
+        (Self::NoIngressAddress, "no-ingress-address"),
     ];
 }
 

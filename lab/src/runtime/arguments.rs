@@ -50,6 +50,12 @@ pub enum Command {
     },
     /// Inside COMMAND: prints the state of the simulated world as JSON.
     Describe,
+    /// Inside COMMAND: what the Git server is told.
+    Git {
+        /// What.
+        #[command(subcommand)]
+        command: GitCommand,
+    },
     /// Names the faults.
     Faults,
     /// The first process of a node.
@@ -62,6 +68,16 @@ pub enum Command {
     #[command(hide = true)]
     ContainerInit {
         /// A file with the container's configuration, JSON; it is removed.
+        file: std::path::PathBuf,
+    },
+}
+
+/// `git`
+#[derive(Debug, Clone, Subcommand)]
+pub enum GitCommand {
+    /// Lets a deploy key read the repository.
+    AddKey {
+        /// The file with the public key.
         file: std::path::PathBuf,
     },
 }
@@ -105,6 +121,9 @@ pub struct Run {
     /// Whether the inventory asks for volumes that several nodes mount at once.
     #[arg(long, value_enum)]
     pub rwx: Option<Switch>,
+    /// Whether the inventory asks for Flux and Mastodon; that takes a storage other than `none`.
+    #[arg(long, value_enum, default_value_t = Switch::Off)]
+    pub mastodon: Switch,
     /// The command and its arguments.
     #[arg(last = true, required = true)]
     pub command: Vec<String>,

@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result, bail};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
 
-use super::arguments::Command;
+use super::arguments::{Command, GitCommand};
 use super::homelab::Homelab;
-use super::snapshot;
+use super::{git, snapshot};
 use crate::world::Fault;
 
 /// Serves the requests, a line each; the answer is a line of JSON: a text, or what went wrong.
@@ -64,6 +64,7 @@ fn obey(lab: &Arc<Homelab>, words: &[&str]) -> Result<String> {
             let changes: Vec<_> = lab.nodes().iter().map(|node| (node.name.clone(), node.disk.changes())).collect();
             return snapshot::listing(&changes);
         }
+        ["git-add-key", key @ ..] => git::allow("read", &key.join(" "))?,
         ["describe"] => return Ok(serde_json::to_string_pretty(&lab.world().describe())?),
         _ => bail!("the lab does not know `{}`", words.join(" ")),
     }
@@ -80,6 +81,10 @@ pub fn ask(command: &Command) -> Result<()> {
         Command::Fault { name, node } => format!("fault {name} {}", node.as_deref().unwrap_or_default()),
         Command::Snapshot { .. } => "snapshot".to_owned(),
         Command::Describe => "describe".to_owned(),
+        Command::Git { command: GitCommand::AddKey { file } } => {
+            let key = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+            format!("git-add-key {}", key.trim())
+        }
         _ => bail!("this is not for the running lab"),
     };
     let socket = std::env::var("LAB_CONTROL")

@@ -11,13 +11,13 @@ use anyhow::{Context as _, Result};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 
-use super::arguments::{Login, Run, State, System};
+use super::arguments::{Login, Run, State, Switch, System};
 use super::disk::{Disk, PASSWORD};
 use super::disk_files::DiskFiles;
 use super::homelab::{Homelab, programs};
 use super::node::Node;
 use super::wire::{self, Call, kind};
-use super::{BASE, INSIDE, control, inventory, isolate, network, relay, storage};
+use super::{BASE, INSIDE, control, git, inventory, isolate, network, relay, storage};
 use crate::world::{Config, Exec, Fault, FaultKind, Os, World};
 
 /// Runs the lab inside its namespaces; returns the command's exit code.
@@ -114,9 +114,13 @@ async fn live(
             ports.push(relay::start((node.address, 22).into(), Duration::from_millis(run.rtt)).await?);
         }
     }
+    let mut git = (run.mastodon == Switch::On).then(|| git::Server::new(&authorized)).transpose()?;
+    if let Some(server) = &mut git {
+        server.keep(world.git_up())?;
+    }
     let inventory = inventory::write(run, &nodes, &ports, wrong_key.as_deref())?;
     let roots: Vec<(String, PathBuf)> = nodes.iter().map(|node| (node.name.clone(), node.disk.root())).collect();
-    let lab = Homelab::new(world, nodes, run, noisy, authorized);
+    let lab = Homelab::new(world, nodes, run, noisy, authorized, git);
     for (name, root) in roots {
         serve_node(&lab, &name, &root)?;
     }
@@ -148,6 +152,9 @@ async fn command(run: &Run, inventory: &Path, socket: &Path) -> Result<u8> {
         .env("TMPDIR", &temporary);
     if run.login == Login::SudoPassword {
         command.env("LAB_SUDO_PASSWORD_FILE", Path::new(BASE).join("controller/sudo-password"));
+    }
+    if run.mastodon == Switch::On {
+        command.env("GIT_SSH_COMMAND", inventory::git_ssh_command());
     }
     anyhow::ensure!(!isolate::interrupted(), "interrupted");
     let status = command.spawn().with_context(|| format!("starting {}", run.command[0]))?.wait().await?;

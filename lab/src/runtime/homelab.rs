@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::arguments::{Login, Run};
 use super::node::Node;
-use super::{listeners, network, pool};
+use super::{git, listeners, network, pool};
 use crate::world::{Notice, World};
 
 /// How often the world's time is let on.
@@ -31,11 +31,20 @@ pub struct Homelab {
     login: Login,
     noisy: Option<String>,
     authorized: String,
+    /// The Git server, where there is one.
+    git: Mutex<Option<git::Server>>,
 }
 
 impl Homelab {
     /// A homelab of a world and its nodes; time begins to pass.
-    pub fn new(world: World, nodes: Vec<Node>, run: &Run, noisy: Option<String>, authorized: String) -> Arc<Self> {
+    pub fn new(
+        world: World,
+        nodes: Vec<Node>,
+        run: &Run,
+        noisy: Option<String>,
+        authorized: String,
+        git: Option<git::Server>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             virtual_start: world.now(),
             world: Mutex::new(world),
@@ -46,6 +55,7 @@ impl Homelab {
             login: run.login,
             noisy,
             authorized,
+            git: Mutex::new(git),
         })
     }
 
@@ -67,13 +77,22 @@ impl Homelab {
         let mut open = listeners::Open::default();
         let mut announced = pool::Announced::default();
         let mut cables = BTreeMap::new();
+        let fetcher = git::Fetcher::default();
         loop {
-            if let Err(error) = self.look(&mut open, &mut announced, &mut cables) {
+            let looked = self.look(&mut open, &mut announced, &mut cables);
+            if let Err(error) = looked.and_then(|()| self.keep_git(&fetcher)) {
                 eprintln!("homeprov-lab: {error:#}");
             }
             self.beat.notify_waiters();
             tokio::time::sleep(BEAT).await;
         }
+    }
+
+    /// Keeps the Git server as the faults want it, and does what source-controller asks for.
+    fn keep_git(self: &Arc<Self>, fetcher: &git::Fetcher) -> Result<()> {
+        fetcher.keep(self);
+        let mut server = self.git.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        server.as_mut().map_or(Ok(()), |server| git::keep(self, server, fetcher))
     }
 
     fn look(

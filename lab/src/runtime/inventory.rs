@@ -2,15 +2,16 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::ValueEnum as _;
 
-use super::BASE;
 use super::arguments::{Login, Run, Storage, Switch};
 use super::disk::USER;
 use super::node::Node;
+use super::{BASE, CONTROLLER, git};
+use crate::kubernetes::flux::manifest;
 
 /// The pool of the ready inventory.
 const POOL: &str = "10.77.0.200-10.77.0.210";
@@ -30,6 +31,9 @@ pub fn write(run: &Run, nodes: &[Node], ports: &[u16], wrong_key: Option<&str>) 
         let host = ports.get(at).map_or(node.address.to_string(), |port| format!("[127.0.0.1]:{port}"));
         writeln!(known, "{host} {key}")?;
     }
+    if run.mastodon == Switch::On {
+        writeln!(known, "{}", git::Server::known_host()?)?;
+    }
     fs::write(folder.join("known_hosts"), known)?;
     let user = if run.login == Login::Root { "root" } else { USER };
     let mut text = format!(
@@ -46,6 +50,11 @@ pub fn write(run: &Run, nodes: &[Node], ports: &[u16], wrong_key: Option<&str>) 
     }
     writeln!(text, "[metallb]\npool = \"{POOL}\"")?;
     text.push_str(&storage(run));
+    if run.mastodon == Switch::On {
+        let components = manifest();
+        fs::write(folder.join("flux-install.yaml"), &components)?;
+        text.push_str(&site(&folder, &sha256(components.as_bytes())));
+    }
     if run.nodes == 2 {
         text = text.replace("channel = ", "allow_two_control_planes = true\nchannel = ");
     }
@@ -64,6 +73,36 @@ fn storage(run: &Run) -> String {
     lines.extend(run.replicas.map(|replicas| format!("replicas = {replicas}")));
     lines.extend(run.rwx.map(|rwx| format!("rwx = {}", rwx == Switch::On)));
     if lines.is_empty() { String::new() } else { format!("\n[storage]\n{}\n", lines.join("\n")) }
+}
+
+/// How a user tells git about key and known hosts: the variable `GIT_SSH_COMMAND`.
+pub fn git_ssh_command() -> String {
+    let folder = PathBuf::from(BASE).join("controller");
+    format!("ssh -i {0}/id -o IdentitiesOnly=yes -o UserKnownHostsFile={0}/known_hosts", folder.display())
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The tables `[flux]` and `[mastodon]`.
+fn site(folder: &Path, checksum: &str) -> String {
+    format!(
+        "\n[flux]\nrepository = \"{}\"\ndeploy_key = \"{}\"\nknown_hosts = \"{2}/known_hosts\"\n\
+         components = \"{2}/flux-install.yaml\"\nchecksum = \"{checksum}\"\n\
+         author_name = \"homeprov\"\nauthor_email = \"homeprov@lab.example\"\n\n\
+         [mastodon]\nlocal_domain = \"lab.example\"\nassets_size = \"1GiB\"\nsystem_size = \"1GiB\"\n\n\
+         [mastodon.admin]\nusername = \"alice\"\nemail = \"alice@lab.example\"\n\n\
+         [mastodon.postgresql]\nsize = \"1GiB\"\n\n[mastodon.redis]\nsize = \"1GiB\"\n\n\
+         [mastodon.smtp]\nserver = \"{CONTROLLER}\"\nport = 465\ntls = true\nverify = false\n",
+        git::URL,
+        git::deploy_key().display(),
+        folder.display(),
+    )
 }
 
 #[cfg(test)]

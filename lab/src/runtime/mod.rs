@@ -7,6 +7,7 @@ pub mod control;
 pub mod daemon;
 pub mod disk;
 pub mod disk_files;
+pub mod git;
 pub mod homelab;
 pub mod inventory;
 pub mod isolate;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::arguments::{Login, Run};
+use super::arguments::{Login, Run, Storage, Switch};
 
 const PLACES: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
@@ -13,7 +13,11 @@ pub fn check(run: &Run) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("the lab makes network and mount namespaces, which takes root: run it with sudo");
     }
+    if run.mastodon == Switch::On && run.storage == Storage::None {
+        bail!("Mastodon keeps its data on volumes: --mastodon on needs --storage, for instance --storage jiva");
+    }
     let mut needed = vec![
+        ("git", "git"),
         ("sshd", "openssh-server"),
         ("ssh", "openssh-client"),
         ("ssh-keygen", "openssh-client"),

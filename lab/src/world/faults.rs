@@ -70,9 +70,29 @@ pub enum FaultKind {
     SlowVolume,
     /// All machines are clones with one iSCSI initiator name.
     ClonedInitiatorName,
+    /// Somebody else pushes to the Git repository just before the first push, which is refused for it.
+    GitPushRejected,
+    /// The Git server cannot be reached for two minutes.
+    GitDown,
+    /// kustomize-controller's dry-run of one object fails at its first attempts.
+    FluxReconcileFails,
+    /// helm-controller's first installation of a release fails.
+    HelmInstallFailsOnce,
+    /// After Flux has first fetched it, somebody edits the file with Mastodon's values in the repository by hand.
+    HumanEdit,
+    /// The image of Redis cannot be pulled for two minutes.
+    ImagePull,
+    /// `PostgreSQL` recovers for five minutes at each start; who kills it before that ruins the database.
+    DbSlowStart,
+    /// The Secret `mastodon-secrets` loses its key `OTP_SECRET` once, right after it was made.
+    MissingSecretKey,
+    /// The mail server refuses connections.
+    SmtpClosed,
+    /// `MetalLB` gives the ingress Service no address.
+    NoIngressAddress,
 }
 
-const NAMES: [(&str, FaultKind); 32] = [
+const NAMES: [(&str, FaultKind); 42] = [
     ("join-false-success", FaultKind::JoinFalseSuccess),
     ("join-consumed-token", FaultKind::JoinConsumedToken),
     ("dqlite-slow-vote", FaultKind::DqliteSlowVote),
@@ -105,6 +125,16 @@ const NAMES: [(&str, FaultKind); 32] = [
     ("stale-mount-owner", FaultKind::StaleMountOwner),
     ("slow-volume", FaultKind::SlowVolume),
     ("cloned-initiator-name", FaultKind::ClonedInitiatorName),
+    ("git-push-rejected", FaultKind::GitPushRejected),
+    ("git-down", FaultKind::GitDown),
+    ("flux-reconcile-fails", FaultKind::FluxReconcileFails),
+    ("helm-install-fails-once", FaultKind::HelmInstallFailsOnce),
+    ("human-edit", FaultKind::HumanEdit),
+    ("image-pull", FaultKind::ImagePull),
+    ("db-slow-start", FaultKind::DbSlowStart),
+    ("missing-secret-key", FaultKind::MissingSecretKey),
+    ("smtp-closed", FaultKind::SmtpClosed),
+    ("no-ingress-address", FaultKind::NoIngressAddress),
 ];
 
 impl FaultKind {

@@ -76,8 +76,10 @@ pub(super) struct Faults {
     no_nfs_client: Vec<String>,
     /// Those that are there for good and say all by their name.
     lasting: BTreeSet<FaultKind>,
-    /// What the cluster does wrong about volumes.
-    pub(super) volumes: Vec<kubernetes::Fault>,
+    /// What every cluster does wrong.
+    pub(super) of_clusters: Vec<kubernetes::Fault>,
+    /// When the Git server can be reached again.
+    pub(super) git_back: Millis,
     /// The initiator name all machines share.
     cloned_initiator: Option<String>,
 }
@@ -208,11 +210,22 @@ impl World {
             FaultKind::KubeletDir | FaultKind::ChartRepoDown | FaultKind::RwxOnHostpath | FaultKind::HelmNameInUse => {
                 faults.lasting.insert(kind);
             }
-            FaultKind::ReplicaWo => faults.volumes.push(kubernetes::Fault::ReplicaStaysWriteOnly),
-            FaultKind::ReplicaLost => faults.volumes.push(kubernetes::Fault::ReplicaLost),
-            FaultKind::ReadOnlyVolume => faults.volumes.push(kubernetes::Fault::ReadOnlyVolume),
-            FaultKind::StaleMountOwner => faults.volumes.push(kubernetes::Fault::StaleMountOwner),
-            FaultKind::SlowVolume => faults.volumes.push(kubernetes::Fault::SlowVolume),
+            FaultKind::ReplicaWo => faults.of_clusters.push(kubernetes::Fault::ReplicaStaysWriteOnly),
+            FaultKind::ReplicaLost => faults.of_clusters.push(kubernetes::Fault::ReplicaLost),
+            FaultKind::ReadOnlyVolume => faults.of_clusters.push(kubernetes::Fault::ReadOnlyVolume),
+            FaultKind::StaleMountOwner => faults.of_clusters.push(kubernetes::Fault::StaleMountOwner),
+            FaultKind::SlowVolume => faults.of_clusters.push(kubernetes::Fault::SlowVolume),
+            FaultKind::FluxReconcileFails => faults.of_clusters.push(kubernetes::Fault::FluxReconcileFails),
+            FaultKind::HelmInstallFailsOnce => faults.of_clusters.push(kubernetes::Fault::HelmInstallFailsOnce),
+            FaultKind::ImagePull => faults.of_clusters.push(kubernetes::Fault::ImagePull),
+            FaultKind::DbSlowStart => faults.of_clusters.push(kubernetes::Fault::DbSlowStart),
+            FaultKind::MissingSecretKey => faults.of_clusters.push(kubernetes::Fault::MissingSecretKey),
+            FaultKind::NoIngressAddress => faults.of_clusters.push(kubernetes::Fault::NoIngressAddress),
+            FaultKind::GitDown => faults.git_back = self.now + lasts.unwrap_or(120_000),
+            // The servers beside the nodes are the runtime's, which asks for these.
+            FaultKind::GitPushRejected | FaultKind::HumanEdit | FaultKind::SmtpClosed => {
+                faults.lasting.insert(kind);
+            }
             // The runtime's business: login shells and host keys are real there.
             FaultKind::NoisyLoginShell | FaultKind::HostKeyChanged => {}
         }
@@ -220,6 +233,21 @@ impl World {
         for id in ids {
             self.fit_cluster(id);
         }
+    }
+
+    /// Whether a fault of the servers beside the nodes is there: `git-push-rejected`, `human-edit`, `smtp-closed`.
+    pub fn has_fault(&self, kind: FaultKind) -> bool {
+        self.faults.has(kind)
+    }
+
+    /// The same for one that was to happen once; it has happened then.
+    pub fn take_fault(&mut self, kind: FaultKind) -> bool {
+        self.faults.take(kind)
+    }
+
+    /// Whether the Git server can be reached.
+    pub fn git_up(&self) -> bool {
+        self.now >= self.faults.git_back
     }
 
     fn share_machine_id(&mut self, name: &str) {

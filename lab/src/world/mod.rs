@@ -18,6 +18,7 @@ mod dqlite;
 mod faults;
 mod files;
 mod fit;
+mod flux;
 mod host;
 mod iscsi;
 mod machine;

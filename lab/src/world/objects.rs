@@ -158,11 +158,11 @@ impl World {
     /// Sets the faults that live in a cluster's objects.
     pub(super) fn fit_cluster(&mut self, id: ClusterId) {
         let (not_announced, webhook) = (self.faults.not_announced, self.faults.webhook.is_some());
-        let volumes = self.faults.volumes.clone();
+        let more = self.faults.of_clusters.clone();
         if let Some(cluster) = self.clusters.get_mut(&id) {
             cluster.kubernetes.set_fault(Fault::PoolNotAnnounced, not_announced);
             cluster.kubernetes.set_fault(Fault::MetallbEndlessLoop, webhook);
-            for fault in volumes {
+            for fault in more {
                 cluster.kubernetes.set_fault(fault, true);
             }
             cluster.changed = true;

@@ -76,9 +76,10 @@ impl Run<'_> {
         let now = Instant::now();
         let due = patiently || now >= self.repository_due;
         let repository = async {
-            match due {
-                true => Box::pin(repository::read(inventory, state, *overwrite, before_repository.as_ref())).await,
-                false => before_repository.clone(),
+            if due {
+                Box::pin(repository::read(inventory, state, *overwrite, before_repository.as_ref())).await
+            } else {
+                before_repository.clone()
             }
         };
         let nodes = gather::nodes(&**transport, inventory, recipe, &names, &mut self.facts);

@@ -4,8 +4,8 @@ use crate::diagnostic::Problem;
 use crate::document::{At, Report};
 use crate::inventory::file::File;
 
-/// Names that accounts may not have (mastodon/mastodon `config/settings.yml`, `reserved_usernames`).
-const RESERVED: [&str; 23] = [
+/// Names that no new account may have, not with `tootctl` either (mastodon/mastodon `config/settings.yml` and issue 30945).
+const RESERVED: [&str; 21] = [
     "abuse",
     "account",
     "accounts",
@@ -16,7 +16,6 @@ const RESERVED: [&str; 23] = [
     "help",
     "helpdesk",
     "instance",
-    "mastodon",
     "mod",
     "moderator",
     "moderators",
@@ -28,7 +27,6 @@ const RESERVED: [&str; 23] = [
     "staff",
     "support",
     "webmaster",
-    "www",
 ];
 
 /// Domains are host names with a dot, and nothing more.

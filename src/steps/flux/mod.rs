@@ -66,12 +66,12 @@ fn would_downgrade(wanted: &Flux, version: &str) -> Verdict {
 pub fn warnings(inventory: &Inventory, facts: &Facts) -> Vec<String> {
     let Some((wanted, seen)) = repository(inventory, facts) else { return Vec::new() };
     let mut warnings = differences(inventory, facts).map(|changes| kept(&changes)).unwrap_or_default();
-    if seen.access.as_ref().is_some_and(|access| access.may_write) {
-        warnings.push(
-            "the cluster's deploy key may push to the repository: whoever gets into the cluster could change what is \
-             deployed. Flux only reads: take the write access from the key"
-                .to_owned(),
-        );
+    if let Some(access) = seen.access.as_ref().filter(|access| access.may_write) {
+        let what = if access.public.is_some() { "deploy key" } else { "password" };
+        warnings.push(format!(
+            "the cluster's {what} may push to the repository: whoever gets into the cluster could change what is deployed. \
+             Flux only reads: take the write access from it"
+        ));
     }
     if let Some(version) = flux(facts).and_then(|flux| flux.version.as_deref())
         && newer(&wanted.version, version)

@@ -134,7 +134,7 @@ pub fn merge_values(values: &mut Value, over: &Value) {
 }
 
 /// Whether a value counts as true in a template's `if`: only what is absent, empty, zero or false does not.
-pub(super) fn truth(values: &Value, path: &str) -> bool {
+pub(in crate::kubernetes) fn truth(values: &Value, path: &str) -> bool {
     match at(values, path) {
         Value::Null => false,
         Value::Bool(on) => *on,
@@ -146,7 +146,7 @@ pub(super) fn truth(values: &Value, path: &str) -> bool {
 }
 
 /// A value as a template prints it.
-pub(super) fn printed(values: &Value, path: &str) -> String {
+pub(in crate::kubernetes) fn printed(values: &Value, path: &str) -> String {
     match at(values, path) {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
@@ -155,7 +155,7 @@ pub(super) fn printed(values: &Value, path: &str) -> String {
 }
 
 /// `<release>-<chart>`, or the release's name alone where it contains the chart's.
-pub(super) fn full_name(release: &str, chart: &str) -> String {
+pub(in crate::kubernetes) fn full_name(release: &str, chart: &str) -> String {
     let name = if release.contains(chart) { release.to_owned() } else { format!("{release}-{chart}") };
     name.chars().take(63).collect::<String>().trim_end_matches('-').to_owned()
 }
@@ -217,12 +217,12 @@ pub(super) fn host_path(name: &str, path: &str, kind: &str) -> Value {
 }
 
 /// Where a container sees a volume.
-pub(super) fn mounted(name: &str, path: &str) -> Value {
+pub(in crate::kubernetes) fn mounted(name: &str, path: &str) -> Value {
     json!({"name": name, "mountPath": path})
 }
 
 /// An environment variable with a fixed value.
-pub(super) fn variable(name: &str, value: &str) -> Value {
+pub(in crate::kubernetes) fn variable(name: &str, value: &str) -> Value {
     json!({"name": name, "value": value})
 }
 

@@ -11,6 +11,7 @@ mod openebs;
 mod release;
 
 pub use chart::{Chart, Release, merge_values};
+pub(super) use chart::{full_name, mounted, printed, truth, variable};
 
 use serde_json::Value;
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::create::{check_namespace, check_type};
+use super::schema::undeclared;
 use super::{Answer, Ask, not_found, parse_body};
 use crate::kubernetes::Kubernetes;
+use crate::kubernetes::kinds::Kind;
 use crate::kubernetes::patch::{apply, strategic, track};
 use crate::kubernetes::status::{Failure, json_response};
 use crate::kubernetes::store::Key;
@@ -67,6 +69,7 @@ impl Kubernetes {
             return Err(Failure::bad_request("metadata.managedFields must be nil"));
         }
         set(&mut config, "/metadata/name", key.name.as_str());
+        declared(&ask.kind, &config)?;
         let wanted_version = remove(&mut config, "/metadata/resourceVersion");
         let manager = self.manager(ask);
         let lists = ask.lists();
@@ -96,6 +99,28 @@ impl Kubernetes {
         let shown = self.show(&ask.kind, &written);
         Ok(json_response(200, &self.view(&ask.kind, &ask.options, shown)))
     }
+}
+
+/// Server-side apply knows the fields it merges from the schema: others it refuses (k8s.io/apimachinery
+/// `pkg/util/managedfields/internal/structuredmerge.go`).
+fn declared(kind: &Kind, config: &Value) -> Result<(), Failure> {
+    let Some(version) = &kind.custom else { return Ok(()) };
+    let unknown = undeclared(version, config);
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let which =
+        if let [one] = unknown.as_slice() { one.clone() } else { format!("errors:\n  {}", unknown.join("\n  ")) };
+    let object = format!(
+        "{}/{}; {}, Kind={}",
+        text(config, "/metadata/namespace"),
+        text(config, "/metadata/name"),
+        kind.api_version(),
+        kind.kind
+    );
+    let mut failure = Failure::new(500, "", format!("failed to create typed patch object ({object}): {which}"));
+    failure.details = serde_json::json!({});
+    Err(failure)
 }
 
 fn json_patch(object: &mut Value, patch: Value) -> Result<(), Failure> {

@@ -98,6 +98,39 @@ fn verify(schema: &Value, value: &Value, path: &str, causes: &mut Vec<(String, S
     }
 }
 
+/// The fields of an object that its schema does not have, as server-side apply names them:
+/// `.spec.nosuch: field not declared in schema` (sigs.k8s.io/structured-merge-diff `typed/validate.go`).
+pub(super) fn undeclared(version: &Value, object: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    let properties = at(version, "/schema/openAPIV3Schema");
+    for (name, value) in crate::kubernetes::value::entries(object, "") {
+        if ["apiVersion", "kind", "metadata"].contains(&name.as_str()) {
+            continue;
+        }
+        beyond(&properties["properties"][name], value, &format!(".{name}"), &mut found);
+    }
+    found
+}
+
+fn beyond(schema: &Value, value: &Value, path: &str, found: &mut Vec<String>) {
+    if schema.is_null() {
+        found.push(format!("{path}: field not declared in schema"));
+        return;
+    }
+    if schema["x-kubernetes-preserve-unknown-fields"] == true {
+        return;
+    }
+    if let (Some(items), Some(values)) = (schema.get("items"), value.as_array()) {
+        for (index, value) in values.iter().enumerate() {
+            beyond(items, value, &format!("{path}[{index}]"), found);
+        }
+    }
+    let Some(properties) = schema.get("properties") else { return };
+    for (name, inner) in crate::kubernetes::value::entries(value, "") {
+        beyond(&properties[name], inner, &format!("{path}.{name}"), found);
+    }
+}
+
 fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

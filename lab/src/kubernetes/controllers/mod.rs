@@ -57,6 +57,7 @@ impl Kubernetes {
             self.run_mounts();
             self.run_endpoints();
             self.run_metallb();
+            self.run_flux();
             self.run_events();
             if self.unseen.is_none() {
                 return;
