@@ -26,7 +26,7 @@ impl RustStep for ClusterIdentity {
             Identity::Known(ca) => {
                 let others =
                     facts.answering(inventory).filter_map(|(node, seen)| stranger(inventory, facts, &ca, node, seen));
-                others.collect()
+                remembered_only(inventory, facts, &ca).map_or_else(|| others.collect(), |problem| vec![problem])
             }
         };
         if problems.is_empty() { Verdict::Holds } else { Verdict::blocked(problems.join("\n")) }
@@ -53,6 +53,23 @@ fn first_run(inventory: &Inventory, facts: &Facts) -> Vec<String> {
         }
     }
     problems
+}
+
+/// Only this machine knows of the cluster: every node answers and none is a member or was one. They were all installed
+/// anew, or the inventory names others than before.
+fn remembered_only(inventory: &Inventory, facts: &Facts, ca: &str) -> Option<String> {
+    let all_answer = facts.answering(inventory).count() == inventory.nodes.len();
+    let known = |seen: &NodeFacts| seen.ca.as_deref() == Some(ca) || seen.identity.is_some();
+    if facts.recorded_here.is_none() || !all_answer || facts.answering(inventory).any(|(_, seen)| known(seen)) {
+        return None;
+    }
+    Some(format!(
+        "this machine remembers a cluster `{cluster}` ({ca}), but none of the nodes belongs to it or ever did. \
+         If that cluster is gone, remove `clusters/{cluster}` in homeprov's state folder here (`~/.local/state/homeprov`, unless XDG_STATE_HOME says otherwise) and run `up` again; \
+         if it still runs elsewhere, give this one another name in the inventory",
+        cluster = inventory.cluster.name,
+        ca = short(ca),
+    ))
 }
 
 /// Why a node that is not of the recorded cluster cannot be joined, if so.

@@ -79,6 +79,24 @@ async fn two_of_three_reinstalled_are_a_cluster_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn machines_that_were_all_installed_anew_are_told_apart_from_a_cluster_that_is_down() {
+    let house = built().await;
+    for name in ["nuc1", "nuc2", "nuc3"] {
+        house.lab.with(|world| world.reinstall(name));
+    }
+    let ran = house.up().await;
+    assert_eq!(ran.outcome.code, ExitCode::Refused, "{:?}", ran.outcome);
+    for words in ["remembers a cluster `home`", "none of the nodes", "clusters/home"] {
+        assert!(ran.outcome.summary.contains(words), "{words}: {:?}", ran.outcome);
+    }
+    assert!(ran.took < Duration::from_secs(30), "it took {:?}", ran.took);
+    // What it says helps.
+    house.forget_the_cluster();
+    let ran = house.up().await;
+    assert_eq!((ran.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}", ran.outcome);
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_power_cut_everything_is_waited_for() {
     let house = built().await;
     for name in ["nuc1", "nuc2", "nuc3"] {
