@@ -9,7 +9,7 @@
 //! the state.
 //!
 //! Dependencies point downwards only:
-//! `cli → engine → {plan, steps} → {facts, microk8s, kube, storage} → ssh → inventory`; [`report`] sees events, nothing else.
+//! `cli → engine → {plan, steps} → {facts, microk8s, kube, storage, gitops, mastodon} → ssh → inventory`; [`report`] sees events, nothing else.
 #![forbid(unsafe_code)]
 
 pub mod cli;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use homeprov::gitops::header::{Author, author, cluster};
 use homeprov::gitops::render::{Content, File, files};
@@ -48,7 +49,8 @@ fn inventories() -> Vec<(String, Inventory)> {
 }
 
 fn inventory_named(name: &str) -> Inventory {
-    inventories().into_iter().find(|(known, _)| known == name).expect("there is one").1
+    static ALL: LazyLock<Vec<(String, Inventory)>> = LazyLock::new(inventories);
+    ALL.iter().find(|(known, _)| known == name).expect("there is one").1.clone()
 }
 
 fn texts(inventory: &Inventory) -> BTreeMap<String, String> {
@@ -289,6 +291,9 @@ fn hostile() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    // Each case renders all files several times.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// Whatever stands in the inventory's texts arrives as it is, in manifests that hold what they should and no more.
     #[test]
     fn hostile_texts_arrive_as_they_are(text in hostile(), other in hostile(), key in hostile()) {

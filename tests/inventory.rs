@@ -102,6 +102,23 @@ fn home() -> PathBuf {
 }
 
 #[test]
+fn a_password_that_others_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (inventory, password) = (folder.path().join("home.toml"), folder.path().join("smtp-password"));
+    let text = fs::read_to_string("tests/inventory/valid/mastodon-outside.toml").expect("the fixture");
+    fs::write(&inventory, text).expect("written");
+    fs::write(&password, "hunter2\n").expect("written");
+    for (mode, warned) in [(0o600, false), (0o640, true), (0o644, true), (0o400, false)] {
+        fs::set_permissions(&password, fs::Permissions::from_mode(mode)).expect("its own file");
+        let warnings = render(&load(&inventory).warnings);
+        assert_eq!(warnings.contains("chmod 600 smtp-password"), warned, "{mode:o}: {warnings}");
+        assert_eq!(warnings.contains(&format!("its mode is {mode:o}")), warned, "{warnings}");
+        assert!(!warnings.contains("hunter2"), "{warnings}");
+    }
+}
+
+#[test]
 fn the_schema_is_the_one_checked_in() {
     let checked_in = fs::read_to_string("inventory/schema.json").unwrap_or_default();
     assert!(

@@ -24,16 +24,30 @@ pub(super) fn values(text: &str) -> Vec<Range<usize>> {
         if let Some(header) = header(line) {
             table = looks_secret(header);
         }
-        at = match value(line, table) {
-            Some((start, inline)) => {
-                let range = extent(text, at + start, inline);
-                values.push(range.clone());
-                range.end
-            }
-            None => end + 1,
+        at = if let Some((start, inline)) = value(line, table) {
+            let range = extent(text, at + start, inline);
+            values.push(range.clone());
+            range.end
+        } else {
+            values.extend(in_urls(line).map(|range| at + range.start..at + range.end));
+            end + 1
         };
     }
     values
+}
+
+/// Passwords in the URLs of a line: `https://alice:hunter2@example.org`.
+fn in_urls(line: &str) -> impl Iterator<Item = Range<usize>> {
+    line.match_indices("://").filter_map(|(at, separator)| {
+        let start = at + separator.len();
+        let ends = |c: char| c.is_whitespace() || "/\"'".contains(c);
+        let end = line[start..].find(ends).map_or(line.len(), |length| start + length);
+        // A password may hold an @ itself.
+        let (user, _) = line[start..end].rsplit_once('@')?;
+        let (name, password) = user.split_once(':')?;
+        let first = start + name.len() + 1;
+        (!password.is_empty()).then(|| first..first + password.len())
+    })
 }
 
 fn line_end(text: &str, from: usize) -> usize {
@@ -173,6 +187,8 @@ mod tests {
             ("secret = '''hun\nter2", "secret = *"),
             ("tokens = [\n \"hunt]er2\",\n]\nx = 1", "tokens = *\nx = 1"),
             ("pwds = { nuc1 = \"hunter2\" }", "pwds = *"),
+            ("push = \"https://me:hun@ter2@example.org/x\"", "push = \"https://me:*@example.org/x\""),
+            ("a = \"ssh://me@b:22/x\" # https://u:p@c", "a = \"ssh://me@b:22/x\" # https://u:*@c"),
             ("[passwords]\nnuc1 = \"hunter2\"\n[ssh]\nuser = \"me\"", "[passwords]\nnuc1 = *\n[ssh]\nuser = \"me\""),
         ] {
             assert_eq!(hidden(text), shown);
@@ -190,7 +206,7 @@ mod tests {
         #[test]
         fn ranges_are_whole_characters_in_order(
             pieces in prop::collection::vec(prop::sample::select(vec![
-                "password", "token", "x", "ä", " = ", ":", "\"", "'", "\"\"\"", "[", "]", "{", "}", ",", "#", "\\", "\r\n", "\n",
+                "password", "token", "x", "://", "@", "/", "ä", " = ", ":", "\"", "'", "\"\"\"", "[", "]", "{", "}", ",", "#", "\\", "\r\n", "\n",
             ]), 0..30),
         ) {
             let text = pieces.concat();

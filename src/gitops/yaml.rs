@@ -32,8 +32,11 @@ fn block(text: &mut String, value: &Value, depth: usize) {
         }
         Value::Array(list) => {
             for item in list {
-                let _ = write!(text, "{indent}-");
-                nested(text, item, depth);
+                let mut nested_item = String::new();
+                nested(&mut nested_item, item, depth);
+                // What is nested begins on the line of its dash.
+                let text_of_item = nested_item.trim_start();
+                let _ = write!(text, "{indent}- {text_of_item}");
             }
         }
         _ => {}
@@ -77,11 +80,15 @@ pub fn is_plain(text: &str) -> bool {
     const WORDS: [&str; 13] =
         ["y", "yes", "n", "no", "true", "false", "on", "off", "null", "nan", "inf", "infinity", "nil"];
     let sane = |c: char| c.is_ascii_alphanumeric() || "-_./@+".contains(c);
-    let colons = |c: char| c == ':';
-    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
-        && text.chars().all(|c| sane(c) || colons(c))
-        && !text.ends_with(':')
-        && !WORDS.contains(&text.to_ascii_lowercase().as_str())
+    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/') || text.starts_with("./");
+    let word = begins && text.chars().all(|c| sane(c) || c == ':') && !text.ends_with(':');
+    is_quantity(text) || (word && !WORDS.contains(&text.to_ascii_lowercase().as_str()))
+}
+
+/// A whole number with a unit, such as `20Gi`, `250m` or `30m`.
+fn is_quantity(text: &str) -> bool {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    unit.len() < text.len() && ["Ki", "Mi", "Gi", "Ti", "m"].contains(&unit)
 }
 
 /// A text in double quotes, in one line of printable characters: JSON's escapes, and those for what YAML takes for the
@@ -132,11 +139,9 @@ mod tests {
         b:
           list:
             - a
-            -
-              k: 1
+            - k: 1
               l: []
-            -
-              - x
+            - - x
           "yes": "no"
         "#);
     }

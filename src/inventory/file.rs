@@ -8,7 +8,7 @@ use toml::de::DeTable;
 
 use super::belonging::belonging;
 use super::flux::{self, FluxTable};
-use super::mastodon::table::{MastodonTable, mastodon};
+use super::mastodon::{parse::mastodon, table::MastodonTable};
 use super::storage::DEFAULT_IMAGE;
 use crate::document::{At, Field, Report, Table};
 

@@ -18,8 +18,10 @@ pub(super) fn render(template: &str, values: &impl Serialize) -> String {
     }
 }
 
-/// A text as the lines of a block text in YAML, `indent` blanks deep; the template has the `|` before it.
+/// A text as the lines of a block text in YAML, `indent` blanks deep and without the end of the last line; the template
+/// has the `|` before it.
 pub(super) fn block(text: &str, indent: usize) -> String {
     let blanks = " ".repeat(indent);
-    text.lines().fold(String::new(), |all, line| if line.is_empty() { all + "\n" } else { all + &blanks + line + "\n" })
+    let lines = text.lines().map(|line| if line.is_empty() { String::new() } else { format!("{blanks}{line}") });
+    lines.collect::<Vec<_>>().join("\n")
 }

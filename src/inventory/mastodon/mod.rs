@@ -2,6 +2,7 @@
 
 mod ingress;
 mod outside;
+pub(super) mod parse;
 mod read;
 mod resources;
 pub(super) mod table;

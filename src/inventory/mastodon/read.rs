@@ -70,10 +70,6 @@ fn size(field: &Field<At<String>>, default_gib: u64) -> Option<u64> {
     field.given().map_or(Some(default_gib << 30), |text| bytes(&text.value))
 }
 
-fn optional_size(field: &Field<At<String>>) -> Option<Option<u64>> {
-    field.given().map_or(Some(None), |text| bytes(&text.value).map(Some))
-}
-
 fn admin(table: &AdminTable) -> Option<Admin> {
     Some(Admin { username: text(&table.username)?, email: text(&table.email)? })
 }
@@ -189,10 +185,11 @@ fn resources(table: &Field<ResourcesTable>) -> Option<Resources> {
 
 fn quantities(table: &Field<QuantitiesTable>) -> Option<Quantities> {
     let Some(table) = table.given() else { return Some(Quantities::default()) };
+    let size = |field: &Field<At<String>>| field.given().map(|text| bytes(&text.value).ok_or(())).transpose().ok();
     Some(Quantities {
         cpu: text(&table.cpu),
-        memory: optional_size(&table.memory)?,
+        memory: size(&table.memory)?,
         cpu_limit: text(&table.cpu_limit),
-        memory_limit: optional_size(&table.memory_limit)?,
+        memory_limit: size(&table.memory_limit)?,
     })
 }

@@ -19,7 +19,7 @@ fn mastodon(more: &str) -> Mastodon {
 }
 
 fn value<'a>(set: &'a SecretSet, secret: &str, key: &str) -> &'a str {
-    set.get(secret, key).map(ExposeSecret::expose_secret).unwrap_or_else(|| panic!("{secret} has no {key}"))
+    set.get(secret, key).map_or_else(|| panic!("{secret} has no {key}"), ExposeSecret::expose_secret)
 }
 
 #[test]
