@@ -18,9 +18,10 @@ pub fn text(report: &Report, paint: Paint, width: usize) -> String {
     }
     let at = report.at.strftime("%Y-%m-%d %H:%M UTC");
     let address = report.address.map_or_else(|| "no address".to_owned(), |address| address.to_string());
-    let (mark, verdict) = match report.holds {
-        true => (paint.good("✔"), "is as it should be"),
-        false => (paint.bad("✘"), "is not as it should be"),
+    let (mark, verdict) = if report.holds {
+        (paint.good("✔"), "is as it should be")
+    } else {
+        (paint.bad("✘"), "is not as it should be")
     };
     let line = format!("Mastodon {} at {} ({address}) {verdict}, at {at}", report.version, report.site);
     text + "\n" + &entry(&mark, &line, width)
