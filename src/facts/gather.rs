@@ -63,7 +63,7 @@ async fn read_through(
     let config = facts.node(node).and_then(|seen| seen.kubeconfig.clone()).ok_or("it has no admin kubeconfig")?;
     let client = transport.kubernetes(node, &config).await.map_err(|error| error.to_string())?;
     let (mut cluster, flux, mastodon) = futures::try_join!(
-        read::cluster(&client, node, inventory.storage.engine != Engine::None),
+        Box::pin(read::cluster(&client, node, inventory.storage.engine != Engine::None)),
         flux(&client, inventory),
         mastodon(&client, inventory),
     )

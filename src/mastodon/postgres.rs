@@ -117,13 +117,11 @@ async fn version(stream: Wire, config: Config, begin: Begin) -> Result<u32, Refu
 }
 
 fn refusal(error: &tokio_postgres::Error) -> Refusal {
-    match error.as_db_error() {
-        Some(said) => Refusal::Server(said.code().clone(), said.message().to_owned()),
-        None => {
-            let cause = std::error::Error::source(error).map(ToString::to_string);
-            Refusal::Unreachable(cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}")))
-        }
+    if let Some(said) = error.as_db_error() {
+        return Refusal::Server(said.code().clone(), said.message().to_owned());
     }
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    Refusal::Unreachable(cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}")))
 }
 
 /// Begins TLS where the server offers it, as libpq does by default (`sslmode=prefer`): any certificate will do.

@@ -26,21 +26,24 @@ const REDIRECTS: usize = 3;
 /// Asks everything a visitor would need; the findings in order.
 pub async fn ask(way: Way<'_>, address: IpAddr, wanted: &Mastodon) -> Vec<Finding> {
     let address = address.to_string();
-    let origin = Origin { way, connect: &address, port: 443, host: wanted.web(), tls: true };
+    ask_at(&Origin { way, connect: &address, port: 443, host: wanted.web(), tls: true }, wanted).await
+}
+
+async fn ask_at(origin: &Origin<'_>, wanted: &Mastodon) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let health = get(&origin, HEALTH).await;
+    let health = get(origin, HEALTH).await;
     if let Ok(Answer { certificate: Some(seen), .. }) = &health {
         findings.push(certificate(seen, wanted));
     }
-    let web = alive("web", HEALTH, &health, &origin);
+    let web = alive("web", HEALTH, &health, origin);
     let answers = !web.wrong();
     findings.push(web);
     if !answers {
         return findings;
     }
-    findings.push(alive("streaming", STREAMING, &get(&origin, STREAMING).await, &origin));
-    findings.push(instance(&get(&origin, INSTANCE).await, wanted));
-    findings.extend(front_page(&origin).await);
+    findings.push(alive("streaming", STREAMING, &get(origin, STREAMING).await, origin));
+    findings.push(instance(&get(origin, INSTANCE).await, wanted));
+    findings.extend(front_page(origin).await);
     findings
 }
 
@@ -203,7 +206,91 @@ async fn assets(origin: &Origin<'_>, page: &str, html: &str) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use rcgen::generate_simple_self_signed;
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
     use super::*;
+
+    const HOST: &str = "social.example.org";
+    const PAGE: &str = "<script src=\"/packs/a.js\"></script><link rel=\"stylesheet\" href=\"/packs/a.css\">";
+
+    type Site = fn(&str) -> (u16, &'static str);
+
+    fn healthy(path: &str) -> (u16, &'static str) {
+        match path {
+            "/health" | "/api/v1/streaming/health" => (200, "OK"),
+            "/api/v2/instance" => (200, "{\"domain\":\"social.example.org\",\"version\":\"4.6.3\"}"),
+            "/" => (200, PAGE),
+            "/packs/a.js" | "/packs/a.css" => (200, ""),
+            _ => (404, ""),
+        }
+    }
+
+    /// A site with a certificate that nobody trusts.
+    async fn serve(site: Site) -> u16 {
+        let made = generate_simple_self_signed(vec![HOST.to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            loop {
+                let stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+                let mut stream = BufReader::new(stream);
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") {
+                    assert!(stream.read_line(&mut head).await.unwrap() > 0);
+                }
+                assert!(head.to_lowercase().contains("host: social.example.org\r\n"), "{head}");
+                let (status, body) = site(head.split(' ').nth(1).unwrap());
+                let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                stream.flush().await.unwrap();
+            }
+        });
+        port
+    }
+
+    async fn asked(site: Site) -> String {
+        let inventory = crate::steps::mastodon::inventory_with_a_site();
+        let port = serve(site).await;
+        let origin = Origin { way: Way::Here, connect: "127.0.0.1", port, host: HOST, tls: true };
+        let findings = ask_at(&origin, inventory.mastodon.as_ref().unwrap()).await;
+        let line = |finding: &Finding| format!("{:?} {}", finding.verdict, finding.line());
+        findings.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    #[tokio::test]
+    async fn a_site_that_answers() {
+        insta::assert_snapshot!(asked(healthy).await);
+    }
+
+    #[tokio::test]
+    async fn a_page_whose_assets_are_hidden() {
+        let hidden: Site = |path| if path.starts_with("/packs/") { (404, "") } else { healthy(path) };
+        let text = asked(hidden).await;
+        assert!(text.contains("No assets: of the page's assets 2 of 2 do not load: /packs/a.js (404)"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn an_ingress_controller_with_nothing_behind_it() {
+        let text = asked(|_| (503, "")).await;
+        assert!(text.contains("No web: https://social.example.org/health answers 503"), "{text}");
+        assert!(!text.contains("streaming"), "{text}");
+    }
 
     #[test]
     fn redirects_on_the_site_are_followed_and_no_others() {

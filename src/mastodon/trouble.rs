@@ -5,12 +5,8 @@ use crate::facts::mastodon::{Trouble, TroubleKind};
 /// Cause and remedy, with the cluster's own words.
 pub fn text(trouble: &Trouble) -> String {
     let mut text = format!("{}: {}", trouble.pod, trouble.message);
-    for event in &trouble.events {
-        text += &format!("\n  event: {event}");
-    }
-    for line in &trouble.log {
-        text += &format!("\n  log: {line}");
-    }
+    text.extend(trouble.events.iter().flat_map(|event| ["\n  event: ", event.as_str()]));
+    text.extend(trouble.log.iter().flat_map(|line| ["\n  log: ", line.as_str()]));
     text + "\n  what to do: " + &remedy(trouble)
 }
 

@@ -18,9 +18,10 @@ pub fn text(report: &Report, paint: Paint, width: usize) -> String {
     }
     let at = report.at.strftime("%Y-%m-%d %H:%M UTC");
     let address = report.address.map_or_else(|| "no address".to_owned(), |address| address.to_string());
-    let (mark, verdict) = match report.holds {
-        true => (paint.good("✔"), "is as it should be"),
-        false => (paint.bad("✘"), "is not as it should be"),
+    let (mark, verdict) = if report.holds {
+        (paint.good("✔"), "is as it should be")
+    } else {
+        (paint.bad("✘"), "is not as it should be")
     };
     let line = format!("Mastodon {} at {} ({address}) {verdict}, at {at}", report.version, report.site);
     text + "\n" + &entry(&mark, &line, width)
@@ -33,4 +34,33 @@ fn part(finding: &Finding, paint: Paint, width: usize) -> String {
         text.extend(lines.lines().map(|line| format!("  {line}\n")));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mastodon::report::SCHEMA;
+
+    #[test]
+    fn a_verification_shows_every_part_and_what_to_do() {
+        let report = Report {
+            schema: SCHEMA,
+            site: "https://social.example.org".to_owned(),
+            address: Some([192, 168, 1, 240].into()),
+            version: "v4.6.3".to_owned(),
+            at: "2026-01-01T10:00:00Z".parse().unwrap(),
+            holds: false,
+            findings: vec![
+                Finding::good("mastodon-running", "everything of Mastodon runs"),
+                Finding::open("certificate", "the ingress controller's own, which no browser trusts"),
+                Finding::bad(
+                    "web",
+                    "https://social.example.org/health answers 503 at 192.168.1.240",
+                    "look at the pods",
+                ),
+            ],
+        };
+        insta::assert_snapshot!(text(&report, Paint::new(false), 80));
+        assert!(json(&report).unwrap().contains("\"verdict\": \"unknown\""));
+    }
 }

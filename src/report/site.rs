@@ -25,3 +25,34 @@ pub(super) fn text(status: &SiteStatus, paint: Paint, width: usize) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::Probe;
+
+    #[test]
+    fn a_site_that_waits_and_one_that_answers() {
+        let at = "2026-01-01T10:00:00Z".parse().unwrap();
+        let probe = |evidence: &[&str]| Probe {
+            verdict: Conclusion::Yes,
+            at,
+            evidence: evidence.iter().map(|line| (*line).to_owned()).collect(),
+        };
+        let mut status = SiteStatus {
+            url: "https://social.example.org".to_owned(),
+            version: "v4.6.3".to_owned(),
+            address: Some([192, 168, 1, 240].into()),
+            running: Conclusion::Yes,
+            waiting: None,
+            answered: Some(probe(&[])),
+            outside: Some(probe(&["name: no record; what to do: make one", "mail: it answers EHLO"])),
+        };
+        let paint = Paint::new(false);
+        let answers = text(&status, paint, 80);
+        status.running = Conclusion::No;
+        status.waiting = Some("waiting for mastodon-web (0 of 1 ready)".to_owned());
+        (status.answered, status.address) = (None, None);
+        insta::assert_snapshot!(answers + &text(&status, paint, 80));
+    }
+}

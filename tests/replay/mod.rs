@@ -252,7 +252,6 @@ pub fn status() -> ClusterStatus {
         }),
         storage: Some(storage()),
         site: None,
-        site: None,
         warnings: vec![],
     }
 }

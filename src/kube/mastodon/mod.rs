@@ -14,7 +14,7 @@ use kube::core::ObjectList;
 
 use super::read::pod_ready;
 use super::request::{get, text};
-use crate::facts::mastodon::{MastodonFacts, TroubleKind};
+use crate::facts::mastodon::{MastodonFacts, SiteWorkload, TroubleKind};
 use crate::inventory::model::Mastodon;
 use crate::mastodon::NAMESPACE;
 use crate::mastodon::secrets::from_files;
@@ -56,7 +56,7 @@ pub async fn read(client: &Client, wanted: &Mastodon) -> kube::Result<MastodonFa
         ..MastodonFacts::default()
     };
     facts.ingress.published = ingresses.iter().flat_map(ingress::published).collect();
-    let whole = !facts.workloads.is_empty() && facts.workloads.iter().all(|workload| workload.whole());
+    let whole = !facts.workloads.is_empty() && facts.workloads.iter().all(SiteWorkload::whole);
     if facts.namespace && (!whole || !facts.jobs.is_empty()) {
         let events = events(client, NAMESPACE).await?;
         facts.release_events = warnings(&events, "HelmRelease", None);

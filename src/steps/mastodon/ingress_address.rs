@@ -83,9 +83,7 @@ fn waiting(name: &str, events: &[String]) -> String {
     if events.is_empty() {
         return text;
     }
-    for event in events {
-        text += &format!("\n  event: {event}");
-    }
+    text.extend(events.iter().flat_map(|event| ["\n  event: ", event.as_str()]));
     text + "\n  what to do: `microk8s kubectl get services -A` shows who has the pool's addresses; make the pool larger, or free one"
 }
 

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+pub(crate) use fixture::inventory as inventory_with_a_site;
 pub mod ingress_address;
 pub mod ingress_enabled;
 pub mod namespace;

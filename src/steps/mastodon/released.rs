@@ -71,13 +71,11 @@ fn words(release: &Resource, flux: &FluxFacts, seen: &MastodonFacts) -> String {
     let mut text = said("the HelmRelease is not Ready yet", release);
     let chart = flux.sources.get(&format!("{FLUX}/{RELEASE}")).filter(|source| source.ready == Some(false));
     if let Some(source) = chart {
-        text += &format!("\n  {}", said(&format!("GitRepository {FLUX}/{RELEASE}"), source));
+        text.extend(["\n  ", said(&format!("GitRepository {FLUX}/{RELEASE}"), source).as_str()]);
     }
-    for event in &seen.release_events {
-        text += &format!("\n  event: {event}");
-    }
+    text.extend(seen.release_events.iter().flat_map(|event| ["\n  event: ", event.as_str()]));
     if let Some(remedy) = remedy(&text) {
-        text += &format!("\n  what to do: {remedy}");
+        text.extend(["\n  what to do: ", remedy]);
     }
     text + &troubles(seen)
 }

@@ -48,7 +48,7 @@ pub fn waiting(wanted: &Mastodon, seen: &MastodonFacts) -> Option<String> {
 
 /// What keeps pods from running, a paragraph each.
 pub(super) fn troubles(seen: &MastodonFacts) -> String {
-    seen.troubles.iter().map(|trouble| format!("\n{}", trouble::text(trouble))).collect()
+    seen.troubles.iter().flat_map(|trouble| ["\n".to_owned(), trouble::text(trouble)]).collect()
 }
 
 #[async_trait]

@@ -42,7 +42,7 @@ impl RustStep for MastodonSecrets {
         let (wanted, _, seen) = at_hand(context)?;
         let client = context.api().await?;
         let present = secrets::read(&client).await?;
-        let given = from_files(wanted).map_err(refused)?;
+        let given = from_files(wanted).map_err(|error| refused(&error))?;
         let kept = if lacking(wanted, &present).is_empty() {
             present.clone()
         } else {
@@ -52,7 +52,7 @@ impl RustStep for MastodonSecrets {
                 None => present.clone(),
             }
         };
-        let set = generate(wanted, &kept, &given).map_err(refused)?;
+        let set = generate(wanted, &kept, &given).map_err(|error| refused(&error))?;
         for name in secrets::write(&client, &set, &present).await? {
             context.say(format!("Secret {name} was written"));
         }
@@ -60,7 +60,7 @@ impl RustStep for MastodonSecrets {
     }
 }
 
-fn refused(error: SecretsError) -> Failure {
+fn refused(error: &SecretsError) -> Failure {
     Failure::Refused { reason: error.to_string() }
 }
 

@@ -150,7 +150,7 @@ mod tests {
         cluster.records.insert(RECORD.into(), record);
         assert_eq!(check(&facts), Verdict::Holds);
         let changes: [fn(&mut MastodonFacts); 2] = [
-            |seen| drop(seen.serving.insert("new".into())),
+            |seen| seen.serving.extend(["new".to_owned()]),
             |seen| seen.ingress.services[0].address = Some("192.168.1.250".parse().unwrap()),
         ];
         for change in changes {
