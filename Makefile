@@ -29,8 +29,8 @@ test: tests ## Run every test but those of `make matrix`
 	$(NEXTEST)
 	cargo test --locked --workspace --doc
 
-matrix: tests ## Run the tests that take minutes each: every fault of storage, a run killed after each of its events
-	$(NEXTEST) --ignore-default-filter -E 'package(homeprov) and ((binary(lab) and test(/^storage_faults::/)) or test(=kill::a_run_killed_after_any_event_is_continued))'
+matrix: tests ## Run the tests that take minutes each: every fault of storage and of the site, a run killed after each of its events
+	$(NEXTEST) --ignore-default-filter -E 'package(homeprov) and ((binary(lab) and test(/^(storage_faults|mastodon)::/)) or test(=kill::a_run_killed_after_any_event_is_continued))'
 
 lint: ## Check format, lints, documentation, dependencies and scripts
 	cargo fmt --all --check

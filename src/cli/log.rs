@@ -22,7 +22,7 @@ use crate::report::summary::{Subject, Summary};
 Examples:
   homeprov log                       the last run
   homeprov log --list                all runs there is a journal of
-  homeprov log 01KAK3V0              a run by its id, or by how it begins or ends
+  homeprov log 01KAK3V0              a run by its id, or a part of it
   homeprov log -v                    with what the steps printed
   homeprov log --json | jq -r .event")]
 pub(super) struct Arguments {
@@ -109,9 +109,13 @@ fn show(recording: &Recording, verbosity: Verbosity) {
     let subject = Subject { inventory: "INVENTORY".to_owned(), journal: None };
     faces.push(Box::new(Summary::new((io::stdout(), stdout), (io::stdout(), stdout), subject)));
     for recorded in &recording.events {
-        faces.iter_mut().for_each(|face| face.event(recorded.at, &recorded.event));
+        for face in &mut faces {
+            face.event(recorded.at, &recorded.event);
+        }
     }
-    faces.iter_mut().for_each(|face| face.finish());
+    for face in &mut faces {
+        face.finish();
+    }
     if !recording.is_whole() {
         output::note(&format!("{} the journal ends here: the run was killed, or goes on\n", paint.busy("note:")));
     }

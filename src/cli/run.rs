@@ -104,8 +104,19 @@ impl RunArguments {
         let parting = Parting::default();
         let overwrite = false;
         let me = Holder::this_process(&run);
-        let session =
-            Session { inventory, recipe, transport, events, stop, run, state, me, break_lock: false, parting, overwrite };
+        let session = Session {
+            inventory,
+            recipe,
+            transport,
+            events,
+            stop,
+            run,
+            state,
+            me,
+            break_lock: false,
+            parting,
+            overwrite,
+        };
         Ok(Run { session, relay, json: manner.json })
     }
 

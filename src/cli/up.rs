@@ -13,17 +13,18 @@ use crate::report::face::Verbosity;
 Examples:
   homeprov up home.toml
   homeprov up --json home.toml | jq -r 'select(.event == \"step-holds\").title'
-  An interrupted run is continued by running it again; a run with nothing to do changes nothing.")]
+  homeprov up home.toml              # again: continues, or finds nothing to do")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag one can type")]
 pub(super) struct Arguments {
     #[command(flatten)]
     run: RunArguments,
     /// Write files a person edited in the repository anew
     #[arg(long)]
     overwrite: bool,
-    /// Answer every question with yes: host keys that are not known are accepted
+    /// Answer every question with yes, unknown host keys too
     #[arg(short, long)]
     yes: bool,
-    /// Take the lock from whoever holds it: only when that run is known to be gone
+    /// Take the lock from whoever holds it
     #[arg(long)]
     break_lock: bool,
     /// Print events as JSON, one object per line

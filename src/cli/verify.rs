@@ -63,7 +63,7 @@ struct Storage {
     /// Write so much instead of the inventory's `proof_size`
     #[arg(long, value_name = "SIZE", value_parser = size)]
     size: Option<u64>,
-    /// Take the lock from whoever holds it: only when that run is known to be gone
+    /// Take the lock from whoever holds it
     #[arg(long)]
     break_lock: bool,
     /// Print the proof as JSON

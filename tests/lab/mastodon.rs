@@ -97,7 +97,10 @@ fn an_empty_repository_becomes_a_site() {
     ran.expect(secrets.len() >= 9, "there should be secrets to look for");
     for part in ["out", "err", "second", "verify", "status", "history", "argv", "journals"] {
         let text = ran.part(part);
-        ran.expect(part == "second" || !text.trim().is_empty(), &format!("there should be something to look at: {part}"));
+        ran.expect(
+            part == "second" || !text.trim().is_empty(),
+            &format!("there should be something to look at: {part}"),
+        );
         let told = secrets.iter().filter(|secret| text.contains(secret.as_str())).count();
         assert_eq!(told, 0, "{told} secrets are told in {part}");
         assert!(part == "out" || !text.contains(password), "the owner's password is told in {part}");
@@ -162,8 +165,30 @@ fn a_database_that_recovers_slowly_is_not_killed() {
 }
 
 #[test]
+fn a_key_that_was_lost_before_it_was_kept_anywhere_is_named() {
+    ends("missing-secret-key", 5, &["mastodon-secrets has lost OTP_SECRET", "from a backup"]);
+}
+
+#[test]
 fn a_key_that_was_lost_is_put_back_from_the_repository() {
-    converges("missing-secret-key", "");
+    let ran = lab(
+        SITE,
+        &format!(
+            r#"{TOOLS}
+            otp() {{ kubectl get secret mastodon-secrets -n mastodon -o "jsonpath='{{.data.OTP_SECRET}}'"; echo; }}
+            homeprov up $I; echo up=$?
+            part before; otp
+            kubectl patch secret mastodon-secrets -n mastodon --type=json -p "'[{{\"op\":\"remove\",\"path\":\"/data/OTP_SECRET\"}}]'"
+            part lost; otp
+            part again; homeprov up $I; echo again=$?
+            part after; otp
+            part end"#
+        ),
+    );
+    ran.expect(ran.code_of("up") == 0 && ran.code_of("again") == 0, "both runs should succeed");
+    ran.expect(ran.part("before").trim().len() > 100, "there should be a key");
+    ran.expect(ran.part("lost").trim().is_empty(), "it should be lost");
+    ran.expect(ran.part("after").trim() == ran.part("before").trim(), "the very same key should be back");
 }
 
 #[test]
