@@ -30,7 +30,7 @@ test: tests ## Run every test but those of `make matrix`
 	cargo test --locked --workspace --doc
 
 matrix: tests ## Run the tests that take minutes each: every fault of storage and of the site, a run killed after each of its events
-	$(NEXTEST) --ignore-default-filter -E 'package(homeprov) and ((binary(lab) and test(/^(storage_faults|mastodon)::/)) or test(=kill::a_run_killed_after_any_event_is_continued))'
+	$(NEXTEST) --ignore-default-filter -E 'not default()'
 
 lint: ## Check format, lints, documentation, dependencies and scripts
 	cargo fmt --all --check
