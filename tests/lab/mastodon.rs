@@ -178,7 +178,7 @@ fn a_key_that_was_lost_is_put_back_from_the_repository() {
             otp() {{ kubectl get secret mastodon-secrets -n mastodon -o "jsonpath='{{.data.OTP_SECRET}}'"; echo; }}
             homeprov up $I; echo up=$?
             part before; otp
-            kubectl patch secret mastodon-secrets -n mastodon --type=json -p "'[{{\"op\":\"remove\",\"path\":\"/data/OTP_SECRET\"}}]'"
+            kubectl patch secret mastodon-secrets -n mastodon --type=json -p "'[{{\"op\":\"remove\",\"path\":\"/data/OTP_SECRET\"}}]'" >/dev/null
             part lost; otp
             part again; homeprov up $I; echo again=$?
             part after; otp
