@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::tls::{self, Certificate};
 use super::way::Way;
+use crate::error::chain;
 use crate::ssh::Stream;
 
 /// How long an answer may take, all of it.
@@ -98,14 +99,4 @@ async fn exchange(stream: Box<dyn Stream>, host: &str, path: &str) -> Result<Ans
     let answer = answered.await;
     connection.abort();
     answer
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

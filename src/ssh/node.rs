@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 use crate::engine::event::Event;
+use crate::error::chain;
 
 use super::exec::{self, End, Exec, Outcome};
 use super::forward;
@@ -268,15 +269,4 @@ fn token() -> String {
 
 fn first_id(script: &Script) -> String {
     script.sections.first().map_or_else(String::new, |section| section.id.clone())
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
