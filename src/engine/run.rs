@@ -164,9 +164,9 @@ impl<'a> Run<'a> {
     async fn lock(&mut self) -> Result<(), Held> {
         let Session { inventory, transport, me, break_lock, .. } = self.session;
         let nodes: Vec<String> = self.facts.answering(inventory).map(|(node, _)| node.name.clone()).collect();
-        let (keeper, ended) = Keeper::take(transport, &nodes, me, *break_lock, self.lost.clone()).await?;
+        let (keeper, taken) = Keeper::take(transport, &nodes, me, *break_lock, self.lost.clone()).await?;
         self.keeper = Some(keeper);
-        self.session.tell_taken_over(&ended);
+        self.session.tell_lock(&taken);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::event::{Event, SCHEMA, Sink};
-use super::lock::Holder;
+use super::lock::{Holder, Taken};
 use super::outcome::{self, Outcome};
 use super::parting::Parting;
 use super::run::Run;
@@ -62,10 +62,14 @@ impl Session {
         Instant::now()
     }
 
-    /// Reports whose lock was found without a run behind it.
-    pub(super) fn tell_taken_over(&self, ended: &[Holder]) {
+    /// Reports whose lock was found without a run behind it, and where none can be kept.
+    pub(super) fn tell_lock(&self, taken: &Taken) {
+        for (node, reason) in &taken.open {
+            let message = format!("another run is not kept out here: {reason}");
+            self.tell(Event::Warning { node: Some(node.clone()), message });
+        }
         let mut told: Vec<&Holder> = Vec::new();
-        for holder in ended {
+        for holder in &taken.ended {
             if !told.contains(&holder) {
                 self.tell(Event::Warning {
                     node: None,

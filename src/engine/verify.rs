@@ -57,8 +57,8 @@ async fn prove(session: &Session, question: &StorageQuestion) -> Result<(Proof, 
         taken = Keeper::take(&session.transport, &nodes, &session.me, session.break_lock, lost) => taken,
         () = session.stop.wait() => return Err(outcome::interrupted()),
     };
-    let (keeper, ended) = taken.map_err(|held| outcome::locked(&held))?;
-    session.tell_taken_over(&ended);
+    let (keeper, taken) = taken.map_err(|held| outcome::locked(&held))?;
+    session.tell_lock(&taken);
     let found = tokio::select! {
         found = proven(session, question, facts) => found,
         held = away => Err(outcome::locked(&held)),

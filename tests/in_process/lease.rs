@@ -7,6 +7,9 @@ const LEASE: &str = "/run/homeprov/lease";
 /// `take` and `leave`, by the arguments the program has.
 pub fn perform(shell: &Shell, arguments: &[&str]) -> i32 {
     let [action, run, seconds, over, lines] = arguments else { panic!("the lock's arguments: {arguments:?}") };
+    if shell.read("/run/homeprov").is_some() {
+        return 1;
+    }
     let boot = shell.machine(|machine| machine.boot_id.clone());
     let now = shell.lab().with(|world| world.now()) / 1000;
     let lease = shell.read(LEASE).filter(|text| text.ends_with(&boot)).unwrap_or_default();

@@ -78,6 +78,18 @@ async fn a_killed_run_of_this_machine_is_taken_over_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_keeps_no_lease_is_told() {
+    let house = House::three(&[]);
+    house.lab.with(|world| world.machine_mut("nuc2").files_mut().write("/run/homeprov", b"a file in the way", 0o644));
+    let ran = house.up().await;
+    assert_eq!((ran.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}", ran.outcome);
+    let told = |event: &&Event| {
+        matches!(event, Event::Warning { node: Some(node), message } if node == "nuc2" && message.contains("is not kept out here"))
+    };
+    assert_eq!(ran.events.iter().filter(told).count(), 1, "{}", ran.tail());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broken_lock_ends_its_holder() {
     let house = House::three(&[FaultKind::SnapStoreDown]);
     let (first, second) = tokio::join!(house.up_as(elsewhere("01A")), async {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::{Held, Holder, LEASE, leave, take};
+use super::{Held, Holder, LEASE, Taken, leave, take};
 use crate::ssh::Transport;
 
 /// How long giving the leases back may take: they run out by themselves.
@@ -23,17 +23,17 @@ pub(in crate::engine) struct Keeper {
 }
 
 impl Keeper {
-    /// Takes the leases of nodes and renews them from now on; with them, the holders whose run had ended without giving
-    /// theirs back. `by_force` takes them from anybody. When somebody else takes one away, `lost` is told.
+    /// Takes the leases of nodes and renews them from now on. `by_force` takes them from anybody. When somebody else takes one
+    /// away, `lost` is told.
     pub(in crate::engine) async fn take(
         transport: &Arc<dyn Transport>,
         nodes: &[String],
         me: &Holder,
         by_force: bool,
         lost: watch::Sender<Option<Held>>,
-    ) -> Result<(Self, Vec<Holder>), Held> {
-        let ended = match take(&**transport, nodes, me, if by_force { "*" } else { "" }).await {
-            Ok(ended) => ended,
+    ) -> Result<(Self, Taken), Held> {
+        let taken = match take(&**transport, nodes, me, if by_force { "*" } else { "" }).await {
+            Ok(taken) => taken,
             Err(held) => {
                 leave(&**transport, nodes, me).await;
                 return Err(held);
@@ -41,7 +41,7 @@ impl Keeper {
         };
         let nodes: Arc<Mutex<BTreeSet<String>>> = Arc::new(Mutex::new(nodes.iter().cloned().collect()));
         let renewing = tokio::spawn(renew(Arc::clone(transport), me.clone(), Arc::clone(&nodes), lost));
-        Ok((Self { transport: Arc::clone(transport), me: me.clone(), nodes, renewing }, ended))
+        Ok((Self { transport: Arc::clone(transport), me: me.clone(), nodes, renewing }, taken))
     }
 
     /// A node answers that did not before: its lease is taken with the next renewal.

@@ -32,6 +32,15 @@ enum Asked {
     Held { holder: Holder, left: Duration },
 }
 
+/// What came of taking the leases of nodes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// The holders whose run had ended without giving theirs back.
+    pub(super) ended: Vec<Holder>,
+    /// The nodes that answer and keep no lease, with the reason: nobody is kept out there.
+    pub(super) open: Vec<(String, String)>,
+}
+
 /// Why a run may not go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
@@ -56,29 +65,42 @@ impl Held {
 /// Takes, or renews, the leases of nodes: first that of the first node, so that of two runs that begin at the same moment
 /// one gets them all. `over` is a run whose leases may be taken, `*` for any.
 ///
-/// Leases of runs that are known to have ended are taken over; the holders are returned. A node that cannot be reached is
-/// passed over: nothing can be done there by anybody.
-async fn take(transport: &dyn Transport, nodes: &[String], me: &Holder, over: &str) -> Result<Vec<Holder>, Held> {
-    let mut ended = Vec::new();
+/// Leases of runs that are known to have ended are taken over. A node that cannot be reached is passed over: nothing can
+/// be done there by anybody.
+async fn take(transport: &dyn Transport, nodes: &[String], me: &Holder, over: &str) -> Result<Taken, Held> {
+    let mut all = Taken::default();
     let (first, rest) = nodes.split_at(nodes.len().min(1));
     for group in [first, rest] {
         let asked = join_all(group.iter().map(|node| take_one(transport, node, me, over))).await;
         for taken in asked {
-            ended.extend(taken?);
+            let Taken { ended, open } = taken?;
+            all.ended.extend(ended);
+            all.open.extend(open);
         }
     }
-    Ok(ended)
+    Ok(all)
 }
 
-async fn take_one(transport: &dyn Transport, node: &str, me: &Holder, over: &str) -> Result<Option<Holder>, Held> {
-    match ask(transport, node, me, over).await {
-        Ok(Asked::Held { holder, .. }) if holder.has_ended(me) => match ask(transport, node, me, &holder.run).await {
-            Ok(Asked::Held { holder, left }) => Err(Held { node: node.to_owned(), holder, left }),
-            Ok(Asked::Taken) | Err(_) => Ok(Some(holder)),
-        },
-        Ok(Asked::Held { holder, left }) => Err(Held { node: node.to_owned(), holder, left }),
-        Ok(Asked::Taken) | Err(_) => Ok(None),
+async fn take_one(transport: &dyn Transport, node: &str, me: &Holder, over: &str) -> Result<Taken, Held> {
+    let mut taken = Taken::default();
+    let mut asked = ask(transport, node, me, over).await;
+    if let Ok(Asked::Held { holder, .. }) = &asked
+        && holder.has_ended(me)
+    {
+        let before = holder.clone();
+        asked = ask(transport, node, me, &before.run).await;
+        if matches!(asked, Ok(Asked::Taken)) {
+            taken.ended.push(before);
+        }
     }
+    match asked {
+        Ok(Asked::Taken) => {}
+        Ok(Asked::Held { holder, left }) => return Err(Held { node: node.to_owned(), holder, left }),
+        Err(TransportError::BadAnswer { detail, .. }) => taken.open.push((node.to_owned(), detail)),
+        // It is not to be reached.
+        Err(_) => {}
+    }
+    Ok(taken)
 }
 
 async fn ask(transport: &dyn Transport, node: &str, me: &Holder, over: &str) -> Result<Asked, TransportError> {
