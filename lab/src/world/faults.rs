@@ -72,7 +72,7 @@ pub enum FaultKind {
     ClonedInitiatorName,
     /// Somebody else pushes to the Git repository just before the first push, which is refused for it.
     GitPushRejected,
-    /// The Git server cannot be reached for two minutes.
+    /// The Git server cannot be reached for forty minutes from the start: whoever sets the machines up first meets it then.
     GitDown,
     /// kustomize-controller's dry-run of one object fails at its first attempts.
     FluxReconcileFails,

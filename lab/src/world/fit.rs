@@ -235,7 +235,7 @@ impl World {
             | FaultKind::SmtpClosed => {
                 faults.lasting.insert(kind);
             }
-            FaultKind::GitDown => faults.git_back = self.now + lasts.unwrap_or(120_000),
+            FaultKind::GitDown => faults.git_back = self.now + lasts.unwrap_or(2_400_000),
             // The rest is the cluster's, or the runtime's business: login shells and host keys are real there.
             _ => faults.of_clusters.extend(of_cluster(kind)),
         }
