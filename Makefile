@@ -9,10 +9,10 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E) env PATH="$(TARGET)/debug:$$PA
 
 NEXTEST := $(ROOT) cargo-nextest nextest run --cargo-metadata $(TARGET)/nextest/packages.json --binaries-metadata $(TARGET)/nextest/binaries.json
 
-.PHONY: help demo tests test matrix lint schema bench install
+.PHONY: help demo tests test test-faults matrix lint schema bench install
 
 help: ## Name the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
 
 demo: ## Three bare machines become a cluster, in a lab on this machine
 	scripts/install
@@ -31,6 +31,12 @@ test: tests ## Run every test but those of `make matrix`
 
 matrix: tests ## Run the tests that take minutes each: every fault of storage and of the site, a run killed after each of its events
 	$(NEXTEST) --ignore-default-filter -E 'not default()'
+
+test-faults: tests ## Break things on purpose, every way there is a test for, and write what came of it to tests/faults/README.md
+	rm -rf $(TARGET)/fault-rows; mkdir -p $(TARGET)/fault-rows
+	FAULT_ROWS=$(TARGET)/fault-rows $(NEXTEST) --profile faults
+	scripts/fault-table $(TARGET)/fault-rows >tests/faults/README.md
+	sed -n '/^|/p' tests/faults/README.md
 
 lint: ## Check format, lints, documentation, dependencies and scripts
 	cargo fmt --all --check

@@ -4,6 +4,7 @@
 use homeprov::error::ExitCode;
 use homeprov_lab::world::{FaultKind, Os};
 
+use super::row::Row;
 use super::session::{House, Ran};
 use super::verify::problems;
 
@@ -17,18 +18,21 @@ enum End {
 
 /// Runs `up` with a fault in place and holds the end against what it should be.
 async fn ends(house: &House, fault: FaultKind, end: End) -> Ran {
+    let row = Row::of(fault.name(), "from the start");
     let ran = house.up().await;
     let shown = format!("{}: {:?}\n{}", fault.name(), ran.outcome, ran.tail());
     match end {
         End::Converged => {
             assert_eq!(ran.outcome.code, ExitCode::Done, "{shown}");
             assert_eq!(problems(house), Vec::<String>::new(), "{shown}");
+            row.ended("converged");
         }
         End::Code(code, words) => {
             assert_eq!(ran.outcome.code, code, "{shown}");
             for word in words {
                 assert!(ran.outcome.summary.contains(word), "{word:?} is not said: {shown}");
             }
+            row.refused(&ran.outcome);
         }
     }
     ran

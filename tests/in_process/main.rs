@@ -16,6 +16,8 @@ mod plan;
 mod playbook_steps;
 mod probe;
 mod property;
+#[path = "../faults/row.rs"]
+mod row;
 mod rust_steps;
 mod session;
 mod shell;
