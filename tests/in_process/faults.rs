@@ -150,6 +150,7 @@ fn every_fault_has_its_test() {
         FaultKind::GitDown,
         FaultKind::FluxReconcileFails,
         FaultKind::HelmInstallFailsOnce,
+        FaultKind::HelmInstallBreaksOff,
         FaultKind::HumanEdit,
         FaultKind::ImagePull,
         FaultKind::DbSlowStart,

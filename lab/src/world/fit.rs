@@ -55,6 +55,7 @@ fn of_cluster(kind: FaultKind) -> Option<kubernetes::Fault> {
         FaultKind::SlowVolume => kubernetes::Fault::SlowVolume,
         FaultKind::FluxReconcileFails => kubernetes::Fault::FluxReconcileFails,
         FaultKind::HelmInstallFailsOnce => kubernetes::Fault::HelmInstallFailsOnce,
+        FaultKind::HelmInstallBreaksOff => kubernetes::Fault::HelmInstallBreaksOff,
         FaultKind::ImagePull => kubernetes::Fault::ImagePull,
         FaultKind::DbSlowStart => kubernetes::Fault::DbSlowStart,
         FaultKind::MissingSecretKey => kubernetes::Fault::MissingSecretKey,
