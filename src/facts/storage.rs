@@ -178,6 +178,8 @@ pub struct Claim {
     pub name: String,
     /// Its class, where it names one.
     pub class: Option<String>,
+    /// How it is mounted: `ReadWriteOnce`, `ReadWriteMany`.
+    pub modes: Vec<String>,
     /// The volume it is bound to.
     pub volume: Option<String>,
     /// `Bound`, `Pending`, `Lost`

@@ -157,7 +157,9 @@ impl Lines {
                     return vec![];
                 }
                 seen.waiting.clone_from(&text);
-                let text = format!("{}: {text}, for up to {} more", self.title(place, step), words::duration(*left));
+                let (first, rest) = text.split_once('\n').map_or((text.as_str(), ""), |(first, rest)| (first, rest));
+                let (title, left) = (self.title(place, step), words::duration(*left));
+                let text = format!("{title}: {}, for up to {left} more\n{rest}", first.trim_end_matches('.'));
                 vec![self.line(Weight::Progress, &paint.busy("…"), words::place(place), &text)]
             }
             Event::Warning { node, message } => {

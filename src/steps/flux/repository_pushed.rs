@@ -12,6 +12,7 @@ use crate::gitops::repository::Repository;
 use crate::gitops::{access, wanted};
 use crate::inventory::model::Inventory;
 use crate::plan::{Place, Verdict};
+use crate::steps::mastodon::claims;
 
 /// One commit of all that differs; its text is the diff.
 pub struct RepositoryPushed;
@@ -22,6 +23,10 @@ impl RustStep for RepositoryPushed {
         let Some((flux, seen)) = repository(inventory, facts) else { return Verdict::Holds };
         if let Some(problem) = seen.problem.as_ref().or(seen.components_problem.as_ref()) {
             return held_up(problem);
+        }
+        // Flux would try for ever to apply what can never be.
+        if let Some(refusal) = claims::refusal(inventory, facts) {
+            return refusal;
         }
         let Some(changes) = differences(inventory, facts) else { return Verdict::Holds };
         if !changes.iter().any(wanted::Change::written) {
