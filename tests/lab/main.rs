@@ -10,5 +10,8 @@ mod logins;
 mod mastodon;
 mod observation;
 mod plan_only;
+#[path = "../faults/row.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod row;
 mod storage;
 mod storage_faults;
