@@ -164,6 +164,16 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_is_away_is_told_before_it_is_needed() {
+        let problem = Problem { passing: true, ..Problem::lasting("git says: Connection refused\nLook at the server.") };
+        let away = with_repository(|seen| seen.problem = Some(problem));
+        let told = warnings(&inventory(), &away);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("the Git repository cannot be read at the moment"), "{}", told[0]);
+        assert!(told[0].contains("git says: Connection refused"), "{}", told[0]);
+    }
+
+    #[test]
     fn a_key_that_may_write_is_told() {
         let writes = with_repository(|seen| seen.access.as_mut().unwrap().may_write = true);
         assert!(warnings(&inventory(), &writes)[0].starts_with("the cluster's deploy key may push"));
