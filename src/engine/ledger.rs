@@ -144,7 +144,7 @@ impl Ledger {
         self.failures.push((code, text));
     }
 
-    /// The steps applied in this run that are no longer pending; each is named once.
+    /// The steps applied or waited for in this run that are no longer pending; each is named once.
     pub fn now_holding(&mut self, plan: &Plan) -> Vec<Key> {
         let holds = |key: &Key| {
             let seen = !matches!(&key.1, Place::Node(node) if plan.unreachable.contains_key(node));
@@ -153,7 +153,7 @@ impl Ledger {
         let keys: Vec<Key> = self
             .entries
             .iter()
-            .filter(|(key, entry)| entry.applied && holds(key))
+            .filter(|(key, entry)| (entry.applied || entry.settling_since.is_some()) && holds(key))
             .map(|(key, _)| key.clone())
             .collect();
         for key in &keys {

@@ -165,7 +165,8 @@ mod tests {
 
     #[test]
     fn a_server_that_is_away_is_told_before_it_is_needed() {
-        let problem = Problem { passing: true, ..Problem::lasting("git says: Connection refused\nLook at the server.") };
+        let problem =
+            Problem { passing: true, ..Problem::lasting("git says: Connection refused\nLook at the server.") };
         let away = with_repository(|seen| seen.problem = Some(problem));
         let told = warnings(&inventory(), &away);
         assert_eq!(told.len(), 1);
