@@ -168,7 +168,7 @@ fn every_fault_has_its_test() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_waited_for_is_told_when_it_holds() {
-    let ran = House::new(3, 0, Os::Ubuntu, &[FaultKind::DqliteSlowVote], 7).up().await;
+    let ran = House::three(&[FaultKind::DqliteSlowVote]).up().await;
     let at = |is: fn(&Event) -> Option<&String>| {
         ran.events.iter().position(|event| is(event).is_some_and(|step| step == "highly-available"))
     };
