@@ -152,8 +152,9 @@ impl RunArguments {
     }
 
     /// A command of homeprov on the same inventory, to be typed next.
-    pub(super) fn command(&self, name: &str) -> String {
-        crate::report::words::command(["homeprov", name, &shown(&self.inventory)])
+    pub(super) fn command(&self, words: &[&str]) -> String {
+        let inventory = shown(&self.inventory);
+        crate::report::words::command(["homeprov"].into_iter().chain(words.iter().copied()).chain([inventory.as_str()]))
     }
 }
 
