@@ -106,11 +106,14 @@ impl<'a> Run<'a> {
     pub async fn run(mut self) -> (Outcome, usize, usize) {
         let stop = self.session.stop.clone();
         let lost = self.lost.subscribe();
-        let outcome = tokio::select! {
-            outcome = self.turns() => outcome,
-            () = stop.wait() => outcome::interrupted(),
-            held = taken_away(lost) => outcome::locked(&held),
+        let ended = tokio::select! {
+            outcome = self.turns() => Some(outcome),
+            () = stop.wait() => None,
+            held = taken_away(lost) => Some(outcome::locked(&held)),
         };
+        let outcome = ended.unwrap_or_else(|| {
+            outcome::interrupted_up(self.places.iter().map(|(place, context)| (place, context.step.title.as_str())))
+        });
         // Following ends here; what runs on the nodes is detached and goes on.
         self.flying.abort_all();
         self.searching.abort_all();
@@ -155,7 +158,10 @@ impl<'a> Run<'a> {
                     sleep(LOOK).await;
                     self.observe_thoroughly().await;
                 }
-                Turn::Idle => return outcome::stuck(&plan, &self.ledger.failures),
+                Turn::Idle => {
+                    let left_running: Vec<&str> = self.ledger.left_running().collect();
+                    return outcome::stuck(&plan, &self.ledger.failures, &left_running);
+                }
             }
         }
     }

@@ -147,6 +147,19 @@ impl Lines {
                     format!("{}: {}; again in {}", self.title(place, step), self.fit(reason), words::duration(*after));
                 vec![self.line(Weight::Change, &paint.care("↻"), words::place(place), &text)]
             }
+            Event::StepLost { step, place, node, reason, left } => {
+                let left = words::duration(*left);
+                let text = format!(
+                    "{}: lost, still running on {node}: {}; connecting again for up to {left}",
+                    self.title(place, step),
+                    self.fit(reason)
+                );
+                vec![self.line(Weight::Trouble, &paint.care("↯"), words::place(place), &text)]
+            }
+            Event::StepAttached { step, place, node, away } => {
+                let text = format!("{}: attached to it on {node} again  {}", self.title(place, step), self.time(*away));
+                vec![self.line(Weight::Change, &paint.good("↯"), words::place(place), &text)]
+            }
             Event::StepFailed { title, place, reason, output, .. } => {
                 self.failed(title, words::place(place), reason, output)
             }

@@ -7,6 +7,7 @@ mod failure_domain;
 pub mod flux;
 pub mod highly_available;
 mod identity_recorded;
+pub mod job;
 mod join;
 mod join_settled;
 mod labels;

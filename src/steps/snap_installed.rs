@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::context::Ended;
+use super::job::Ended;
 use super::{Context, Failure, RustStep};
 use crate::facts::Facts;
 use crate::inventory::model::Inventory;

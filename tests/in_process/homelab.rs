@@ -1,6 +1,7 @@
 //! The simulated homelab under tokio's clock: both count the same milliseconds.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use homeprov_lab::world::{CommandId, Exec, Millis, World};
@@ -15,6 +16,8 @@ pub struct Homelab {
     /// What was started on the machines and outlives connections and runs of homeprov.
     pub jobs: Jobs,
     running: Arc<Mutex<Running>>,
+    /// The machines the controller does not reach, whatever they reach among themselves.
+    away: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// The commands that run, by machine, and those that ran beside one of their own kind.
@@ -88,7 +91,12 @@ impl Homelab {
     pub fn new(world: World) -> Self {
         let at_origin = world.now();
         let state = State { world, origin: Instant::now(), at_origin };
-        Self { state: Arc::new(Mutex::new(state)), jobs: Jobs::default(), running: Arc::default() }
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            jobs: Jobs::default(),
+            running: Arc::default(),
+            away: Arc::default(),
+        }
     }
 
     /// Looks at the world as it is now, or changes it. A change that lets time pass puts the world's clock ahead.
@@ -100,6 +108,26 @@ impl Homelab {
         let ahead = state.world.now();
         state.at_origin += ahead.saturating_sub(state.now());
         seen
+    }
+
+    /// The controller's way to these machines is cut; the machines themselves notice nothing.
+    pub fn cut_off<'a>(&self, machines: impl IntoIterator<Item = &'a str>) {
+        self.away().extend(machines.into_iter().map(str::to_owned));
+    }
+
+    /// The controller reaches every machine again.
+    pub fn reach_all(&self) {
+        self.away().clear();
+    }
+
+    /// Whether the controller reaches a machine that is on.
+    pub fn reaches(&self, machine: &str) -> bool {
+        !self.away().contains(machine)
+            && self.with(|world| world.machine(machine).powered && world.machine(machine).connected)
+    }
+
+    fn away(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When something will happen there by itself.

@@ -3,6 +3,7 @@
 
 mod adapter;
 mod changes;
+mod connection;
 mod converge;
 mod faults;
 mod homelab;
