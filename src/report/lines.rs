@@ -196,7 +196,9 @@ impl Lines {
         }
         let blocked = plan.pending.iter().filter(|pending| matches!(pending.verdict, Verdict::Blocked { .. })).count();
         let mut text = match plan.pending.len() {
-            0 => "everything holds".to_owned(),
+            0 if plan.unreachable.is_empty() => "everything holds".to_owned(),
+            // Of the others nothing is known.
+            0 => "nothing is left to do on the nodes that answer".to_owned(),
             1 => "1 step does not hold yet".to_owned(),
             steps => format!("{steps} steps do not hold yet"),
         };
