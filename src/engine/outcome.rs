@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use tokio::time::Instant;
 
 use super::event::Event;
+use super::ledger::Failed;
 use super::lock::Held;
 use crate::error::ExitCode;
 use crate::plan::{Place, Plan, Verdict};
@@ -53,7 +54,7 @@ pub(super) fn of_plan(plan: &Plan) -> Outcome {
 }
 
 /// What a run that can go no further comes to: the failures it met, then refusals, then nodes it could not reach.
-pub(super) fn stuck(plan: &Plan, failures: &[(ExitCode, String)]) -> Outcome {
+pub(super) fn stuck(plan: &Plan, failures: &[Failed]) -> Outcome {
     let refused: Vec<String> = plan.refusals().map(|refusal| refusal.verdict.text()).collect();
     if !refused.is_empty() {
         return Outcome::new(
@@ -63,7 +64,8 @@ pub(super) fn stuck(plan: &Plan, failures: &[(ExitCode, String)]) -> Outcome {
     }
     let order = [ExitCode::Refused, ExitCode::StepFailed, ExitCode::VerificationFailed, ExitCode::Unreachable];
     for code in order {
-        let texts: Vec<&str> = failures.iter().filter(|(is, _)| *is == code).map(|(_, text)| text.as_str()).collect();
+        let texts: Vec<&str> =
+            failures.iter().filter(|failed| failed.code == code).map(|failed| failed.text.as_str()).collect();
         if !texts.is_empty() {
             return Outcome::new(code, texts.join("\n"));
         }

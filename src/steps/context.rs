@@ -16,6 +16,7 @@ use crate::inventory::model::{Inventory, Node};
 use crate::plan::Place;
 use crate::playbook::model::Step;
 use crate::ssh::{Job, JobState, Program, Purpose, Script, SectionAnswer, Transport, TransportError};
+use crate::steps::repair::Ask;
 
 /// How long a lost node is tried again while a job of ours runs there.
 const RECONNECT: Duration = Duration::from_secs(300);
@@ -41,6 +42,8 @@ pub struct Context {
     pub state: PathBuf,
     /// What is told once, after the run.
     pub parting: Parting,
+    /// How the user is asked before members are repaired; absent where they did not want that.
+    pub ask: Option<Ask>,
 }
 
 /// Why applying a step went wrong.
