@@ -51,12 +51,22 @@ pub enum Next {
     Nothing,
 }
 
+/// A step that failed for good.
+#[derive(Debug)]
+pub struct Failed {
+    key: Key,
+    /// The exit code it stands for.
+    pub code: ExitCode,
+    /// What happened.
+    pub text: String,
+}
+
 /// The book of one run.
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: BTreeMap<Key, Entry>,
-    /// The failures met, with the exit code each stands for.
-    pub failures: Vec<(ExitCode, String)>,
+    /// The failures met.
+    pub failures: Vec<Failed>,
     /// How many times a step was applied.
     pub applied: usize,
     /// What was lost while it ran on a node, in words: it goes on there.
@@ -168,7 +178,14 @@ impl Ledger {
     /// A step has failed for good in this run.
     pub fn fail(&mut self, key: &Key, code: ExitCode, text: String) {
         self.entries.entry(key.clone()).or_default().failed = true;
-        self.failures.push((code, text));
+        self.failures.push(Failed { key: key.clone(), code, text });
+    }
+
+    /// What had failed on a node no longer counts: it has another beginning.
+    pub fn forgive(&mut self, node: &str) {
+        let on_node = |key: &Key| key.1 == Place::Node(node.to_owned());
+        self.entries.retain(|key, _| !on_node(key));
+        self.failures.retain(|failure| !on_node(&failure.key));
     }
 
     /// The steps applied or waited for in this run that are no longer pending; each is named once.

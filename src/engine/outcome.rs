@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use tokio::time::Instant;
 
 use super::event::Event;
+use super::ledger::Failed;
 use super::lock::Held;
 use crate::error::ExitCode;
 use crate::plan::{Place, Plan, Verdict};
@@ -70,7 +71,7 @@ pub(super) fn of_plan(plan: &Plan) -> Outcome {
 
 /// What a run that can go no further comes to: the failures it met, then refusals, then nodes it could not reach, with
 /// what goes on there.
-pub(super) fn stuck(plan: &Plan, failures: &[(ExitCode, String)], left_running: &[&str]) -> Outcome {
+pub(super) fn stuck(plan: &Plan, failures: &[Failed], left_running: &[&str]) -> Outcome {
     let refused: Vec<String> = plan.refusals().map(|refusal| refusal.verdict.text()).collect();
     if !refused.is_empty() {
         return Outcome::new(
@@ -80,7 +81,8 @@ pub(super) fn stuck(plan: &Plan, failures: &[(ExitCode, String)], left_running: 
     }
     let order = [ExitCode::Refused, ExitCode::StepFailed, ExitCode::VerificationFailed, ExitCode::Unreachable];
     for code in order {
-        let texts: Vec<&str> = failures.iter().filter(|(is, _)| *is == code).map(|(_, text)| text.as_str()).collect();
+        let texts: Vec<&str> =
+            failures.iter().filter(|failed| failed.code == code).map(|failed| failed.text.as_str()).collect();
         if !texts.is_empty() {
             return Outcome::new(code, texts.join("\n"));
         }

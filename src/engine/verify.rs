@@ -177,6 +177,7 @@ pub(super) fn context(session: &Session, facts: Facts, asked: &Asked) -> Result<
         turn: Arc::new(Mutex::new(())),
         state: session.state.clone(),
         parting: session.parting.clone(),
+        ask: None,
     })
 }
 

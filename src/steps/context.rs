@@ -12,6 +12,7 @@ use crate::inventory::model::{Inventory, Node};
 use crate::plan::Place;
 use crate::playbook::model::Step;
 use crate::ssh::{Program, Purpose, Script, SectionAnswer, Transport, TransportError};
+use crate::steps::repair::Ask;
 
 /// The world as it was last observed, and the means to change it.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub struct Context {
     pub state: PathBuf,
     /// What is told once, after the run.
     pub parting: Parting,
+    /// How the user is asked before members are repaired; absent where they did not want that.
+    pub ask: Option<Ask>,
 }
 
 /// Why applying a step went wrong.

@@ -25,6 +25,8 @@ pub struct Homelab {
 struct Running {
     now: Vec<(String, Vec<String>)>,
     doubled: Vec<String>,
+    /// Those that left a cluster worse than it was.
+    harm: Vec<String>,
 }
 
 /// One of them, until it ends or is no longer waited for.
@@ -47,6 +49,31 @@ const ALONE: [&[&str]; 5] = [
     &["microk8s", "stop"],
     &["apt-get", "install"],
 ];
+
+/// Commands that stop the services of the machine they run on.
+const STOPPING: [&[&str]; 5] = [
+    &["microk8s", "stop"],
+    &["microk8s", "leave"],
+    &["microk8s", "join"],
+    &["snap", "refresh", "microk8s"],
+    &["snap", "remove"],
+];
+/// Commands that take something out of a cluster for good.
+const REMOVING: [&[&str]; 4] =
+    [&["microk8s", "leave"], &["microk8s", "remove-node"], &["microk8s", "reset"], &["snap", "remove"]];
+
+/// Whether a cluster that has a majority of its voters would lose it with this machine.
+fn decides(world: &World, machine: &str) -> bool {
+    let Some(cluster) = world.cluster_of(machine).filter(|cluster| cluster.members.len() > 1) else { return false };
+    let voters: Vec<_> = cluster.members.iter().filter(|member| member.role.number() == 0).collect();
+    let alive = |without: Option<&str>| {
+        let up = |name: &&str| {
+            Some(*name) != without && world.machine(name).connected && world.listening(name).contains(&19_001)
+        };
+        voters.iter().filter_map(|voter| voter.machine.as_deref()).filter(up).count()
+    };
+    alive(None) * 2 > voters.len() && alive(Some(machine)) * 2 <= voters.len()
+}
 
 struct State {
     world: World,
@@ -148,12 +175,22 @@ impl Homelab {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).doubled.clone()
     }
 
+    /// The commands that took a cluster's majority away, or a member out of it.
+    pub fn harm(&self) -> Vec<String> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).harm.clone()
+    }
+
     fn begins(&self, machine: &str, argv: &[String]) -> Run {
+        let decides = self.with(|world| decides(world, machine));
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let this = (machine.to_owned(), argv.to_vec());
         let words: Vec<&str> = argv.iter().map(|word| word.rsplit('/').next().unwrap_or(word)).collect();
         if ALONE.iter().any(|alone| words.starts_with(alone)) && running.now.contains(&this) {
             running.doubled.push(format!("{machine}: {}", argv.join(" ")));
+        }
+        let starts = |all: &[&[&str]]| all.iter().any(|start| words.starts_with(start));
+        if starts(&REMOVING) || (decides && starts(&STOPPING)) {
+            running.harm.push(format!("{machine}: {}", argv.join(" ")));
         }
         running.now.push(this.clone());
         Run(Arc::clone(&self.running), this)

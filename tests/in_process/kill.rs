@@ -43,7 +43,7 @@ pub fn likeness(house: &House) -> BTreeMap<String, Value> {
 }
 
 /// How many events an unbroken run has, and what it makes of the machines.
-async fn unbroken() -> (usize, BTreeMap<String, Value>) {
+pub async fn unbroken() -> (usize, BTreeMap<String, Value>) {
     let house = House::three(&[]);
     let ran = house.up().await;
     assert_eq!((ran.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}", ran.outcome);
@@ -79,26 +79,27 @@ async fn continues(after: usize, wanted: &BTreeMap<String, Value>) {
         assert!(!again.contains(&format!("{name}@{place}")), "{step} held and was done again: {}", shown());
     }
     assert_eq!(house.lab.doubled(), Vec::<String>::new(), "{}", shown());
-    let found = likeness(&house);
-    let differing: Vec<String> = wanted
-        .keys()
-        .chain(found.keys())
-        .collect::<BTreeSet<_>>()
-        .into_iter()
+    assert_eq!(house.lab.harm(), Vec::<String>::new(), "{}", shown());
+    assert_eq!(differing(&house, wanted), Vec::<String>::new(), "{}", shown());
+}
+
+/// What is not as after an unbroken run.
+pub fn differing(house: &House, wanted: &BTreeMap<String, Value>) -> Vec<String> {
+    let found = likeness(house);
+    let keys: BTreeSet<_> = wanted.keys().chain(found.keys()).collect();
+    keys.into_iter()
         .filter(|key| wanted.get(*key) != found.get(*key))
         .map(|key| format!("{key}: {:?} instead of {:?}", found.get(key), wanted.get(key)))
-        .collect();
-    assert_eq!(differing, Vec::<String>::new(), "{}", shown());
+        .collect()
 }
 
 pub fn in_its_own_time<T>(work: impl Future<Output = T>) -> T {
     Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime").block_on(work)
 }
 
-/// Every `stride`-th event, on all processors.
-fn continues_after_every(stride: usize) {
-    let (events, wanted) = in_its_own_time(unbroken());
-    let next = AtomicUsize::new(1);
+/// Tries something at every `stride`-th event of an unbroken run, from `first` on, on all processors.
+pub fn at_every(first: usize, stride: usize, events: usize, attempt: impl Fn(usize) + Sync) {
+    let next = AtomicUsize::new(first);
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
@@ -107,11 +108,16 @@ fn continues_after_every(stride: usize) {
                     if after >= events {
                         return;
                     }
-                    in_its_own_time(continues(after, &wanted));
+                    attempt(after);
                 }
             });
         }
     });
+}
+
+fn continues_after_every(stride: usize) {
+    let (events, wanted) = in_its_own_time(unbroken());
+    at_every(1, stride, events, |after| in_its_own_time(continues(after, &wanted)));
     println!("killed after each of {events} events, every {stride}");
 }
 

@@ -17,6 +17,8 @@ mod plan;
 mod playbook_steps;
 mod probe;
 mod property;
+mod reboot;
+mod repair;
 #[path = "../faults/row.rs"]
 mod row;
 mod rust_steps;
