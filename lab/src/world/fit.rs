@@ -299,7 +299,7 @@ impl World {
     pub(super) fn fit_join_time(&mut self, normal: Millis) -> Millis {
         if self.faults.late_joins > 0 {
             self.faults.late_joins -= 1;
-            return 120_000;
+            return 110_000;
         }
         normal
     }
