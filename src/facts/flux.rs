@@ -70,6 +70,8 @@ pub struct Resource {
     pub branch: Option<String>,
     /// `spec.path`
     pub path: Option<String>,
+    /// `spec.secretRef.name`
+    pub secret: Option<String>,
 }
 
 impl Resource {

@@ -9,6 +9,9 @@ mod harness;
 mod logins;
 mod mastodon;
 mod observation;
+mod paths;
 mod plan_only;
+#[path = "../faults/row.rs"]
+mod row;
 mod storage;
 mod storage_faults;

@@ -78,6 +78,8 @@ fn would_downgrade(wanted: &Flux, version: &str) -> Verdict {
 pub fn warnings(inventory: &Inventory, facts: &Facts) -> Vec<String> {
     let Some((wanted, seen)) = repository(inventory, facts) else { return Vec::new() };
     let mut warnings = differences(inventory, facts).map(|changes| kept(&changes)).unwrap_or_default();
+    // Told as soon as it is known: there is time to add it while the machines are set up.
+    warnings.extend(deploy_key::to_add(inventory, facts));
     if let Some(access) = seen.access.as_ref().filter(|access| access.may_write) {
         let what = if access.public.is_some() { "deploy key" } else { "password" };
         warnings.push(format!(
