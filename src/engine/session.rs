@@ -17,6 +17,7 @@ use crate::inventory::model::Inventory;
 use crate::plan::{self, Plan};
 use crate::playbook::model::Recipe;
 use crate::ssh::Transport;
+use crate::steps::repair::Ask;
 
 /// What a run works with.
 #[derive(Clone)]
@@ -43,6 +44,8 @@ pub struct Session {
     pub parting: Parting,
     /// Whether files in the repository that a person edited are written anew.
     pub overwrite: bool,
+    /// How the user is asked before members are repaired; absent where they did not want that.
+    pub repair: Option<Ask>,
 }
 
 impl Session {
@@ -86,7 +89,7 @@ impl Session {
         let manner = self.manner();
         let repository = repository::read(&self.inventory, &self.state, &manner, None);
         let facts = self.observe_with(Box::pin(repository)).await;
-        for message in crate::steps::flux::warnings(&self.inventory, &facts) {
+        for message in crate::steps::warnings(&self.inventory, &facts) {
             self.tell(Event::Warning { node: None, message });
         }
         facts

@@ -72,6 +72,8 @@ pub struct Resource {
     pub path: Option<String>,
     /// `spec.secretRef.name`
     pub secret: Option<String>,
+    /// Of a `HelmRelease` the attempts it remembers, the newest first: `deployed`, `failed`, `superseded`.
+    pub history: Vec<String>,
 }
 
 impl Resource {

@@ -12,6 +12,7 @@ mod observation;
 mod paths;
 mod plan_only;
 #[path = "../faults/row.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
 mod row;
 mod storage;
 mod storage_faults;

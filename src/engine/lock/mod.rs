@@ -94,11 +94,10 @@ async fn take_one(transport: &dyn Transport, node: &str, me: &Holder, over: &str
         }
     }
     match asked {
-        Ok(Asked::Taken) => {}
         Ok(Asked::Held { holder, left }) => return Err(Held { node: node.to_owned(), holder, left }),
         Err(TransportError::BadAnswer { detail, .. }) => taken.open.push((node.to_owned(), detail)),
-        // It is not to be reached.
-        Err(_) => {}
+        // Ours; or not to be reached, for anybody.
+        Ok(Asked::Taken) | Err(_) => {}
     }
     Ok(taken)
 }
