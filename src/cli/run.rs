@@ -76,6 +76,7 @@ impl RunArguments {
     pub(super) fn begin(&self, manner: &Manner) -> Result<Run, Failure> {
         let inventory = Arc::new(files::inventory(&self.inventory, manner.verbosity)?);
         let recipe = Arc::new(files::recipe(self.playbooks.as_deref())?);
+        files::check_templates(&recipe, &inventory)?;
         let run = ulid::Ulid::generate().to_string();
         let redactor = Redactor::default();
         let screen = Screen::stderr();
