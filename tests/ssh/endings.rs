@@ -243,6 +243,16 @@ fn a_connection_cut_during_a_job_is_told_and_made_again() {
         |name: &str| ended.events.iter().filter(|event| event["event"] == name && event["node"] == "nuc1").count();
     assert_eq!((told("step-lost"), told("step-attached")), (1, 1), "{:?}", ended.events);
     assert_eq!(told("connected"), 2);
+    let log =
+        Command::new(env!("CARGO_BIN_EXE_homeprov")).arg("log").env("XDG_STATE_HOME", desk.path("state")).output();
+    let shown = String::from_utf8(log.unwrap().stdout).unwrap();
+    for words in [
+        "the slow thing is done: lost, still running on nuc1",
+        "connecting again for up to 5 min",
+        "attached to it on nuc1",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
     assert_eq!(desk.begun(), 1);
     desk.nothing_left(Duration::from_secs(1));
     row.ended("told, connected again, attached to the job, begun once, converged");
