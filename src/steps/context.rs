@@ -79,7 +79,7 @@ pub enum Failure {
         /// What the command is to bring about: its step's title.
         title: String,
         /// What kept the connection from being made again.
-        error: TransportError,
+        error: Box<TransportError>,
     },
     /// The API did not do as asked.
     #[error("the API server answered: {}", crate::kube::error::message(.0))]

@@ -145,7 +145,10 @@ impl Followed<'_> {
         }
         Err(match error {
             TransportError::BadAnswer { .. } => error.into(),
-            error => Failure::Lost { node: self.node.to_owned(), title: self.context.step.title.clone(), error },
+            error => {
+                let (node, title) = (self.node.to_owned(), self.context.step.title.clone());
+                Failure::Lost { node, title, error: Box::new(error) }
+            }
         })
     }
 

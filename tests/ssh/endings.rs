@@ -199,7 +199,9 @@ fn twice_ends_at_once_and_leaves_nothing() {
     let row = Row::of("the program gets SIGINT", "twice, while a node that no longer answers keeps it from parting");
     let child = desk.start_and_begin();
     let connections = desk.sshd.connections();
-    connections.iter().for_each(|pid| signal("-STOP", *pid));
+    for pid in &connections {
+        signal("-STOP", *pid);
+    }
     signal("-INT", child.id());
     std::thread::sleep(Duration::from_millis(400));
     let asked = Instant::now();
@@ -209,7 +211,9 @@ fn twice_ends_at_once_and_leaves_nothing() {
     assert_eq!(ended.code, Some(130), "{}", ended.said);
     assert!(ended.said.contains("Ctrl-C again ends at once"), "it was waiting when it got the second: {}", ended.said);
     assert_eq!(desk.left().1, Vec::<PathBuf>::new());
-    connections.iter().for_each(|pid| signal("-CONT", *pid));
+    for pid in &connections {
+        signal("-CONT", *pid);
+    }
     desk.nothing_left(Duration::from_secs(6));
     desk.goes_on();
     row.ended("exit code 130 within 1 s, nothing left; the next run converged");
@@ -243,6 +247,16 @@ fn a_connection_cut_during_a_job_is_told_and_made_again() {
         |name: &str| ended.events.iter().filter(|event| event["event"] == name && event["node"] == "nuc1").count();
     assert_eq!((told("step-lost"), told("step-attached")), (1, 1), "{:?}", ended.events);
     assert_eq!(told("connected"), 2);
+    let mut log = Command::new(env!("CARGO_BIN_EXE_homeprov"));
+    let log = log.args(["log"]).env("XDG_STATE_HOME", desk.path("state")).output().unwrap();
+    let shown = String::from_utf8_lossy(&[log.stdout, log.stderr].concat()).into_owned();
+    for words in [
+        "the slow thing is done: lost, still running on nuc1",
+        "connecting again for up to 5 min",
+        "attached to it on nuc1",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
     assert_eq!(desk.begun(), 1);
     desk.nothing_left(Duration::from_secs(1));
     row.ended("told, connected again, attached to the job, begun once, converged");
