@@ -26,7 +26,7 @@ start() {
   # It does not outlive this shell, however that ends.
   TMPDIR=$work setpriv --pdeathsig KILL nice -n 10 qemu-system-x86_64 -accel "$1" -machine q35 -cpu max -smp 1 -m 1024 \
     -display none -nodefaults -no-user-config -kernel "$image/vmlinuz" -initrd "$image/initrd.img" \
-    -append 'root=/dev/vda ro console=ttyS0 net.ifnames=0 mitigations=off' \
+    -append 'root=/dev/vda ro console=ttyS0 net.ifnames=0 mitigations=off systemd.getty_auto=no apparmor=0' \
     -drive "file=$image/disk.img,if=none,id=disk,format=raw,snapshot=on" \
     -device virtio-blk-pci,drive=disk -netdev "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" -device virtio-net-pci,netdev=net0,id=nic0 \
     -device virtio-rng-pci -serial "file:$work/console" -monitor stdio <"$work/monitor" >"$work/monitor.log" 2>&1 &
