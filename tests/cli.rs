@@ -187,6 +187,10 @@ fn the_commands_that_need_no_machine() {
     assert_eq!(said.code, 2);
     assert!(said.err.contains("mine/20-microk8s.toml") && said.err.contains("--force"), "{}", said.err);
     assert_eq!(desk.run(&["playbooks", "export", "--force", "mine"]).out, "mine/20-microk8s.toml\n");
+    desk.write("mine/gitops/mastodon/deployment.yaml.hbs", "kind: Deployment\n");
+    let said = desk.run(&["playbooks", "list", "--playbooks", "mine"]);
+    assert_eq!(said.code, 3);
+    assert!(said.err.contains("homeprov has no template of that name"), "{}", said.err);
 }
 
 #[test]
@@ -211,4 +215,14 @@ fn an_interrupt_ends_the_run_in_good_order_with_130() {
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(began.elapsed() < Duration::from_secs(8), "it did not wait for the connection");
     assert!(said.contains("finishing") && said.contains("homeprov up home.toml   goes on from there"), "{said}");
+}
+
+#[test]
+fn repairs_are_asked_about_or_answered_beforehand() {
+    let desk = Desk::new();
+    desk.unreachable();
+    let said = desk.run(&["up", "--repair", "home.toml"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.err.contains("--yes") && said.out.is_empty(), "{}", said.err);
+    assert_eq!(desk.run(&["up", "--repair", "--yes", "home.toml"]).code, 9);
 }

@@ -67,6 +67,8 @@ pub(super) struct Run {
     pub(super) session: Session,
     relay: Relay,
     json: bool,
+    /// Where questions are asked.
+    pub(super) screen: Screen,
 }
 
 impl RunArguments {
@@ -74,6 +76,7 @@ impl RunArguments {
     pub(super) fn begin(&self, manner: &Manner) -> Result<Run, Failure> {
         let inventory = Arc::new(files::inventory(&self.inventory, manner.verbosity)?);
         let recipe = Arc::new(files::recipe(self.playbooks.as_deref())?);
+        files::check_templates(&recipe, &inventory)?;
         let run = ulid::Ulid::generate().to_string();
         let redactor = Redactor::default();
         let screen = Screen::stderr();
@@ -99,7 +102,7 @@ impl RunArguments {
 
         let transport = self.reach.transport(&inventory, manner.yes, &screen, &redactor, events.clone())?;
         let (stopper, stop) = stop::channel();
-        interrupt::heed(stopper, screen)?;
+        interrupt::heed(stopper, screen.clone())?;
         let relay = relay::spawn(reporters, received);
         let parting = Parting::default();
         let overwrite = false;
@@ -116,8 +119,9 @@ impl RunArguments {
             break_lock: false,
             parting,
             overwrite,
+            repair: None,
         };
-        Ok(Run { session, relay, json: manner.json })
+        Ok(Run { session, relay, json: manner.json, screen })
     }
 
     fn faces(
@@ -152,8 +156,9 @@ impl RunArguments {
     }
 
     /// A command of homeprov on the same inventory, to be typed next.
-    pub(super) fn command(&self, name: &str) -> String {
-        crate::report::words::command(["homeprov", name, &shown(&self.inventory)])
+    pub(super) fn command(&self, words: &[&str]) -> String {
+        let inventory = shown(&self.inventory);
+        crate::report::words::command(["homeprov"].into_iter().chain(words.iter().copied()).chain([inventory.as_str()]))
     }
 }
 

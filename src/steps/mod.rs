@@ -5,8 +5,10 @@ mod cluster_identity;
 pub mod context;
 mod failure_domain;
 pub mod flux;
+mod guard;
 pub mod highly_available;
 mod identity_recorded;
+pub mod job;
 mod join;
 mod join_settled;
 mod labels;
@@ -17,6 +19,7 @@ mod pool_exact;
 pub mod pool_probed;
 mod preflight;
 mod refreshes_held;
+pub mod repair;
 mod snap_installed;
 mod speakers;
 pub mod storage;
@@ -41,6 +44,11 @@ pub trait RustStep: Sync {
         false
     }
 
+    /// Whether it gives nodes that were waited for in vain another beginning.
+    fn mends(&self) -> bool {
+        false
+    }
+
     /// Moves one step closer and returns; whether it holds then is for the next observation to say.
     async fn apply(&self, context: &Context) -> Result<(), Failure>;
 
@@ -54,6 +62,7 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("clocks-agree", &preflight::ClocksAgree),
     ("versions-agree", &preflight::VersionsAgree),
     ("cluster-identity", &cluster_identity::ClusterIdentity),
+    ("members-whole", &repair::MembersWhole),
     ("snap-installed", &snap_installed::SnapInstalled),
     ("refreshes-held", &refreshes_held::RefreshesHeld),
     ("failure-domain", &failure_domain::FailureDomain),
@@ -89,6 +98,7 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("flux-reconciled", &flux::FluxReconciled),
     ("mastodon-namespace", &mastodon::namespace::MastodonNamespace),
     ("mastodon-secrets", &mastodon::secrets::MastodonSecrets),
+    ("mastodon-credentials", &mastodon::credentials::MastodonCredentials),
     ("outside-services", &mastodon::outside_services::OutsideServices),
     ("ingress-enabled", &mastodon::ingress_enabled::IngressEnabled),
     ("ingress-address", &mastodon::ingress_address::IngressAddress),
@@ -97,6 +107,13 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("mastodon-owner", &mastodon::owner::MastodonOwner),
     ("site-answers", &mastodon::site_answers::SiteAnswers),
 ];
+
+/// What the user should know, and nothing waits for.
+pub fn warnings(inventory: &Inventory, facts: &Facts) -> Vec<String> {
+    let mut warnings = repair::strangers(inventory, facts);
+    warnings.extend(flux::warnings(inventory, facts));
+    warnings
+}
 
 /// The Rust step of a name.
 pub fn builtin(name: &str) -> Option<&'static dyn RustStep> {

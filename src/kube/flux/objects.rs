@@ -74,7 +74,15 @@ fn describe(object: &Value) -> Resource {
         url: text(object, "/spec/url"),
         branch: text(object, "/spec/ref/branch"),
         path: text(object, "/spec/path"),
+        secret: text(object, "/spec/secretRef/name"),
+        history: history(object),
     }
+}
+
+/// The outcomes in `status.history` (fluxcd/helm-controller `api/v2/snapshot_types.go`).
+fn history(object: &Value) -> Vec<String> {
+    let entries = object.pointer("/status/history").and_then(Value::as_array).into_iter().flatten();
+    entries.filter_map(|entry| Some(entry["status"].as_str()?.to_owned())).collect()
 }
 
 #[cfg(test)]
@@ -116,15 +124,22 @@ mod tests {
     }
 
     #[test]
+    fn reads_what_became_of_the_attempts_of_a_release() {
+        let history = json!([{ "version": 2, "status": "failed" }, { "version": 1, "status": "superseded" }]);
+        let seen = describe(&json!({ "metadata": {}, "status": { "history": history } }));
+        assert_eq!(seen.history, ["failed", "superseded"]);
+    }
+
+    #[test]
     fn reads_a_source_that_has_just_been_made() {
         let object = json!({
             "metadata": { "generation": 1 },
-            "spec": { "url": "ssh://git@git.example.org/home", "ref": { "branch": "main" } },
+            "spec": { "url": "ssh://git@git.example.org/home", "ref": { "branch": "main" }, "secretRef": { "name": "own" } },
         });
         let seen = describe(&object);
         assert_eq!((seen.ready, seen.observed, seen.revision.clone()), (None, 0, None));
         assert_eq!(seen.url.as_deref(), Some("ssh://git@git.example.org/home"));
-        assert_eq!(seen.branch.as_deref(), Some("main"));
+        assert_eq!((seen.branch.as_deref(), seen.secret.as_deref()), (Some("main"), Some("own")));
         assert!(!seen.done() && !seen.failed());
     }
 }

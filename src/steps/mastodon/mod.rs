@@ -1,9 +1,12 @@
 //! The steps that bring Mastodon up in the cluster and see that it answers. What lands in Git is in [`crate::gitops`].
 
+mod broken_off;
+pub mod claims;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
 pub(crate) use fixture::inventory as inventory_with_a_site;
+pub mod credentials;
 pub mod ingress_address;
 pub mod ingress_enabled;
 pub mod namespace;
