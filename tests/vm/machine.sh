@@ -23,11 +23,12 @@ start() {
   rm -f "$work/monitor"
   mkfifo "$work/monitor"
   : >"$work/console"
+  echo "[127.0.0.1]:$port $(cut -d ' ' -f 1,2 "$image/host_key.pub")" >"$work/pinned"
   # It does not outlive this shell, however that ends.
   TMPDIR=$work setpriv --pdeathsig KILL nice -n 10 qemu-system-x86_64 -accel "$1" -machine q35 -cpu max -smp 1 -m 1024 \
     -display none -nodefaults -no-user-config -kernel "$image/vmlinuz" -initrd "$image/initrd.img" \
-    -append 'root=/dev/vda ro console=ttyS0 net.ifnames=0 mitigations=off' \
-    -drive "file=$image/disk.img,if=none,id=disk,format=raw,snapshot=on" \
+    -append 'root=/dev/vda ro console=ttyS0 net.ifnames=0 mitigations=off systemd.getty_auto=no apparmor=0' \
+    -drive "file=$image/disk.img,if=none,id=disk,format=raw,cache=unsafe,snapshot=on" \
     -device virtio-blk-pci,drive=disk -netdev "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:$port-:22" -device virtio-net-pci,netdev=net0,id=nic0 \
     -device virtio-rng-pci -serial "file:$work/console" -monitor stdio <"$work/monitor" >"$work/monitor.log" 2>&1 &
   machine=$!
@@ -69,7 +70,7 @@ free_port() {
 
 # A command on the machine, as its login.
 on_machine() {
-  ssh -F none -i "$image/key" -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=20 -o IdentitiesOnly=yes \
+  ssh -F none -i "$image/key" -o BatchMode=yes -o ConnectTimeout=60 -o ServerAliveInterval=20 -o IdentitiesOnly=yes \
     -o UserKnownHostsFile="$work/pinned" -o LogLevel=ERROR -p "$port" alice@127.0.0.1 "$@" </dev/null
 }
 
