@@ -219,7 +219,7 @@ async fn holds(seed: u64, os: Os, happenings: Vec<Happening>) {
             break;
         }
         // It is done with `--repair` where that may be, or by hand.
-        let repaired = seed % 2 == 0 && house.up_repairing(|_| true).await.outcome.code != ExitCode::Refused;
+        let repaired = seed.is_multiple_of(2) && house.up_repairing(|_| true).await.outcome.code != ExitCode::Refused;
         house.lab.agreed_removals();
         if !repaired && !follow(&house, &end.outcome.summary).await {
             break;
