@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     /// Answer every question with yes, unknown host keys too
     #[arg(short, long)]
     yes: bool,
-    /// Mend members that are not whole, after asking: take out a machine that was reinstalled or has the wrong role
+    /// Take out members that were reinstalled or are not whole, after asking
     #[arg(long)]
     repair: bool,
     /// Take the lock from whoever holds it

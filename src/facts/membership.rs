@@ -27,7 +27,7 @@ impl NodeFacts {
     }
 
     /// Whether a join was cut off after the cluster's certificates had come and before its data store.
-    fn cut_off(&self) -> bool {
+    pub fn cut_off(&self) -> bool {
         self.never_joined() && self.ca_replaced && self.locks.contains("join-in-progress")
     }
 
@@ -115,5 +115,100 @@ impl Facts {
             name = node.name,
             own = list(seen.told_or_stored()),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{address, cluster, inventory, node};
+    use super::*;
+
+    fn lists(facts: &mut Facts, name: &str, members: &[(Ipv4Addr, MemberRole)]) {
+        let list = |(n, (address, role)): (usize, &(Ipv4Addr, MemberRole))| Member {
+            id: n as u64,
+            address: *address,
+            role: *role,
+        };
+        let members: Vec<Member> = members.iter().enumerate().map(list).collect();
+        let seen = node(facts, name);
+        seen.stored_members.clone_from(&members);
+        seen.members = Some(members);
+    }
+
+    /// A data store that has never had another member.
+    fn lone(facts: &mut Facts, name: &str) {
+        lists(facts, name, &[(Ipv4Addr::LOCALHOST, MemberRole::Voter)]);
+        let own = node(facts, name).members.as_ref().map(|members| members[0].clone());
+        node(facts, name).info = own;
+    }
+
+    fn seed(facts: &Facts) -> Option<String> {
+        facts.seed(&inventory(3)).map(|node| node.name.clone())
+    }
+
+    #[test]
+    fn who_left_is_no_seed_while_the_others_have_the_cluster() {
+        let mut facts = cluster(3, &[]);
+        lone(&mut facts, "nuc1");
+        assert_eq!(seed(&facts).as_deref(), Some("nuc2"));
+        assert!(!facts.is_member(&inventory(3).nodes[0]));
+        assert_eq!(facts.divided(&inventory(3)), None);
+    }
+
+    #[test]
+    fn a_lone_first_node_is_the_seed_unless_its_join_was_cut_off() {
+        let mut facts = cluster(1, &[]);
+        lone(&mut facts, "nuc1");
+        assert_eq!(seed(&facts).as_deref(), Some("nuc1"));
+        // Somebody's attempt to join it elsewhere was refused.
+        node(&mut facts, "nuc1").locks.insert("join-in-progress".into());
+        assert_eq!(seed(&facts).as_deref(), Some("nuc1"));
+        node(&mut facts, "nuc1").ca_replaced = true;
+        assert_eq!(seed(&facts), None);
+    }
+
+    #[test]
+    fn two_lone_data_stores_of_one_authority_are_divided() {
+        let mut facts = cluster(2, &[]);
+        lone(&mut facts, "nuc1");
+        lone(&mut facts, "nuc2");
+        let [(one, ones), (two, _)] = facts.divided(&inventory(2)).expect("they do not know each other");
+        assert_eq!((one.as_str(), ones, two.as_str()), ("nuc1", vec![Ipv4Addr::LOCALHOST], "nuc2"));
+    }
+
+    #[test]
+    fn who_was_removed_gives_way() {
+        use MemberRole::{Spare, Voter};
+        let mut facts = cluster(3, &[]);
+        let nuc3 = &inventory(3).nodes[2];
+        assert!(!facts.removed(&inventory(3), nuc3));
+        for name in ["nuc1", "nuc2", "nuc3"] {
+            lists(&mut facts, name, &[(address(1), Voter), (address(2), Spare)]);
+        }
+        assert!(facts.removed(&inventory(3), nuc3));
+        assert_eq!(facts.rival(&inventory(3), nuc3), None);
+        // It has no data store to ask: that can pass, and does not once it was waited for.
+        let seen = node(&mut facts, "nuc3");
+        seen.stored_members = [1, 2, 3].map(|n| Member { id: n.into(), address: address(n), role: Voter }).into();
+        seen.members = None;
+        assert!(!facts.removed(&inventory(3), nuc3));
+        facts.overdue.insert("nuc3".into());
+        assert!(facts.removed(&inventory(3), nuc3));
+        assert_eq!(facts.rival(&inventory(3), nuc3), None);
+    }
+
+    /// The first node was made a cluster of its own by hand (`.reconfigure`), and the other two may hold a newer one.
+    #[test]
+    fn a_majority_elsewhere_is_a_rival() {
+        let mut facts = cluster(3, &[2]);
+        lists(&mut facts, "nuc1", &[(address(1), MemberRole::Voter)]);
+        let nuc3 = &inventory(3).nodes[2];
+        let readings = facts.rival(&inventory(3), nuc3).expect("nuc2 and nuc3 are two of three");
+        for words in ["Either nuc3 was taken out", "or nuc1 was split off", "192.168.1.1", "192.168.1.3"] {
+            assert!(readings.contains(words), "{words}: {readings}");
+        }
+        let seen = node(&mut facts, "nuc3");
+        seen.stored_members = seen.members.take().unwrap_or_default();
+        assert!(facts.rival(&inventory(3), nuc3).is_some(), "also while its data store does not answer");
     }
 }

@@ -1,6 +1,8 @@
 //! What was observed: [`NodeFacts`] from one exec on each node, [`ClusterFacts`] from the API.
 
 pub mod cluster;
+#[cfg(test)]
+pub mod fixture;
 pub mod flux;
 pub mod gather;
 pub mod here;

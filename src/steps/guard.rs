@@ -146,14 +146,11 @@ fn replicas(storage: &StorageFacts, name: &str, volume: &JivaVolume, node: &str,
     if volume.status.is_empty() {
         return Err(Obstacle::unjudged(format!("the volume of {shown} does not tell its state")));
     }
-    let left = match serves {
-        true => working.saturating_sub(1),
-        false if working < nodes.len().max(1) => working,
-        false => {
-            let text = format!("the volume of {shown} still counts a replica on {node}: its state cannot be judged");
-            return Err(Obstacle::Unjudged(text));
-        }
-    };
+    if !serves && working >= nodes.len().max(1) {
+        let text = format!("the volume of {shown} still counts a replica on {node}: its state cannot be judged");
+        return Err(Obstacle::Unjudged(text));
+    }
+    let left = working.saturating_sub(usize::from(serves));
     if left >= volume.quorum() {
         return Ok(());
     }

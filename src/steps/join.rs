@@ -33,6 +33,11 @@ impl RustStep for Joined {
             return Verdict::settling("the API does not answer, so it cannot be told");
         };
         if !facts.is_member(node) {
+            // What a machine that is a cluster of its own holds would be lost: it is looked at first.
+            let unread = !facts.lone_namespaces.contains_key(name) && !seen.cut_off();
+            if seen.control_plane_up() && seen.alone() && unread {
+                return Verdict::settling("its own API does not tell yet whether it holds objects of yours");
+            }
             return Verdict::differs("not a member yet");
         }
         let control_plane = node.role == Role::ControlPlane && !(seed.name == *name && seen.alone());

@@ -25,8 +25,10 @@ pub struct Homelab {
 struct Running {
     now: Vec<(String, Vec<String>)>,
     doubled: Vec<String>,
-    /// Those that left a cluster worse than it was.
-    harm: Vec<String>,
+    /// Those that took a cluster's majority away for as long as they ran.
+    outages: Vec<String>,
+    /// Those that took something out of a cluster.
+    removals: Vec<String>,
 }
 
 /// One of them, until it ends or is no longer waited for.
@@ -177,7 +179,13 @@ impl Homelab {
 
     /// The commands that took a cluster's majority away, or a member out of it.
     pub fn harm(&self) -> Vec<String> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).harm.clone()
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.outages.iter().chain(&running.removals).cloned().collect()
+    }
+
+    /// The commands that took a member out of a cluster, once told: the user has said yes to them.
+    pub fn agreed_removals(&self) -> Vec<String> {
+        std::mem::take(&mut self.running.lock().unwrap_or_else(PoisonError::into_inner).removals)
     }
 
     fn begins(&self, machine: &str, argv: &[String]) -> Run {
@@ -189,8 +197,11 @@ impl Homelab {
             running.doubled.push(format!("{machine}: {}", argv.join(" ")));
         }
         let starts = |all: &[&[&str]]| all.iter().any(|start| words.starts_with(start));
-        if starts(&REMOVING) || (decides && starts(&STOPPING)) {
-            running.harm.push(format!("{machine}: {}", argv.join(" ")));
+        if starts(&REMOVING) {
+            running.removals.push(format!("{machine}: {}", argv.join(" ")));
+        }
+        if decides && starts(&STOPPING) {
+            running.outages.push(format!("{machine}: {}", argv.join(" ")));
         }
         running.now.push(this.clone());
         Run(Arc::clone(&self.running), this)

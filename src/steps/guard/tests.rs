@@ -1,61 +1,11 @@
 //! What would be left, in words and numbers.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
-
-use secrecy::SecretString;
 
 use super::*;
+use crate::facts::fixture::{cluster, inventory, node};
 use crate::facts::storage::{Claim, Replica, Volume};
-use crate::facts::{ClusterFacts, IdentityRecord, KubernetesNode, Member, MemberRole, Observation, Seen};
-
-fn inventory(nodes: u8) -> Inventory {
-    let mut text = "[cluster]\nname = \"home\"\n".to_owned();
-    for number in 1..=nodes {
-        let _ = writeln!(text, "[[nodes]]\nname = \"nuc{number}\"\naddress = \"192.168.1.{number}\"");
-    }
-    crate::inventory::parse(Path::new("home.toml"), text).expect("it is valid").inventory
-}
-
-fn address(number: u8) -> Ipv4Addr {
-    Ipv4Addr::new(192, 168, 1, number)
-}
-
-/// A cluster of `nodes` control planes of which those in `dead` do not answer; the first three vote.
-fn cluster(nodes: u8, dead: &[u8]) -> Facts {
-    let ca = "a".repeat(64);
-    let role = |number: u8| if number <= 3 { MemberRole::Voter } else { MemberRole::StandBy };
-    let member = |number: u8| Member { id: number.into(), address: address(number), role: role(number) };
-    let identity = IdentityRecord { cluster: "home".into(), ca: ca.clone() };
-    let mut facts = Facts { recorded_here: Some(identity), cluster: Some(ClusterFacts::default()), ..Facts::default() };
-    for number in 1..=nodes {
-        let name = format!("nuc{number}");
-        let alive = !dead.contains(&number);
-        let object =
-            KubernetesNode { ready: alive, addresses: vec![IpAddr::V4(address(number))], ..KubernetesNode::default() };
-        facts.cluster.as_mut().expect("there is one").nodes.insert(name.clone(), object);
-        let seen = NodeFacts {
-            installed: true,
-            ca: Some(ca.clone()),
-            members: Some((1..=nodes).map(member).collect()),
-            info: Some(member(number)),
-            answers: (1..=nodes).filter(|other| !dead.contains(other)).map(address).collect(),
-            api_answers: true,
-            agent_answers: true,
-            kubeconfig: Some(SecretString::from("x")),
-            ..NodeFacts::default()
-        };
-        let observation = if alive {
-            Observation::Seen(Box::new(Seen { facts: seen, checks: BTreeMap::new() }))
-        } else {
-            Observation::Unreachable { reason: "off".into() }
-        };
-        facts.nodes.insert(name, observation);
-    }
-    facts
-}
+use crate::facts::{Observation, Seen};
 
 /// The same with a volume of three replicas, on the first three nodes, in these modes.
 fn with_volume(mut facts: Facts, status: &str, modes: &[&str]) -> Facts {
@@ -117,9 +67,8 @@ fn who_does_not_vote_may_go_beside_a_dead_voter() {
 #[test]
 fn with_two_voters_dead_nothing_is_judged() {
     let mut facts = cluster(3, &[2, 3]);
-    let Some(Observation::Seen(seen)) = facts.nodes.get_mut("nuc1") else { panic!("it answers") };
     // Without a majority the data store tells nothing.
-    seen.facts.members = None;
+    node(&mut facts, "nuc1").members = None;
     let unjudged = "no control plane of this cluster answers, so its voters cannot be judged";
     assert_eq!(said(&facts, 3, "nuc1", Loss::Restart), unjudged);
     assert_eq!(said(&facts, 3, "nuc3", Loss::Entry), unjudged);

@@ -101,7 +101,7 @@ async fn agreed(context: &Context, finding: &Finding) -> bool {
 
 async fn run(context: &Context, command: &Command) -> Result<(), Failure> {
     let mut argv = command.argv();
-    argv[0] = "/snap/bin/microk8s".to_owned();
+    "/snap/bin/microk8s".clone_into(&mut argv[0]);
     let program = Program::Command { argv: argv.clone(), input: None };
     let (status, output) = match command {
         // It restarts everything there, which takes a minute.
