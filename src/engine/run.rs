@@ -155,7 +155,7 @@ impl<'a> Run<'a> {
                     sleep(LOOK).await;
                     self.observe_thoroughly().await;
                 }
-                Turn::Idle => return outcome::stuck(&plan, &self.ledger.failures),
+                Turn::Idle => return outcome::stuck(&plan, &self.ledger.failures, self.ledger.applied),
             }
         }
     }

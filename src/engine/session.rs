@@ -84,7 +84,7 @@ impl Session {
     pub async fn observe(&self) -> Facts {
         let repository = repository::read(&self.inventory, &self.state, self.overwrite, None);
         let facts = self.observe_with(Box::pin(repository)).await;
-        for message in crate::steps::flux::warnings(&self.inventory, &facts) {
+        for message in crate::steps::warnings(&self.inventory, &facts) {
             self.tell(Event::Warning { node: None, message });
         }
         facts

@@ -1,6 +1,7 @@
 //! The Rust steps, one file each: whatever looks at more than one node, waits for a quorum or parses structured
 //! output. A playbook names them with `builtin = "…"`.
 
+mod cause;
 mod cluster_identity;
 pub mod context;
 mod failure_domain;
@@ -15,16 +16,19 @@ mod metallb_enabled;
 mod microk8s_ready;
 mod pool_exact;
 pub mod pool_probed;
+mod pool_quiet;
 mod preflight;
 mod refreshes_held;
 mod snap_installed;
 mod speakers;
 pub mod storage;
 pub mod storage_proven;
+mod warnings;
 
 use async_trait::async_trait;
 
 pub use context::{Context, Failure};
+pub use warnings::warnings;
 
 use crate::facts::Facts;
 use crate::inventory::model::Inventory;

@@ -22,4 +22,5 @@ mod rust_steps;
 mod session;
 mod shell;
 mod storage;
+mod surroundings;
 mod verify;

@@ -10,5 +10,9 @@ mod logins;
 mod mastodon;
 mod observation;
 mod plan_only;
+#[path = "../faults/row.rs"]
+#[allow(dead_code, reason = "other tests end rows in other ways")]
+mod row;
 mod storage;
 mod storage_faults;
+mod surroundings;

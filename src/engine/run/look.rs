@@ -92,7 +92,7 @@ impl Run<'_> {
         for name in &names {
             self.noticed(name, before.unreachable(name));
         }
-        for message in crate::steps::flux::warnings(inventory, &self.facts) {
+        for message in crate::steps::warnings(inventory, &self.facts) {
             if self.warned.insert(message.clone()) {
                 self.session.tell(Event::Warning { node: None, message });
             }
