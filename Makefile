@@ -9,7 +9,7 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E) env PATH="$(TARGET)/debug:$$PA
 
 NEXTEST := $(ROOT) cargo-nextest nextest run --cargo-metadata $(TARGET)/nextest/packages.json --binaries-metadata $(TARGET)/nextest/binaries.json
 
-.PHONY: help demo tests test test-faults matrix lint schema bench install
+.PHONY: help demo tests test test-faults vm-test matrix lint schema bench install
 
 help: ## Name the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test: tests ## Run every test but those of `make matrix`
 	$(NEXTEST)
 	cargo test --locked --workspace --doc
 
-matrix: tests ## Run the tests that take minutes each: every fault of storage and of the site, a run killed after each of its events
+matrix: tests ## Run the tests that take minutes each: every fault of storage and of the site, a run killed, and each node rebooted, after each of its events
 	$(NEXTEST) --ignore-default-filter -E 'not default()'
 
 test-faults: tests ## Break things on purpose, every way there is a test for, and write what came of it to tests/faults/README.md
@@ -38,12 +38,17 @@ test-faults: tests ## Break things on purpose, every way there is a test for, an
 	scripts/fault-table $(TARGET)/fault-rows >tests/faults/README.md
 	sed -n '/^|/p' tests/faults/README.md
 
+vm-test: ## Prepare a real Debian under qemu, cut its connection, reset it; ACCEL=tcg emulates where KVM would do
+	scripts/install --vm
+	cargo build --locked --package homeprov
+	$(ROOT) scripts/vm-test $(TARGET)/debug/homeprov $(TARGET)/vm $(ACCEL)
+
 lint: ## Check format, lints, documentation, dependencies and scripts
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
 	if command -v cargo-deny >/dev/null; then cargo deny check; fi
-	if command -v shellcheck >/dev/null; then shellcheck .ci/run $$(grep -lE '^#!.*sh$$' scripts/*) lab/tests/runtime/prelude.sh; fi
+	if command -v shellcheck >/dev/null; then shellcheck .ci/run $$(grep -lE '^#!.*sh$$' scripts/* tests/vm/*) tests/vm/*.sh lab/tests/runtime/prelude.sh; fi
 
 schema: ## Write inventory/schema.json anew
 	cargo run --locked --quiet --package homeprov -- schema >inventory/schema.json.new

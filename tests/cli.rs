@@ -218,3 +218,13 @@ fn an_interrupt_ends_the_run_in_good_order_with_130() {
     assert!(began.elapsed() < Duration::from_secs(8), "it did not wait for the connection");
     assert!(said.contains("finishing") && said.contains("homeprov up home.toml   goes on from there"), "{said}");
 }
+
+#[test]
+fn repairs_are_asked_about_or_answered_beforehand() {
+    let desk = Desk::new();
+    desk.unreachable();
+    let said = desk.run(&["up", "--repair", "home.toml"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.err.contains("--yes") && said.out.is_empty(), "{}", said.err);
+    assert_eq!(desk.run(&["up", "--repair", "--yes", "home.toml"]).code, 9);
+}

@@ -2,10 +2,12 @@
 
 mod replay;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use homeprov::engine::event::Event;
+use homeprov::plan::Plan;
 use homeprov::report::board::Board;
 use homeprov::report::counts::Counts;
 use homeprov::report::face::Verbosity;
@@ -90,6 +92,16 @@ fn quiet_is_silent_but_for_trouble() {
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.contains("! nuc2"), "{text}");
     shown!("plain-quiet-failing", plain(Verbosity::Quiet, &failing_events()));
+}
+
+#[test]
+fn a_node_that_does_not_answer_is_not_said_to_hold() {
+    let planned = |plan: &Plan| plain(Verbosity::Normal, &[(1, Event::Planned { turn: 1, plan: plan.clone() })]);
+    let mut plan = Plan { pending: vec![], unreachable: BTreeMap::new() };
+    assert!(planned(&plan).contains("everything holds"));
+    plan.unreachable.insert("nuc1".to_owned(), "it does not answer".to_owned());
+    let text = planned(&plan);
+    assert!(text.contains("nothing is left to do on the nodes that answer") && !text.contains("everything"), "{text}");
 }
 
 #[test]

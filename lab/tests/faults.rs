@@ -326,3 +326,46 @@ fn a_member_with_another_address_does_not_serve() {
     world.give_address("nuc2", [10, 77, 0, 12].into());
     assert!(answers(&world) && world.api_up("nuc2"));
 }
+
+fn text(world: &World, machine: &str, path: &str) -> String {
+    let bytes = world.machine(machine).files().read(&format!("/var/snap/microk8s/current/{path}"));
+    String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()
+}
+
+/// The certificates come ten seconds before the data store is moved: a machine that loses power in between boots with the
+/// cluster's authority and a data store of its own.
+#[test]
+fn a_join_cut_off_early_leaves_the_authority_without_the_data_store() {
+    let mut world = fresh(3, &[]);
+    world.prepare_cluster(2, 0);
+    world.prepare_microk8s("nuc3", "1.36/stable");
+    world.advance(world.now() + 60_000);
+    let token = world.run("nuc1", &["microk8s", "add-node", "--format", "token-check"], b"").stdout;
+    let connection = format!("10.77.0.11:25000/{}", token.trim());
+    let id = world.start("nuc3", Exec::root(&["microk8s", "join", &connection]));
+    world.advance(world.now() + 6_000);
+    assert_eq!(String::from_utf8_lossy(&world.poll(id).stdout), "Contacting cluster at 10.77.0.11\n");
+    world.reboot("nuc3");
+    world.advance(world.now() + 60_000);
+    assert_eq!(text(&world, "nuc3", "certs/ca.crt"), text(&world, "nuc1", "certs/ca.crt"));
+    assert!(text(&world, "nuc3", "var/kubernetes/backend/cluster.yaml").contains("127.0.0.1:19001"));
+    assert!(world.machine("nuc3").locked("join-in-progress") && !world.machine("nuc3").locked("no-cert-reissue"));
+    assert_eq!((roles(&world, "nuc1").len(), roles(&world, "nuc3").len()), (2, 1));
+}
+
+/// `leave` makes a new data store, not a new authority; a worker has kept its own all along.
+#[test]
+fn who_leaves_keeps_the_authority() {
+    let mut world = fresh(4, &[]);
+    world.prepare_cluster(3, 1);
+    let authority = text(&world, "nuc1", "certs/ca.crt");
+    assert_eq!(text(&world, "nuc4", "certs/ca.remote.crt"), authority);
+    assert_ne!(text(&world, "nuc4", "certs/ca.crt"), authority);
+    for name in ["nuc3", "nuc4"] {
+        assert_eq!(world.run(name, &["microk8s", "leave"], b"").exit, 0);
+        assert_eq!(roles(&world, name), [Role::Voter]);
+    }
+    assert_eq!(text(&world, "nuc3", "certs/ca.crt"), authority);
+    assert_ne!(text(&world, "nuc4", "certs/ca.crt"), authority);
+    assert_eq!(text(&world, "nuc4", "certs/ca.remote.crt"), "");
+}

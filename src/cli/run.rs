@@ -67,6 +67,8 @@ pub(super) struct Run {
     pub(super) session: Session,
     relay: Relay,
     json: bool,
+    /// Where questions are asked.
+    pub(super) screen: Screen,
 }
 
 impl RunArguments {
@@ -103,7 +105,7 @@ impl RunArguments {
 
         let transport = self.reach.transport(&inventory, manner.yes, &screen, &redactor, events.clone())?;
         let (stopper, stop) = stop::channel();
-        interrupt::heed(stopper, screen)?;
+        interrupt::heed(stopper, screen.clone())?;
         let relay = relay::spawn(reporters, received);
         let parting = Parting::default();
         let overwrite = false;
@@ -120,8 +122,9 @@ impl RunArguments {
             break_lock: false,
             parting,
             overwrite,
+            repair: None,
         };
-        Ok(Run { session, relay, json: manner.json })
+        Ok(Run { session, relay, json: manner.json, screen })
     }
 
     fn faces(

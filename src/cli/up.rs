@@ -1,11 +1,16 @@
 //! `homeprov up`
 
+use std::sync::Arc;
+
 use clap::Args;
 
+use super::prompt;
 use super::run::{Manner, Prints, RunArguments};
 use crate::engine;
 use crate::error::{ExitCode, Failure};
 use crate::report::face::Verbosity;
+use crate::report::terminal::Screen;
+use crate::steps::repair::Ask;
 
 /// Bring the machines to what the inventory says
 #[derive(Debug, Args)]
@@ -24,6 +29,9 @@ pub(super) struct Arguments {
     /// Answer every question with yes, unknown host keys too
     #[arg(short, long)]
     yes: bool,
+    /// Mend members that are not whole, after asking: take out a machine that was reinstalled or has the wrong role
+    #[arg(long)]
+    repair: bool,
     /// Take the lock from whoever holds it
     #[arg(long)]
     break_lock: bool,
@@ -35,11 +43,21 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
         let manner = Manner { prints: Prints::Events, json: self.json, yes: self.yes, verbosity };
+        if self.repair && !self.yes && !prompt::possible() {
+            let message = "--repair asks before it takes anything out of the cluster: use a terminal, or add --yes";
+            return Err(Failure::new(ExitCode::Usage, message));
+        }
         let mut run = self.run.begin(&manner)?;
         run.session.break_lock = self.break_lock;
         run.session.overwrite = self.overwrite;
+        run.session.repair = self.repair.then(|| self.ask(&run.screen));
         let outcome = engine::up(&run.session).await;
         run.end().await;
         Ok(outcome.code)
+    }
+
+    fn ask(&self, screen: &Screen) -> Ask {
+        let (yes, screen) = (self.yes, screen.clone());
+        Arc::new(move |question| yes || prompt::confirm(&screen, question))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout};
 
 use super::event::Event;
 use super::ledger::Key;
@@ -12,7 +12,11 @@ use crate::plan::Place;
 use crate::playbook::model::{Action, Recipe};
 use crate::playbook::render::{RenderContext, render};
 use crate::ssh::{Program, Purpose};
+use crate::steps::job::RECONNECT;
 use crate::steps::{self, Context, Failure};
+
+/// How much longer than its limit a step may take, for looks before and after its command.
+const SLACK: Duration = Duration::from_secs(600);
 
 /// A step's command has ended.
 pub struct Landed {
@@ -44,19 +48,31 @@ pub async fn apply_and_look(context: Context, recipe: Arc<Recipe>, serial: bool)
     landed
 }
 
-/// Applies a step and says how its command ended.
+/// Applies a step and says how its command ended. Each wait within a step has a limit of its own; this one is for what
+/// they might have left out.
 async fn apply(context: Context) -> Landed {
     let began = Instant::now();
-    let result = match context.step.action.clone() {
+    let longest = context.step.limit + RECONNECT + SLACK;
+    let result = timeout(longest, act(&context)).await.unwrap_or_else(|_| {
+        let seconds = longest.as_secs();
+        Err(Failure::failed(format!(
+            "it was given up after {seconds} s; its limit is {} s",
+            context.step.limit.as_secs()
+        )))
+    });
+    Landed { key: (context.step.id.clone(), context.place.clone()), result, took: began.elapsed(), seen: None }
+}
+
+async fn act(context: &Context) -> Result<(), Failure> {
+    match context.step.action.clone() {
         Action::Builtin(name) => match steps::builtin(&name) {
-            Some(step) => step.apply(&context).await,
+            Some(step) => step.apply(context).await,
             None => Err(Failure::Refused { reason: format!("this homeprov has no step `{name}`") }),
         },
-        Action::Script { apply: Some(script), detached, .. } => run_script(&context, &script, detached).await,
+        Action::Script { apply: Some(script), detached, .. } => run_script(context, &script, detached).await,
         // Only waiting helps; it has its settle time.
         Action::Script { apply: None, .. } => Ok(()),
-    };
-    Landed { key: (context.step.id.clone(), context.place.clone()), result, took: began.elapsed(), seen: None }
+    }
 }
 
 async fn run_script(context: &Context, template: &str, detached: bool) -> Result<(), Failure> {

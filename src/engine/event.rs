@@ -105,6 +105,33 @@ pub enum Event {
         /// Where.
         place: Place,
     },
+    /// The connection to a node was lost while a step's command runs there; the command goes on, and the connection is
+    /// made again.
+    StepLost {
+        /// The step's id.
+        step: String,
+        /// Where.
+        place: Place,
+        /// The node the command runs on.
+        node: String,
+        /// How it was lost.
+        reason: String,
+        /// For how long the connection is tried again.
+        #[serde(with = "seconds")]
+        left: Duration,
+    },
+    /// The connection is back, and the step's command is followed again.
+    StepAttached {
+        /// The step's id.
+        step: String,
+        /// Where.
+        place: Place,
+        /// The node the command runs on.
+        node: String,
+        /// How long the connection was lost.
+        #[serde(with = "seconds")]
+        away: Duration,
+    },
     /// An attempt at a step went wrong; it is tried again.
     StepRetry {
         /// The step's id.

@@ -17,6 +17,9 @@ pub type Key = (String, Place);
 const PAUSE: Duration = Duration::from_secs(3);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const BUSY_PAUSE: Duration = Duration::from_secs(3);
+/// How often a step may come to hold in one run and be undone again: then something else is at work there, and it would
+/// go on for ever.
+const UNDONE: u32 = 5;
 
 /// What is known of one step at one place in this run.
 #[derive(Debug, Default)]
@@ -48,21 +51,37 @@ pub enum Next {
     Nothing,
 }
 
+/// A step that failed for good.
+#[derive(Debug)]
+pub struct Failed {
+    key: Key,
+    /// The exit code it stands for.
+    pub code: ExitCode,
+    /// What happened.
+    pub text: String,
+}
+
 /// The book of one run.
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: BTreeMap<Key, Entry>,
-    /// The failures met, with the exit code each stands for.
-    pub failures: Vec<(ExitCode, String)>,
+    /// The failures met.
+    pub failures: Vec<Failed>,
     /// How many times a step was applied.
     pub applied: usize,
+    /// What was lost while it ran on a node, in words: it goes on there.
+    lost: BTreeMap<Key, String>,
+    /// How often a step that was applied came to hold.
+    held: BTreeMap<Key, u32>,
 }
 
 impl Ledger {
     /// What may be done now about a step that does not hold.
     pub fn next(&mut self, step: &Step, pending: &Pending) -> Next {
         let now = Instant::now();
-        let entry = self.entries.entry((step.id.clone(), pending.place.clone())).or_default();
+        let key = (step.id.clone(), pending.place.clone());
+        let held = self.held.get(&key).copied().unwrap_or_default();
+        let entry = self.entries.entry(key).or_default();
         if entry.failed {
             return Next::Nothing;
         }
@@ -85,6 +104,12 @@ impl Ledger {
                 {
                     return Next::Wait(left);
                 }
+                if held >= UNDONE {
+                    let reason = format!(
+                        "it came to hold {held} times and was undone each time: something else changes it back ({why})"
+                    );
+                    return Next::Fail(ExitCode::StepFailed, reason, Vec::new());
+                }
                 let too_busy = entry.busy_since.is_some_and(|since| since.elapsed() > step.limit);
                 if entry.attempts < step.attempts && !too_busy {
                     return Next::Apply(entry.attempts + 1);
@@ -100,6 +125,11 @@ impl Ledger {
         }
     }
 
+    /// What goes on on nodes that were lost, and how it is attached to.
+    pub fn left_running(&self) -> impl Iterator<Item = &str> {
+        self.lost.values().map(String::as_str)
+    }
+
     /// A step is being applied.
     pub fn started(&mut self, key: &Key) {
         self.applied += 1;
@@ -108,6 +138,7 @@ impl Ledger {
 
     /// A step's command ended well: it has its settle time to be observed.
     pub fn landed(&mut self, key: &Key, step: &Step) {
+        self.lost.remove(key);
         let entry = self.entries.entry(key.clone()).or_default();
         entry.attempts += 1;
         entry.busy_since = None;
@@ -119,6 +150,12 @@ impl Ledger {
     pub fn went_wrong(&mut self, key: &Key, step: &Step, failure: &Failure) -> Option<Duration> {
         let entry = self.entries.entry(key.clone()).or_default();
         let reason = failure.to_string();
+        match failure {
+            Failure::Lost { .. } => _ = self.lost.insert(key.clone(), reason.clone()),
+            // Still not to be reached.
+            Failure::Unreachable(_) => {}
+            _ => _ = self.lost.remove(key),
+        }
         let pause = match failure {
             Failure::Refused { .. } => {
                 entry.attempts = step.attempts;
@@ -129,7 +166,7 @@ impl Ledger {
             Failure::Api(error) if passing(error) => busy(entry, reason),
             Failure::Failed { output, .. } => again(entry, ExitCode::StepFailed, reason, output.clone()),
             Failure::NotVerified { .. } => again(entry, ExitCode::VerificationFailed, reason, Vec::new()),
-            Failure::Unreachable(_) => again(entry, ExitCode::Unreachable, reason, Vec::new()),
+            Failure::Unreachable(_) | Failure::Lost { .. } => again(entry, ExitCode::Unreachable, reason, Vec::new()),
             Failure::Api(_) => again(entry, ExitCode::StepFailed, reason, Vec::new()),
         };
         entry.not_before = Some(Instant::now() + pause);
@@ -141,10 +178,17 @@ impl Ledger {
     /// A step has failed for good in this run.
     pub fn fail(&mut self, key: &Key, code: ExitCode, text: String) {
         self.entries.entry(key.clone()).or_default().failed = true;
-        self.failures.push((code, text));
+        self.failures.push(Failed { key: key.clone(), code, text });
     }
 
-    /// The steps applied in this run that are no longer pending; each is named once.
+    /// What had failed on a node no longer counts: it has another beginning.
+    pub fn forgive(&mut self, node: &str) {
+        let on_node = |key: &Key| key.1 == Place::Node(node.to_owned());
+        self.entries.retain(|key, _| !on_node(key));
+        self.failures.retain(|failure| !on_node(&failure.key));
+    }
+
+    /// The steps applied or waited for in this run that are no longer pending; each is named once.
     pub fn now_holding(&mut self, plan: &Plan) -> Vec<Key> {
         let holds = |key: &Key| {
             let seen = !matches!(&key.1, Place::Node(node) if plan.unreachable.contains_key(node));
@@ -153,11 +197,16 @@ impl Ledger {
         let keys: Vec<Key> = self
             .entries
             .iter()
-            .filter(|(key, entry)| entry.applied && holds(key))
+            .filter(|(key, entry)| (entry.applied || entry.settling_since.is_some()) && holds(key))
             .map(|(key, _)| key.clone())
             .collect();
         for key in &keys {
             self.entries.remove(key);
+            *self.held.entry(key.clone()).or_default() += 1;
+        }
+        // What was only waited for and holds now begins a wait of its own when it does not hold again.
+        for (_, entry) in self.entries.iter_mut().filter(|(key, _)| holds(key)) {
+            entry.settling_since = None;
         }
         keys
     }

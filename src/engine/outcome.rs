@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use tokio::time::Instant;
 
 use super::event::Event;
+use super::ledger::Failed;
 use super::lock::Held;
 use crate::error::ExitCode;
 use crate::plan::{Place, Plan, Verdict};
@@ -24,12 +25,28 @@ impl Outcome {
     }
 }
 
-/// The user asked to stop.
+/// The user asked to stop what changes nothing.
 pub(super) fn interrupted() -> Outcome {
-    Outcome::new(
-        ExitCode::Interrupted,
-        "interrupted; commands that run on the nodes go on there, and `homeprov up` attaches to them",
-    )
+    Outcome::new(ExitCode::Interrupted, "interrupted; nothing was changed")
+}
+
+/// The user asked to stop an `up`, while these steps were being applied.
+pub(super) fn interrupted_up<'a>(applied: impl Iterator<Item = (&'a Place, &'a str)>) -> Outcome {
+    let applied: Vec<String> = applied
+        .map(|(place, title)| match place {
+            Place::Node(node) => format!("\n{node}: {title}"),
+            Place::Cluster => format!("\nthe cluster: {title}"),
+        })
+        .collect();
+    let text = if applied.is_empty() {
+        "interrupted; no command was running on the nodes".to_owned()
+    } else {
+        format!(
+            "interrupted; commands that run on the nodes go on there, and `homeprov up` attaches to them. It was at:{}",
+            applied.concat()
+        )
+    };
+    Outcome::new(ExitCode::Interrupted, text)
 }
 
 /// Another run holds the lock, or took it away.
@@ -52,8 +69,9 @@ pub(super) fn of_plan(plan: &Plan) -> Outcome {
     Outcome::new(ExitCode::Done, format!("{} steps do not hold yet", plan.pending.len()))
 }
 
-/// What a run that can go no further comes to: the failures it met, then refusals, then nodes it could not reach.
-pub(super) fn stuck(plan: &Plan, failures: &[(ExitCode, String)], applied: usize) -> Outcome {
+/// What a run that can go no further comes to: the failures it met, then refusals, then nodes it could not reach, with
+/// what goes on there.
+pub(super) fn stuck(plan: &Plan, failures: &[Failed], left_running: &[&str], applied: usize) -> Outcome {
     let refused: Vec<String> = plan.refusals().map(|refusal| refusal.verdict.text()).collect();
     if !refused.is_empty() {
         let when = match applied {
@@ -65,7 +83,8 @@ pub(super) fn stuck(plan: &Plan, failures: &[(ExitCode, String)], applied: usize
     }
     let order = [ExitCode::Refused, ExitCode::StepFailed, ExitCode::VerificationFailed, ExitCode::Unreachable];
     for code in order {
-        let texts: Vec<&str> = failures.iter().filter(|(is, _)| *is == code).map(|(_, text)| text.as_str()).collect();
+        let texts: Vec<&str> =
+            failures.iter().filter(|failed| failed.code == code).map(|failed| failed.text.as_str()).collect();
         if !texts.is_empty() {
             return Outcome::new(code, texts.join("\n"));
         }
@@ -80,7 +99,11 @@ pub(super) fn stuck(plan: &Plan, failures: &[(ExitCode, String)], applied: usize
         return Outcome::new(ExitCode::Refused, blocked.join("\n"));
     }
     if !plan.unreachable.is_empty() {
-        return Outcome::new(ExitCode::Unreachable, unreachable(plan));
+        let mut text = unreachable(plan);
+        for line in left_running {
+            let _ = write!(text, "\n{line}");
+        }
+        return Outcome::new(ExitCode::Unreachable, text);
     }
     let left: Vec<String> =
         plan.pending.iter().map(|pending| format!("{} ({})", pending.title, pending.verdict.text())).collect();

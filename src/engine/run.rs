@@ -22,7 +22,7 @@ use crate::facts::{Facts, Observation};
 use crate::plan::{self, Pending, Place, Plan, Verdict};
 use crate::playbook::model::{Action, On, Step};
 use crate::steps::mastodon::site_answers;
-use crate::steps::{self, Context};
+use crate::steps::{self, Context, repair};
 
 /// How often what is waited for is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -64,6 +64,8 @@ pub struct Run<'a> {
     repository_due: Instant,
     /// The warnings told in this run.
     warned: BTreeSet<String>,
+    /// The nodes that were given another beginning in this run, once each.
+    mended: BTreeSet<String>,
 }
 
 /// What a look at the plan comes to.
@@ -80,7 +82,7 @@ impl<'a> Run<'a> {
     pub fn new(session: &'a Session) -> Self {
         Self {
             session,
-            facts: Facts::default(),
+            facts: Facts { repair: session.repair.is_some(), ..Facts::default() },
             ledger: Ledger::default(),
             flying: JoinSet::new(),
             places: BTreeMap::new(),
@@ -99,6 +101,7 @@ impl<'a> Run<'a> {
             lost: watch::Sender::new(None),
             repository_due: Instant::now(),
             warned: BTreeSet::new(),
+            mended: BTreeSet::new(),
         }
     }
 
@@ -106,11 +109,14 @@ impl<'a> Run<'a> {
     pub async fn run(mut self) -> (Outcome, usize, usize) {
         let stop = self.session.stop.clone();
         let lost = self.lost.subscribe();
-        let outcome = tokio::select! {
-            outcome = self.turns() => outcome,
-            () = stop.wait() => outcome::interrupted(),
-            held = taken_away(lost) => outcome::locked(&held),
+        let ended = tokio::select! {
+            outcome = self.turns() => Some(outcome),
+            () = stop.wait() => None,
+            held = taken_away(lost) => Some(outcome::locked(&held)),
         };
+        let outcome = ended.unwrap_or_else(|| {
+            outcome::interrupted_up(self.places.iter().map(|(place, context)| (place, context.step.title.as_str())))
+        });
         // Following ends here; what runs on the nodes is detached and goes on.
         self.flying.abort_all();
         self.searching.abort_all();
@@ -155,7 +161,10 @@ impl<'a> Run<'a> {
                     sleep(LOOK).await;
                     self.observe_thoroughly().await;
                 }
-                Turn::Idle => return outcome::stuck(&plan, &self.ledger.failures, self.ledger.applied),
+                Turn::Idle => {
+                    let left_running: Vec<&str> = self.ledger.left_running().collect();
+                    return outcome::stuck(&plan, &self.ledger.failures, &left_running, self.ledger.applied);
+                }
             }
         }
     }
@@ -248,7 +257,18 @@ impl<'a> Run<'a> {
                     // A serial step looks at other nodes, too: the seed lists the members.
                     waits.insert(if serial { Place::Cluster } else { pending.place.clone() });
                 }
-                Next::Fail(code, reason, output) => self.fail(step, &key, code, &reason, output),
+                Next::Fail(code, reason, output) => {
+                    let hint = self.waited_in_vain(pending);
+                    // With that known, there may be something to do after all.
+                    if self.removed(&pending.place) {
+                        self.begin_again();
+                        look_again = true;
+                        break;
+                    }
+                    look_again |= self.facts.repair && hint.is_some();
+                    let hint = hint.map(|hint| format!("\n{hint}")).unwrap_or_default();
+                    self.fail(step, &key, code, &format!("{reason}{hint}"), output);
+                }
                 Next::Nothing => continue,
             }
             if serial {
@@ -282,6 +302,7 @@ impl<'a> Run<'a> {
             turn: Arc::clone(&self.turn),
             state: self.session.state.clone(),
             parting: self.session.parting.clone(),
+            ask: self.session.repair.clone(),
         };
         self.places.insert(pending.place.clone(), context.clone());
         self.flying.spawn(apply_and_look(context, Arc::clone(&self.session.recipe), is_serial(step)));
@@ -292,6 +313,31 @@ impl<'a> Run<'a> {
         if self.waiting_told.get(key) != Some(&why) {
             self.waiting_told.insert(key.clone(), why.clone());
             self.session.tell(Event::Waiting { step: key.0.clone(), place: key.1.clone(), why, left });
+        }
+    }
+
+    /// Notes a node that was waited for until the time was up; what could be done about it, if anything.
+    fn waited_in_vain(&mut self, pending: &Pending) -> Option<String> {
+        let (Verdict::Settling { .. }, Place::Node(node)) = (&pending.verdict, &pending.place) else { return None };
+        if self.mended.contains(node) {
+            return None;
+        }
+        self.facts.overdue.insert(node.clone());
+        repair::hint(&self.session.inventory, &self.facts, node)
+    }
+
+    /// Whether a node that was waited for in vain turns out to be no member any more: it can be joined again.
+    fn removed(&self, place: &Place) -> bool {
+        let Place::Node(name) = place else { return false };
+        let node = self.session.inventory.node(name);
+        !self.mended.contains(name) && node.is_some_and(|node| self.facts.removed(&self.session.inventory, node))
+    }
+
+    /// Nodes get another beginning: what had failed on them is tried again, once.
+    fn begin_again(&mut self) {
+        for node in &self.facts.overdue {
+            self.ledger.forgive(node);
+            self.mended.insert(node.clone());
         }
     }
 
@@ -359,7 +405,15 @@ impl<'a> Run<'a> {
         }
         let Some(step) = self.step(&key.0) else { return true };
         match &result {
-            Ok(()) => self.ledger.landed(&key, step),
+            Ok(()) => {
+                self.ledger.landed(&key, step);
+                if let Place::Node(node) = &key.1 {
+                    self.facts.overdue.remove(node);
+                }
+                if mends(step) {
+                    self.begin_again();
+                }
+            }
             Err(failure) => {
                 if let Some(after) = self.ledger.went_wrong(&key, step, failure) {
                     let reason = failure.to_string();
@@ -374,6 +428,10 @@ impl<'a> Run<'a> {
         // A serial step looks at other nodes, too, and a cluster step at all of them.
         step.on == On::Cluster || is_serial(step)
     }
+}
+
+fn mends(step: &Step) -> bool {
+    matches!(&step.action, Action::Builtin(name) if steps::builtin(name).is_some_and(steps::RustStep::mends))
 }
 
 fn is_serial(step: &Step) -> bool {

@@ -16,6 +16,7 @@ use crate::inventory::model::Inventory;
 use crate::plan::{self, Plan};
 use crate::playbook::model::Recipe;
 use crate::ssh::Transport;
+use crate::steps::repair::Ask;
 
 /// What a run works with.
 #[derive(Clone)]
@@ -42,6 +43,8 @@ pub struct Session {
     pub parting: Parting,
     /// Whether files in the repository that a person edited are written anew.
     pub overwrite: bool,
+    /// How the user is asked before members are repaired; absent where they did not want that.
+    pub repair: Option<Ask>,
 }
 
 impl Session {

@@ -61,9 +61,7 @@ pub(super) fn warnings(inventory: &Inventory, facts: &Facts) -> Vec<String> {
 /// Whether a volume holds the bytes of another one: a replica of a Jiva volume, or a share, which is told with the volume
 /// its NFS server has mounted.
 fn lies_behind(seen: &StorageFacts, name: &str, volume: &Volume) -> bool {
-    let replica = volume.claim.as_ref().is_some_and(|(_, claim)| {
-        claim.strip_prefix("openebs-").and_then(|rest| rest.split_once("-jiva-rep-")).is_some()
-    });
+    let replica = seen.is_replica(name);
     let backing = format!("nfs-{name}");
     replica || (volume.nfs_server.is_some() && seen.claims.iter().any(|claim| claim.name == backing))
 }
@@ -90,7 +88,7 @@ fn class(inventory: &Inventory, seen: &StorageFacts, name: &str) -> ClassStatus 
 fn volume_status(seen: &StorageFacts, name: &str, volume: &Volume) -> VolumeStatus {
     let jiva = seen.jiva_volumes.get(name);
     let nodes = match jiva {
-        Some(_) => replica_nodes(seen, name),
+        Some(_) => seen.replica_nodes(name),
         None => volume.nodes.clone(),
     };
     let (margin, state) = match jiva {
@@ -113,24 +111,11 @@ fn volume_status(seen: &StorageFacts, name: &str, volume: &Volume) -> VolumeStat
     }
 }
 
-/// The nodes of a Jiva volume's replicas: those their own volumes are bound to (openebs/jiva-operator
-/// `pkg/controllers/jivavolume_controller.go`: the claim of replica N is `openebs-<volume>-jiva-rep-N`).
-fn replica_nodes(seen: &StorageFacts, name: &str) -> Vec<String> {
-    let start = format!("openebs-{name}-jiva-rep-");
-    let claims = seen.claims.iter().filter(|claim| claim.name.starts_with(&start));
-    let volumes = claims.filter_map(|claim| seen.volumes.get(claim.volume.as_ref()?));
-    let mut nodes: Vec<String> = volumes.flat_map(|volume| volume.nodes.clone()).collect();
-    nodes.sort();
-    nodes.dedup();
-    nodes
-}
-
 /// A Jiva volume takes writes while more than half of its replicas are readable and writable
 /// (openebs/jiva `controller/control.go`).
 fn judge(volume: &JivaVolume) -> (Margin, String) {
     let replicas = usize::try_from(volume.replication_factor).unwrap_or_default();
-    let working = volume.replicas.iter().filter(|replica| replica.mode == "RW").count();
-    let quorum = replicas / 2 + 1;
+    let (working, quorum) = (volume.working(), volume.quorum());
     let told = |margin, text: &str| (margin, text.to_owned());
     match volume.status.as_str() {
         "" => told(Margin::Unknown, "its controller does not answer"),

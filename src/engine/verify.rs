@@ -177,12 +177,13 @@ pub(super) fn context(session: &Session, facts: Facts, asked: &Asked) -> Result<
         turn: Arc::new(Mutex::new(())),
         state: session.state.clone(),
         parting: session.parting.clone(),
+        ask: None,
     })
 }
 
 pub(super) fn failed(session: &Session, context: &Context, failure: &Failure) -> Outcome {
     let code = match failure {
-        Failure::Unreachable(_) => ExitCode::Unreachable,
+        Failure::Unreachable(_) | Failure::Lost { .. } => ExitCode::Unreachable,
         Failure::NotVerified { .. } => ExitCode::VerificationFailed,
         Failure::Refused { .. } => ExitCode::Refused,
         Failure::Failed { .. } | Failure::Busy { .. } | Failure::Api(_) => ExitCode::StepFailed,

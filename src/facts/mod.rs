@@ -7,6 +7,7 @@ pub mod here;
 pub mod identity;
 mod majority;
 pub mod mastodon;
+mod membership;
 pub mod node;
 pub mod observe;
 pub mod parse;
@@ -16,7 +17,7 @@ pub mod repository;
 pub mod storage;
 pub mod when;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use cluster::{ClusterFacts, KubernetesNode, MetallbFacts};
 pub use identity::{Identity, IdentityRecord};
@@ -44,6 +45,10 @@ pub struct Facts {
     pub recorded_here: Option<IdentityRecord>,
     /// User namespaces of nodes that are a cluster of their own and wait to be joined.
     pub lone_namespaces: BTreeMap<String, Vec<String>>,
+    /// Whether the user wants members repaired (`--repair`).
+    pub repair: bool,
+    /// The nodes that were waited for in vain in this run.
+    pub overdue: BTreeSet<String>,
     /// When this was observed, by the controller's clock.
     pub observed_at: jiff::Timestamp,
 }
@@ -100,9 +105,9 @@ impl Facts {
     /// identity. Before an identity is recorded it is the first control-plane node, once its `MicroK8s` is up.
     pub fn seed<'a>(&self, inventory: &'a Inventory) -> Option<&'a Node> {
         match self.identity() {
-            Identity::Known(ca) => inventory.control_planes().find(|node| {
-                self.node(&node.name).is_some_and(|facts| facts.ca.as_deref() == Some(&ca) && facts.healthy_member())
-            }),
+            Identity::Known(_) => inventory
+                .control_planes()
+                .find(|node| self.is_member(node) && self.node(&node.name).is_some_and(NodeFacts::healthy_member)),
             Identity::None => inventory
                 .control_planes()
                 .next()
@@ -111,11 +116,12 @@ impl Facts {
         }
     }
 
-    /// Whether a node is a member of the recorded cluster: it carries its certificate authority and, for a
-    /// control plane, its data store answers and lists the node.
+    /// Whether a node is a member of the recorded cluster, or on its way to be one: it carries its certificate authority,
+    /// has the inventory's role, and no data store of its own.
     pub fn is_member(&self, node: &Node) -> bool {
-        let (Identity::Known(ca), Some(facts)) = (self.identity(), self.node(&node.name)) else { return false };
-        facts.ca.as_deref() == Some(ca.as_str())
+        let Some(facts) = self.node(&node.name) else { return false };
+        self.carries_authority(facts)
+            && !self.own_store(facts)
             && match node.role {
                 Role::ControlPlane => !facts.worker,
                 Role::Worker => facts.worker,

@@ -77,6 +77,8 @@ pub struct NodeFacts {
     pub failure_domain: Option<u32>,
     /// SHA-256 of the cluster's certificate authority, hex.
     pub ca: Option<String>,
+    /// Whether another certificate authority was there before: the node has joined a cluster, or begun to.
+    pub ca_replaced: bool,
     /// The identity homeprov recorded on this node.
     pub identity: Option<IdentityRecord>,
     /// The node's admin kubeconfig; absent on workers.

@@ -45,6 +45,7 @@ pub fn node_facts(answer: &str) -> NodeFacts {
         failure_domain_configured: text("ha_conf").lines().find_map(failure_domain),
         failure_domain: text("failure_domain").trim().parse().ok(),
         ca: identity::fingerprint(text("ca")),
+        ca_replaced: values.contains_key("ca_replaced"),
         identity: IdentityRecord::parse(text("identity")),
         kubeconfig: texts.get("kubeconfig").map(|config| SecretString::from(config.clone())),
         kubelet_root: text("kubelet").lines().find_map(kubelet_root),

@@ -75,8 +75,14 @@ if [ -e /snap/microk8s/current ]; then
 	file stored "$backend/cluster.yaml"
 	file ha_conf "$data/args/ha-conf"
 	file failure_domain "$backend/failure-domain"
-	file ca "$data/certs/ca.crt"
-	[ -e "$data/var/lock/clustered.lock" ] || file kubeconfig "$data/credentials/client.config"
+	if [ -e "$data/var/lock/clustered.lock" ]; then
+		# A worker trusts its cluster's authority and keeps its own, of no use now, in ca.crt.
+		file ca "$data/certs/ca.remote.crt"
+	else
+		file ca "$data/certs/ca.crt"
+		file kubeconfig "$data/credentials/client.config"
+	fi
+	[ -e "$data/certs/ca.crt.backup" ] && put ca_replaced yes
 	grep -e '^--root-dir' "$data/args/kubelet" 2>/dev/null | lines kubelet
 	snap_version=$(sed -n 's/^VERSION=//p' /usr/lib/snapd/info 2>/dev/null)
 	case $snap_version in

@@ -133,6 +133,16 @@ pub struct JivaVolume {
 }
 
 impl JivaVolume {
+    /// How many of its replicas can be read and written.
+    pub fn working(&self) -> usize {
+        self.replicas.iter().filter(|replica| replica.mode == "RW").count()
+    }
+
+    /// How many it needs for writing: more than half (openebs/jiva `controller/control.go`).
+    pub fn quorum(&self) -> usize {
+        usize::try_from(self.replication_factor).unwrap_or_default() / 2 + 1
+    }
+
     /// Whether a node has it mounted, or is said to.
     pub fn in_use(&self) -> bool {
         self.node.is_some() || self.staging_path.is_some()
@@ -178,6 +188,8 @@ pub struct Claim {
     pub name: String,
     /// Its class, where it names one.
     pub class: Option<String>,
+    /// How it is mounted: `ReadWriteOnce`, `ReadWriteMany`.
+    pub modes: Vec<String>,
     /// The volume it is bound to.
     pub volume: Option<String>,
     /// `Bound`, `Pending`, `Lost`
@@ -196,6 +208,24 @@ impl StorageFacts {
             .iter()
             .find(|((_, known), _)| known == name)
             .map(|((namespace, _), found)| (namespace.as_str(), found))
+    }
+
+    /// The nodes of a Jiva volume's replicas: those their own volumes are bound to (openebs/jiva-operator
+    /// `pkg/controllers/jivavolume_controller.go`: the claim of replica N is `openebs-<volume>-jiva-rep-N`).
+    pub fn replica_nodes(&self, name: &str) -> Vec<String> {
+        let start = format!("openebs-{name}-jiva-rep-");
+        let claims = self.claims.iter().filter(|claim| claim.name.starts_with(&start));
+        let volumes = claims.filter_map(|claim| self.volumes.get(claim.volume.as_ref()?));
+        let mut nodes: Vec<String> = volumes.flat_map(|volume| volume.nodes.clone()).collect();
+        nodes.sort();
+        nodes.dedup();
+        nodes
+    }
+
+    /// Whether a volume is a replica of a Jiva volume.
+    pub fn is_replica(&self, name: &str) -> bool {
+        let claim = self.volumes.get(name).and_then(|volume| volume.claim.as_ref());
+        claim.is_some_and(|(_, claim)| claim.starts_with("openebs-") && claim.contains("-jiva-rep-"))
     }
 
     /// The claim bound to a volume.

@@ -183,7 +183,9 @@ pub fn explain(error: &GitError, url: &str, branch: &str) -> Problem {
                 "The TLS certificate of {host} is not trusted here; `http.sslCAInfo` in git's configuration names a CA."
             )
         }
-        (Kind::Network, _) => format!("{host} does not answer: look at the network and at the server."),
+        (Kind::Network, _) => {
+            format!("{host} does not answer: look at the network and at the server. Try `git ls-remote {url}`.")
+        }
         (Kind::Other, _) => format!("Try `git ls-remote {url}`."),
     };
     Problem { reason: format!("{}\n{remedy}", said(error)), passing: kind == Kind::Network, kind }

@@ -66,6 +66,10 @@ impl Board {
             }
             Event::StepOutput { step, place, line } => self.note(place, step, line),
             Event::StepApplied { step, place, .. } => self.note(place, step, "observing"),
+            Event::StepLost { step, place, node, .. } => {
+                self.note(place, step, &format!("lost, still running on {node}; connecting again"));
+            }
+            Event::StepAttached { step, place, .. } => self.note(place, step, "attached again"),
             Event::StepRetry { step, place, reason, .. } => self.note(place, step, reason),
             Event::Waiting { step, place, why, .. } => {
                 if self.current.get(place).is_none_or(|current| current.step != *step) {

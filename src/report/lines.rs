@@ -147,6 +147,19 @@ impl Lines {
                     format!("{}: {}; again in {}", self.title(place, step), self.fit(reason), words::duration(*after));
                 vec![self.line(Weight::Change, &paint.care("↻"), words::place(place), &text)]
             }
+            Event::StepLost { step, place, node, reason, left } => {
+                let left = words::duration(*left);
+                let text = format!(
+                    "{}: lost, still running on {node}: {}; connecting again for up to {left}",
+                    self.title(place, step),
+                    self.fit(reason)
+                );
+                vec![self.line(Weight::Trouble, &paint.care("↯"), words::place(place), &text)]
+            }
+            Event::StepAttached { step, place, node, away } => {
+                let text = format!("{}: attached to it on {node} again  {}", self.title(place, step), self.time(*away));
+                vec![self.line(Weight::Change, &paint.good("↯"), words::place(place), &text)]
+            }
             Event::StepFailed { title, place, reason, output, .. } => {
                 self.failed(title, words::place(place), reason, output)
             }
@@ -157,7 +170,9 @@ impl Lines {
                     return vec![];
                 }
                 seen.waiting.clone_from(&text);
-                let text = format!("{}: {text}, for up to {} more", self.title(place, step), words::duration(*left));
+                let (first, rest) = text.split_once('\n').map_or((text.as_str(), ""), |(first, rest)| (first, rest));
+                let (title, left) = (self.title(place, step), words::duration(*left));
+                let text = format!("{title}: {}, for up to {left} more\n{rest}", first.trim_end_matches('.'));
                 vec![self.line(Weight::Progress, &paint.busy("…"), words::place(place), &text)]
             }
             Event::Warning { node, message } => {
@@ -181,7 +196,9 @@ impl Lines {
         }
         let blocked = plan.pending.iter().filter(|pending| matches!(pending.verdict, Verdict::Blocked { .. })).count();
         let mut text = match plan.pending.len() {
-            0 => "everything holds".to_owned(),
+            0 if plan.unreachable.is_empty() => "everything holds".to_owned(),
+            // Of the others nothing is known.
+            0 => "nothing is left to do on the nodes that answer".to_owned(),
             1 => "1 step does not hold yet".to_owned(),
             steps => format!("{steps} steps do not hold yet"),
         };

@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::transport::TransportError;
@@ -18,6 +19,26 @@ const PREFIX: &str = "homeprov-";
 const LOCK: &str = "lock";
 /// Longest path of the directory that leaves room for a socket's name and what ssh adds to it.
 const LONGEST: usize = 60;
+
+/// The directories of this process, for its abrupt end.
+static OURS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Ends this process' connections and removes what was left for them, without waiting for anything: the program is about
+/// to end where it stands.
+pub fn abandon() {
+    let ours = std::mem::take(&mut *OURS.lock().unwrap_or_else(PoisonError::into_inner));
+    for path in ours {
+        end_masters(&path, Patience::None);
+        let _ = fs::remove_dir_all(&path);
+    }
+}
+
+/// Whether the end of a master is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    None,
+    Seconds,
+}
 
 /// A directory only this user may enter, removed when dropped.
 #[derive(Debug)]
@@ -55,7 +76,9 @@ impl Directory {
         fs::rename(&unlocked, dir.path().join(LOCK))?;
         let owner = dir.path().metadata()?.uid();
         clear_stale(base, owner);
-        Ok(Self { path: dir.keep(), _lock: lock })
+        let path = dir.keep();
+        OURS.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
+        Ok(Self { path, _lock: lock })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -65,6 +88,7 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
+        OURS.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| *path != self.path);
         remove(&self.path);
     }
 }
@@ -93,7 +117,7 @@ fn clear_stale(base: &Path, owner: u32) {
         let ours = fs::symlink_metadata(&path)
             .is_ok_and(|meta| meta.is_dir() && meta.uid() == owner && meta.mode() & 0o777 == 0o700);
         if ours && is_stale(&path) {
-            end_masters(&path);
+            end_masters(&path, Patience::Seconds);
             remove(&path);
         }
     }
@@ -103,14 +127,14 @@ fn is_stale(path: &Path) -> bool {
     File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok())
 }
 
-fn end_masters(path: &Path) {
+fn end_masters(path: &Path, patience: Patience) {
     let Ok(entries) = fs::read_dir(path) else {
         return;
     };
     for entry in entries.filter_map(Result::ok) {
         let is_socket = entry.file_type().is_ok_and(|kind| kind.is_socket());
         if is_socket && entry.path().extension().is_none() {
-            let _ = end_master(&entry.path());
+            let _ = ask_to_end(&entry.path(), patience);
         }
     }
 }
@@ -118,13 +142,19 @@ fn end_masters(path: &Path) {
 /// Asks the master behind a control socket to end at once, as `ssh -O exit` does, and waits until it has closed the
 /// socket (`PROTOCOL.mux` of `OpenSSH`: hello of version 4, then the terminate request).
 pub(super) fn end_master(socket: &Path) -> std::io::Result<()> {
+    ask_to_end(socket, Patience::Seconds)
+}
+
+fn ask_to_end(socket: &Path, patience: Patience) -> std::io::Result<()> {
     const HELLO: [u32; 3] = [8, 0x0000_0001, 4];
     const TERMINATE: [u32; 3] = [8, 0x1000_0005, 0];
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
     let request: Vec<u8> = HELLO.into_iter().chain(TERMINATE).flat_map(u32::to_be_bytes).collect();
     stream.write_all(&request)?;
-    std::io::copy(&mut stream, &mut std::io::sink())?;
+    if patience == Patience::Seconds {
+        std::io::copy(&mut stream, &mut std::io::sink())?;
+    }
     Ok(())
 }
 

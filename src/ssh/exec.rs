@@ -10,6 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::frame::{self, EXEC_MAX, Stream};
 use super::sudo::{Password, Rise};
 
+/// Until a channel is open: longer than ssh takes to find that the other end is gone.
+const OPEN: Duration = Duration::from_secs(60);
+
 /// What is sent.
 pub(super) struct Exec<'a> {
     /// How it gets root's rights.
@@ -55,13 +58,10 @@ pub(super) enum End {
 
 /// Runs it. The error is that of opening the channel: then nothing has been run.
 pub(super) async fn run(session: &Session, exec: &Exec<'_>) -> Result<Outcome, openssh::Error> {
-    let mut child = session
-        .raw_command(exec.rise.command(&exec.token))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .await?;
+    let mut command = session.raw_command(exec.rise.command(&exec.token));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let opened = tokio::time::timeout(OPEN, command.spawn()).await;
+    let mut child = opened.map_err(|_| openssh::Error::Disconnected)??;
     let sent = (Instant::now(), jiff::Timestamp::now());
     let mut talk = Talk::new(exec);
     let mut stdin = child.stdin().take();

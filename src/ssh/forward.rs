@@ -23,6 +23,8 @@ use super::connector::{Connector, in_time};
 pub(super) const HERE: &str = "127.0.0.1";
 /// The API server's port (canonical/microk8s, `args/kube-apiserver`).
 const API_PORT: u16 = 16443;
+/// Until the ssh master on this machine listens on the socket.
+const OPEN: Duration = Duration::from_secs(20);
 /// Until the head of an answer is there; a watch may then go on for as long as it likes.
 const ANSWER: Duration = Duration::from_secs(30);
 /// A connection in use that says nothing for so long is asked whether it lives, and has as long to answer.
@@ -67,7 +69,8 @@ pub(super) fn port(config: &kube::Config) -> u16 {
 /// Opens a forward: `socket` here to a port of a host as the node sees it.
 pub(super) async fn open(session: &Session, socket: &Path, host: &str, port: u16) -> Result<(), openssh::Error> {
     let there = Socket::new(host, port);
-    session.request_port_forward(ForwardType::Local, Socket::from(socket), there).await
+    let asked = session.request_port_forward(ForwardType::Local, Socket::from(socket), there);
+    tokio::time::timeout(OPEN, asked).await.unwrap_or(Err(openssh::Error::Disconnected))
 }
 
 /// A client whose every connection goes through the forward's socket, and whether the API server answered: a client

@@ -23,6 +23,7 @@ mod target;
 pub mod transport;
 mod verdict;
 
+pub use directory::abandon;
 pub use host_key::{HostKeyPolicy, UnknownHostKey};
 pub use openssh::{OpenSsh, Options};
 pub use sudo::SudoPassword;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -27,7 +28,7 @@ use super::verdict::{self, Verdict};
 const CHANNELS: usize = 8;
 /// What an exec may take beyond what its sections may: the login shell, sudo, the way there and back.
 const SLACK: Duration = Duration::from_secs(30);
-/// How often a refused channel is asked for again, and how long is waited in between.
+/// How often a channel is asked for again that sshd refused though no other is in use, and how long is waited in between.
 const CHANNEL_TRIES: u32 = 60;
 const CHANNEL_PAUSE: Duration = Duration::from_millis(250);
 
@@ -35,6 +36,8 @@ const CHANNEL_PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Node {
     pub target: Target,
     channels: Semaphore,
+    /// How many channels are in use, or being opened.
+    talking: AtomicUsize,
     slot: Mutex<Slot>,
     rise: std::sync::Mutex<Rise>,
 }
@@ -60,7 +63,13 @@ pub(super) struct Wire {
 impl Node {
     pub(super) fn new(target: Target) -> Self {
         let rise = Rise::from(target.sudo);
-        Self { target, channels: Semaphore::new(CHANNELS), slot: Mutex::default(), rise: std::sync::Mutex::new(rise) }
+        Self {
+            target,
+            channels: Semaphore::new(CHANNELS),
+            talking: AtomicUsize::new(0),
+            slot: Mutex::default(),
+            rise: std::sync::Mutex::new(rise),
+        }
     }
 
     /// The connection; callers that come while it is being made share the attempt and its failure.
@@ -145,20 +154,30 @@ impl Node {
         Err(self.sudo_refused("the password was not accepted"))
     }
 
-    /// Opens a channel and talks; a connection found lost before anything was sent is made anew, once.
+    /// Opens a channel and talks; a connection found lost before anything was sent is made anew, once. A channel that sshd
+    /// refuses is no loss: what wants one waits until another one of ours has been closed.
     async fn exec(&self, shared: &Shared, exec: &Exec<'_>) -> Result<(Arc<Wire>, Outcome), TransportError> {
         let mut renewed = false;
         let mut tries = 0;
         loop {
             let wire = self.wire(shared).await?;
             let channel = self.channels.acquire().await;
+            self.talking.fetch_add(1, Ordering::Relaxed);
+            let talk = Talking(&self.talking);
             let error = match exec::run(&wire.link.session, exec).await {
                 Ok(outcome) => return Ok((wire, outcome)),
                 Err(error) => chain(&error),
             };
-            drop(channel);
+            drop(talk);
             if wire.link.check().await {
-                // sshd has no channel left: others use them, or its MaxSessions is lower than usual.
+                if self.others_talk() {
+                    // Its MaxSessions is lower than usual: from now on one channel less is used at a time.
+                    if let Ok(channel) = channel {
+                        channel.forget();
+                    }
+                    continue;
+                }
+                drop(channel);
                 tries += 1;
                 if tries > CHANNEL_TRIES {
                     return Err(self.bad_answer(format!(
@@ -166,13 +185,20 @@ impl Node {
                     )));
                 }
                 tokio::time::sleep(CHANNEL_PAUSE).await;
-            } else if renewed {
-                return Err(self.lost(error));
-            } else {
-                renewed = true;
-                wire.link.end().await;
+                continue;
             }
+            drop(channel);
+            if renewed {
+                return Err(self.lost(error));
+            }
+            renewed = true;
+            wire.link.end().await;
         }
+    }
+
+    /// Whether another channel of ours is in use: its end makes room for one more.
+    fn others_talk(&self) -> bool {
+        self.talking.load(Ordering::Relaxed) > 0
     }
 
     async fn judge(&self, wire: &Wire, script: &Script, exec: &Exec<'_>, outcome: &Outcome) -> Verdict {
@@ -258,6 +284,15 @@ impl Node {
 
     fn sudo_refused(&self, detail: impl Into<String>) -> TransportError {
         TransportError::SudoRefused { host: self.target.shown(), detail: detail.into() }
+    }
+}
+
+/// One channel in use.
+struct Talking<'a>(&'a AtomicUsize);
+
+impl Drop for Talking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -255,3 +255,23 @@ pub enum TransportError {
     #[error("{0}")]
     Local(String),
 }
+
+impl TransportError {
+    /// Whether another attempt may well go better: the machine boots, the network comes back. Who the machine is and
+    /// what it allows does not change by itself.
+    pub fn passes(&self) -> bool {
+        match self {
+            // A machine that boots or shuts down refuses logins for a while: pam_nologin(8).
+            Self::HostDown { .. }
+            | Self::PortClosed { .. }
+            | Self::Lost { .. }
+            | Self::BadAnswer { .. }
+            | Self::KeyRefused { .. } => true,
+            Self::HostKeyUnknown { .. }
+            | Self::HostKeyChanged { .. }
+            | Self::SudoRefused { .. }
+            | Self::NoShell { .. }
+            | Self::Local(_) => false,
+        }
+    }
+}

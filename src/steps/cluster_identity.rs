@@ -1,11 +1,13 @@
 //! The nodes belong to this cluster, or to none: joining the wrong way round destroys a data store.
 
+use std::net::Ipv4Addr;
+
 use async_trait::async_trait;
 
-use super::{Context, Failure, RustStep};
+use super::{Context, Failure, RustStep, repair};
 use crate::facts::identity::short;
 use crate::facts::{Facts, Identity, NodeFacts};
-use crate::inventory::model::{Inventory, Node, Role};
+use crate::inventory::model::{Inventory, Node};
 use crate::plan::{Place, Verdict};
 
 /// Every node is a member of the recorded cluster, or a fresh machine.
@@ -26,7 +28,8 @@ impl RustStep for ClusterIdentity {
             Identity::Known(ca) => {
                 let others =
                     facts.answering(inventory).filter_map(|(node, seen)| stranger(inventory, facts, &ca, node, seen));
-                remembered_only(inventory, facts, &ca).map_or_else(|| others.collect(), |problem| vec![problem])
+                let alone = remembered_only(inventory, facts, &ca).or_else(|| divided(inventory, facts, &ca));
+                alone.map_or_else(|| others.collect(), |problem| vec![problem])
             }
         };
         if problems.is_empty() { Verdict::Holds } else { Verdict::blocked(problems.join("\n")) }
@@ -55,6 +58,21 @@ fn first_run(inventory: &Inventory, facts: &Facts) -> Vec<String> {
     problems
 }
 
+/// Two data stores claim to be the cluster. Which one holds what the user wants to keep is not for homeprov to guess.
+fn divided(inventory: &Inventory, facts: &Facts, ca: &str) -> Option<String> {
+    let sides = facts.divided(inventory)?;
+    let [(one, ones), (two, twos)] = &sides;
+    let list = |addresses: &[Ipv4Addr]| addresses.iter().map(Ipv4Addr::to_string).collect::<Vec<_>>().join(", ");
+    Some(format!(
+        "{one} and {two} carry the same certificate authority ({ca}), and their data stores do not know each other: {one} lists {}, {two} lists {}. \
+         Either {one} holds the cluster and {two} has left it or was cloned from it, or it is the other way round. \
+         Look which one holds what you want to keep (`microk8s kubectl get namespaces` on both); on the other one: `snap remove --purge microk8s` and `rm -f /var/lib/homeprov/identity`. Then run `up` again and it is joined",
+        list(ones),
+        list(twos),
+        ca = short(ca),
+    ))
+}
+
 /// Only this machine knows of the cluster: every node answers and none is a member or was one. They were all installed
 /// anew, or the inventory names others than before.
 fn remembered_only(inventory: &Inventory, facts: &Facts, ca: &str) -> Option<String> {
@@ -74,28 +92,19 @@ fn remembered_only(inventory: &Inventory, facts: &Facts, ca: &str) -> Option<Str
 
 /// Why a node that is not of the recorded cluster cannot be joined, if so.
 fn stranger(inventory: &Inventory, facts: &Facts, ca: &str, node: &Node, seen: &NodeFacts) -> Option<String> {
-    if seen.installed && seen.ca.as_deref() == Some(ca) {
-        return wrong_role(node, seen);
-    }
-    let own = short(seen.ca.as_deref().unwrap_or("unknown"));
-    if let Some((witness, told)) = lists(inventory, facts, ca, node) {
-        let now = if seen.installed {
-            format!("now holds a MicroK8s of its own ({own})")
-        } else {
-            "holds no MicroK8s".to_owned()
-        };
-        return Some(format!(
-            "{name} was reinstalled: {witness} still lists {address} as a member of the cluster {ca}, but {name} {now}. {way_out}",
-            name = node.name,
-            witness = witness.name,
-            address = node.address,
-            ca = short(ca),
-            way_out = way_out(inventory, facts, ca, node, (&witness.name, told)),
-        ));
-    }
-    if !seen.installed {
+    let own_store = facts.own_store(seen);
+    // What is wrong with a member, or with a machine that is listed as one, is for `members-whole` to say.
+    if !seen.installed
+        || (seen.ca.as_deref() == Some(ca) && !own_store)
+        || repair::lists(inventory, facts, ca, node).is_some()
+    {
         return None;
     }
+    if own_store {
+        // It has left, or its join was cut off: it is joined anew unless somebody has used it meanwhile.
+        return holds_objects(facts, node);
+    }
+    let own = short(seen.ca.as_deref().unwrap_or("unknown"));
     if seen.identity.as_ref().is_some_and(|record| record.ca == ca) && no_other_member(inventory, facts, ca, node) {
         return Some(format!(
             "{name} is recorded as a member of the cluster {ca}, but holds a MicroK8s of its own ({own}): it was reinstalled or has left. \
@@ -112,63 +121,6 @@ fn stranger(inventory: &Inventory, facts: &Facts, ca: &str, node: &Node, seen: &
         ));
     }
     holds_objects(facts, node)
-}
-
-fn wrong_role(node: &Node, seen: &NodeFacts) -> Option<String> {
-    let (is, wanted) = match (node.role, seen.installed, seen.worker) {
-        (Role::ControlPlane, true, true) => ("a worker", "a control plane"),
-        (Role::Worker, true, false) => ("a control plane", "a worker"),
-        _ => return None,
-    };
-    Some(format!(
-        "{name} is {is} of this cluster, the inventory wants {wanted}. MicroK8s cannot turn one into the other: `microk8s leave` on {name}, `microk8s remove-node {name}` on another node, then `up` joins it anew",
-        name = node.name,
-    ))
-}
-
-/// What to do about a reinstalled member, by what another one tells.
-fn way_out(inventory: &Inventory, facts: &Facts, ca: &str, node: &Node, (witness, told): (&str, &NodeFacts)) -> String {
-    let gone = inventory
-        .control_planes()
-        .filter(|other| facts.node(&other.name).is_some_and(|seen| !seen.installed || seen.ca.as_deref() != Some(ca)));
-    let (names, addresses): (Vec<&str>, Vec<_>) = gone.map(|other| (other.name.as_str(), other.address)).unzip();
-    if told.members.is_none() && told.no_majority_without(&addresses) {
-        return format!(
-            "Without {names} that cluster has no majority: what it held is lost, unless an old disk comes back. \
-             To begin anew, on every node: `snap remove --purge microk8s` and `rm -f /var/lib/homeprov/identity`; here: remove `clusters/{cluster}` in homeprov's state folder. Then run `up` again",
-            names = names.join(", "),
-            cluster = inventory.cluster.name,
-        );
-    }
-    let first = if told.members.is_some() { String::new() } else { bring_up(inventory, facts, ca) };
-    format!(
-        "{first}If the machine really is new, take the old member out on {witness}: `microk8s remove-node {} --force`, then run `up` again and it is joined afresh",
-        node.address,
-    )
-}
-
-/// A member is taken out by a majority: which members have to be brought up for that.
-fn bring_up(inventory: &Inventory, facts: &Facts, ca: &str) -> String {
-    let members = facts.answering(inventory).filter(|(_, seen)| seen.ca.as_deref() == Some(ca) && !seen.worker);
-    let stopped: Vec<&str> =
-        members.filter(|(_, seen)| seen.locks.contains("stopped.lock")).map(|(node, _)| node.name.as_str()).collect();
-    let how = if stopped.is_empty() {
-        "wait until its members are up".to_owned()
-    } else {
-        format!("`microk8s start` on {}", stopped.join(", "))
-    };
-    format!("The data store does not answer now, which it must first: {how}. ")
-}
-
-/// A node of the recorded cluster that lists this node's address as a member: as its data store tells, or as that
-/// last stored while it does not answer.
-fn lists<'a>(inventory: &'a Inventory, facts: &'a Facts, ca: &str, node: &Node) -> Option<(&'a Node, &'a NodeFacts)> {
-    let mut members =
-        facts.answering(inventory).filter(|(other, seen)| other.name != node.name && seen.ca.as_deref() == Some(ca));
-    members.find(|(_, seen)| {
-        let told = seen.members.as_ref().unwrap_or(&seen.stored_members);
-        told.iter().any(|member| member.address == node.address)
-    })
 }
 
 fn no_other_member(inventory: &Inventory, facts: &Facts, ca: &str, node: &Node) -> bool {

@@ -2,23 +2,17 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
 
 use crate::engine::event::{Event, Sink};
 use crate::engine::parting::Parting;
-use crate::facts::identity::hex;
 use crate::facts::{Facts, NodeFacts};
 use crate::inventory::model::{Inventory, Node};
 use crate::plan::Place;
 use crate::playbook::model::Step;
-use crate::ssh::{Job, JobState, Program, Purpose, Script, SectionAnswer, Transport, TransportError};
-
-/// How long a lost node is tried again while a job of ours runs there.
-const RECONNECT: Duration = Duration::from_secs(300);
+use crate::ssh::{Program, Purpose, Script, SectionAnswer, Transport, TransportError};
+use crate::steps::repair::Ask;
 
 /// The world as it was last observed, and the means to change it.
 #[derive(Clone)]
@@ -41,6 +35,8 @@ pub struct Context {
     pub state: PathBuf,
     /// What is told once, after the run.
     pub parting: Parting,
+    /// How the user is asked before members are repaired; absent where they did not want that.
+    pub ask: Option<Ask>,
 }
 
 /// Why applying a step went wrong.
@@ -75,9 +71,23 @@ pub enum Failure {
     /// The node could not be reached.
     #[error("{0}")]
     Unreachable(#[from] TransportError),
+    /// The connection to a node was lost for good while a command of ours ran there, which goes on.
+    #[error("{}", lost(.node, .title, .error))]
+    Lost {
+        /// The node.
+        node: String,
+        /// What the command is to bring about: its step's title.
+        title: String,
+        /// What kept the connection from being made again.
+        error: TransportError,
+    },
     /// The API did not do as asked.
     #[error("the API server answered: {}", crate::kube::error::message(.0))]
     Api(#[from] kube::Error),
+}
+
+fn lost(node: &str, title: &str, error: &TransportError) -> String {
+    format!("lost, still running on {node}: {error}. Once {node} answers, `up` attaches to \"{title}\" there")
 }
 
 impl Failure {
@@ -95,15 +105,6 @@ impl Failure {
         let tail = lines[lines.len().saturating_sub(20)..].to_vec();
         Self::Failed { reason: format!("{what} ended with status {status}"), output: tail }
     }
-}
-
-/// How a job ended.
-#[derive(Debug, Clone)]
-pub struct Ended {
-    /// Its exit status; 124 when it was ended at its limit.
-    pub status: i32,
-    /// All it printed.
-    pub output: String,
 }
 
 impl Context {
@@ -153,67 +154,5 @@ impl Context {
             return Ok(answer);
         }
         Err(Failure::command(&argv.join(" "), answer.status, &format!("{}{}", answer.stdout, answer.stderr)))
-    }
-
-    /// Runs a program on a node as a detached job and follows it to its end, through lost connections. A job of
-    /// the same content that runs already is attached to, never started twice.
-    pub async fn job(&self, node: &str, content: &str, program: Program) -> Result<Ended, Failure> {
-        self.job_until(node, content, program, |_| false).await
-    }
-
-    /// The same, but ended early, with status 124, once its output shows that it gets nowhere.
-    pub async fn job_until(
-        &self,
-        node: &str,
-        content: &str,
-        program: Program,
-        vain: impl Fn(&str) -> bool + Send,
-    ) -> Result<Ended, Failure> {
-        let id = self.job_id(content);
-        let job = Job { id: id.clone(), step: self.step.id.clone(), program, limit: self.step.limit };
-        let mut report = self.transport.start_job(node, &job).await?;
-        let mut output = std::mem::take(&mut report.output);
-        self.say_lines(&output);
-        while report.state == JobState::Running && !vain(&output) {
-            report = self.poll(node, &id, report.offset).await?;
-            self.say_lines(&report.output);
-            output.push_str(&report.output);
-        }
-        let state = report.state;
-        // Forgotten once its end has been read, so that another attempt starts afresh.
-        self.transport.end_job(node, &id).await?;
-        match state {
-            JobState::Finished(status) => Ok(Ended { status, output }),
-            JobState::Running => Ok(Ended { status: 124, output }),
-            _ => Err(Failure::Failed {
-                reason: format!("{node} restarted or ended the command before it had finished"),
-                output: output.lines().map(str::to_owned).collect(),
-            }),
-        }
-    }
-
-    async fn poll(&self, node: &str, id: &str, offset: u64) -> Result<crate::ssh::JobReport, Failure> {
-        let lost_at = Instant::now();
-        let mut pause = Duration::from_millis(500);
-        loop {
-            match self.transport.poll_job(node, id, offset).await {
-                Ok(report) => return Ok(report),
-                Err(error) if lost_at.elapsed() < RECONNECT => {
-                    self.say(format!("lost ({error}); the command goes on on {node}, connecting again"));
-                    sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(15));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    fn say_lines(&self, output: &str) {
-        output.lines().filter(|line| !line.trim().is_empty()).for_each(|line| self.say(line));
-    }
-
-    fn job_id(&self, content: &str) -> String {
-        let hash = hex(&Sha256::digest(content.as_bytes()));
-        format!("homeprov-{}-{}-{}", self.inventory.cluster.name, self.step.id, &hash[..8])
     }
 }

@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 
+use super::guard::{self, Loss};
 use super::{Context, Failure, RustStep};
 use crate::facts::Facts;
 use crate::inventory::model::Inventory;
@@ -60,22 +61,15 @@ impl RustStep for FailureDomain {
         if !seen.control_plane_up() || joins_later(&context.inventory, &context.facts, &node.name) {
             return Ok(());
         }
-        restart(context, &node.name, !seen.alone()).await
+        restart(context, &node.name).await
     }
 }
 
-/// Restarts the services of a node; of a member only when the others would keep quorum, and one member at a time.
-async fn restart(context: &Context, node: &str, member: bool) -> Result<(), Failure> {
+/// Restarts the services of a node: one member at a time, and only when the others can go on meanwhile.
+async fn restart(context: &Context, node: &str) -> Result<(), Failure> {
     let _turn = context.turn.lock().await;
-    if member {
-        super::highly_available::spare_voter(&context.inventory, &context.facts).map_err(|reason| {
-            Failure::Refused {
-                reason: format!(
-                    "{node} must be restarted to take up its failure domain, and that is not safe now: {reason}"
-                ),
-            }
-        })?;
-    }
+    let what = format!("{node} must be restarted to take up its failure domain");
+    guard::refuse(context, node, Loss::Restart, &what).await?;
     let script = "/snap/bin/microk8s stop && /snap/bin/microk8s start && /snap/bin/microk8s status --wait-ready --timeout 120 >/dev/null";
     let ended = context.job(node, script, Program::Shell(script.to_owned())).await?;
     if ended.status == 0 { Ok(()) } else { Err(Failure::command("restarting MicroK8s", ended.status, &ended.output)) }

@@ -18,6 +18,11 @@ pub struct HighlyAvailable;
 /// How many voters a data store needs to survive the loss of one.
 pub const ENOUGH: usize = 3;
 
+/// How many of so many voters decide.
+pub fn majority(voters: usize) -> usize {
+    voters / 2 + 1
+}
+
 /// What was seen of the data store's voters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Voters {
@@ -48,16 +53,6 @@ pub fn look(inventory: &Inventory, facts: &Facts) -> Voters {
         disagreeing: members.iter().filter(|node| disagrees(&node.name)).map(|node| node.name.clone()).collect(),
         listed,
     }
-}
-
-/// Whether one voter may go without the data store losing its majority; the reason when not.
-pub fn spare_voter(inventory: &Inventory, facts: &Facts) -> Result<(), String> {
-    let seen = look(inventory, facts);
-    let majority = seen.listed.len() / 2 + 1;
-    if seen.answering.len() > majority {
-        return Ok(());
-    }
-    Err(format!("{} of {} voters answer and {majority} are needed", seen.answering.len(), seen.listed.len()))
 }
 
 #[async_trait]

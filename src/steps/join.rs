@@ -7,6 +7,7 @@
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
 
+use super::guard::{self, Loss};
 use super::{Context, Failure, RustStep};
 use crate::facts::{Facts, Identity, MemberRole};
 use crate::inventory::model::{Inventory, Node, Role};
@@ -39,6 +40,10 @@ impl RustStep for Joined {
             facts.node(teller)?.members.as_ref().map(|all| all.iter().any(|member| member.address == node.address))
         };
         if control_plane && listed(&seed.name) == Some(false) {
+            // It may be so for a moment while it joins.
+            if let Some(readings) = facts.rival(inventory, node) {
+                return Verdict::settling(readings);
+            }
             return Verdict::differs(format!(
                 "it carries the cluster's certificates, but the data store does not list {}",
                 node.address
@@ -63,6 +68,7 @@ impl RustStep for Joined {
 
     async fn apply(&self, context: &Context) -> Result<(), Failure> {
         let node = context.node()?.clone();
+        guard::refuse(context, &node.name, Loss::Restart, &format!("joining stops what runs on {}", node.name)).await?;
         let seed = context
             .facts
             .seed(&context.inventory)

@@ -27,6 +27,10 @@ impl RustStep for Microk8sReady {
         if seen.locks.contains("stopped.lock") {
             return Verdict::differs("it was stopped (`microk8s stop`)");
         }
+        // Who was taken out of the cluster serves nothing any more; joining starts it anew.
+        if inventory.node(name).is_some_and(|node| facts.removed(inventory, node)) {
+            return Verdict::Holds;
+        }
         let services: &[&str] = if seen.worker {
             &["kubelite", "containerd", "cluster-agent"]
         } else {

@@ -6,8 +6,10 @@ mod cluster_identity;
 pub mod context;
 mod failure_domain;
 pub mod flux;
+mod guard;
 pub mod highly_available;
 mod identity_recorded;
+pub mod job;
 mod join;
 mod join_settled;
 mod labels;
@@ -19,6 +21,7 @@ pub mod pool_probed;
 mod pool_quiet;
 mod preflight;
 mod refreshes_held;
+pub mod repair;
 mod snap_installed;
 mod speakers;
 pub mod storage;
@@ -45,6 +48,11 @@ pub trait RustStep: Sync {
         false
     }
 
+    /// Whether it gives nodes that were waited for in vain another beginning.
+    fn mends(&self) -> bool {
+        false
+    }
+
     /// Moves one step closer and returns; whether it holds then is for the next observation to say.
     async fn apply(&self, context: &Context) -> Result<(), Failure>;
 
@@ -58,6 +66,7 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("clocks-agree", &preflight::ClocksAgree),
     ("versions-agree", &preflight::VersionsAgree),
     ("cluster-identity", &cluster_identity::ClusterIdentity),
+    ("members-whole", &repair::MembersWhole),
     ("snap-installed", &snap_installed::SnapInstalled),
     ("refreshes-held", &refreshes_held::RefreshesHeld),
     ("failure-domain", &failure_domain::FailureDomain),

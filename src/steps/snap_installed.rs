@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::cause::unresolved;
-use super::context::Ended;
+use super::guard::{self, Loss};
+use super::job::Ended;
 use super::{Context, Failure, RustStep};
 use crate::facts::Facts;
 use crate::inventory::model::Inventory;
@@ -49,6 +50,10 @@ impl RustStep for SnapInstalled {
         let channel = &context.inventory.cluster.channel;
         refuse_unlisted(context, &node, channel).await?;
         let verb = if context.node_facts()?.installed { "refresh" } else { "install" };
+        if verb == "refresh" {
+            // It stops what runs there.
+            guard::refuse(context, &node, Loss::Restart, &format!("{node} must be refreshed to {channel}")).await?;
+        }
         let mut argv =
             vec!["/usr/bin/snap".to_owned(), verb.to_owned(), "microk8s".to_owned(), format!("--channel={channel}")];
         if verb == "install" {

@@ -1,4 +1,4 @@
-//! What is wrong without keeping homeprov from its work.
+//! What the user should know, and nothing waits for.
 
 use jiff::SignedDuration;
 
@@ -14,7 +14,8 @@ const IMAGES: &str = "/var/snap/microk8s/common";
 
 /// Each is told once in a run.
 pub fn warnings(inventory: &Inventory, facts: &Facts) -> Vec<String> {
-    let mut warnings = super::flux::warnings(inventory, facts);
+    let mut warnings = super::repair::strangers(inventory, facts);
+    warnings.extend(super::flux::warnings(inventory, facts));
     warnings.extend(facts.answering(inventory).filter_map(|(node, seen)| images(&node.name, seen)));
     warnings.extend(own_clock(inventory, facts));
     warnings

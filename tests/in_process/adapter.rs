@@ -75,10 +75,7 @@ impl WorldTransport {
 
     /// The machine's boot, when it is on and on the network.
     fn boot(&self, node: &str) -> Option<String> {
-        self.lab.with(|world| {
-            let machine = world.machine(node);
-            (machine.powered && machine.connected).then(|| machine.boot_id.clone())
-        })
+        self.lab.reaches(node).then(|| self.lab.with(|world| world.machine(node).boot_id.clone()))
     }
 
     /// Opens the connection unless it stands; the boot it reaches.

@@ -1,6 +1,7 @@
 //! Every fault of the homelab ends converged, or in an outcome whose code and text say what is wrong and what to do.
 //! None is taken for a success, and none hangs.
 
+use homeprov::engine::event::Event;
 use homeprov::error::ExitCode;
 use homeprov_lab::world::{FaultKind, Os};
 
@@ -158,6 +159,7 @@ fn every_fault_has_its_test() {
         FaultKind::GitDown,
         FaultKind::FluxReconcileFails,
         FaultKind::HelmInstallFailsOnce,
+        FaultKind::HelmInstallBreaksOff,
         FaultKind::HumanEdit,
         FaultKind::ImagePull,
         FaultKind::DbSlowStart,
@@ -170,4 +172,15 @@ fn every_fault_has_its_test() {
         let known = BY_TABLE.contains(kind) || own.contains(kind) || elsewhere;
         assert!(known, "{name} has no test");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_waited_for_is_told_when_it_holds() {
+    let ran = House::three(&[FaultKind::DqliteSlowVote]).up().await;
+    let at = |is: fn(&Event) -> Option<&String>| {
+        ran.events.iter().position(|event| is(event).is_some_and(|step| step == "highly-available"))
+    };
+    let waited = at(|event| if let Event::Waiting { step, .. } = event { Some(step) } else { None });
+    let held = at(|event| if let Event::StepHolds { step, .. } = event { Some(step) } else { None });
+    assert!(waited.is_some() && waited < held, "waited for at {waited:?}, seen to hold at {held:?}: {}", ran.tail());
 }

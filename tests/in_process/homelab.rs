@@ -1,6 +1,7 @@
 //! The simulated homelab under tokio's clock: both count the same milliseconds.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use homeprov_lab::world::{CommandId, Exec, Millis, World};
@@ -15,6 +16,8 @@ pub struct Homelab {
     /// What was started on the machines and outlives connections and runs of homeprov.
     pub jobs: Jobs,
     running: Arc<Mutex<Running>>,
+    /// The machines the controller does not reach, whatever they reach among themselves.
+    away: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// The commands that run, by machine, and those that ran beside one of their own kind.
@@ -22,6 +25,8 @@ pub struct Homelab {
 struct Running {
     now: Vec<(String, Vec<String>)>,
     doubled: Vec<String>,
+    /// Those that left a cluster worse than it was.
+    harm: Vec<String>,
 }
 
 /// One of them, until it ends or is no longer waited for.
@@ -44,6 +49,31 @@ const ALONE: [&[&str]; 5] = [
     &["microk8s", "stop"],
     &["apt-get", "install"],
 ];
+
+/// Commands that stop the services of the machine they run on.
+const STOPPING: [&[&str]; 5] = [
+    &["microk8s", "stop"],
+    &["microk8s", "leave"],
+    &["microk8s", "join"],
+    &["snap", "refresh", "microk8s"],
+    &["snap", "remove"],
+];
+/// Commands that take something out of a cluster for good.
+const REMOVING: [&[&str]; 4] =
+    [&["microk8s", "leave"], &["microk8s", "remove-node"], &["microk8s", "reset"], &["snap", "remove"]];
+
+/// Whether a cluster that has a majority of its voters would lose it with this machine.
+fn decides(world: &World, machine: &str) -> bool {
+    let Some(cluster) = world.cluster_of(machine).filter(|cluster| cluster.members.len() > 1) else { return false };
+    let voters: Vec<_> = cluster.members.iter().filter(|member| member.role.number() == 0).collect();
+    let alive = |without: Option<&str>| {
+        let up = |name: &&str| {
+            Some(*name) != without && world.machine(name).connected && world.listening(name).contains(&19_001)
+        };
+        voters.iter().filter_map(|voter| voter.machine.as_deref()).filter(up).count()
+    };
+    alive(None) * 2 > voters.len() && alive(Some(machine)) * 2 <= voters.len()
+}
 
 struct State {
     world: World,
@@ -88,7 +118,12 @@ impl Homelab {
     pub fn new(world: World) -> Self {
         let at_origin = world.now();
         let state = State { world, origin: Instant::now(), at_origin };
-        Self { state: Arc::new(Mutex::new(state)), jobs: Jobs::default(), running: Arc::default() }
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            jobs: Jobs::default(),
+            running: Arc::default(),
+            away: Arc::default(),
+        }
     }
 
     /// Looks at the world as it is now, or changes it. A change that lets time pass puts the world's clock ahead.
@@ -100,6 +135,26 @@ impl Homelab {
         let ahead = state.world.now();
         state.at_origin += ahead.saturating_sub(state.now());
         seen
+    }
+
+    /// The controller's way to these machines is cut; the machines themselves notice nothing.
+    pub fn cut_off<'a>(&self, machines: impl IntoIterator<Item = &'a str>) {
+        self.away().extend(machines.into_iter().map(str::to_owned));
+    }
+
+    /// The controller reaches every machine again.
+    pub fn reach_all(&self) {
+        self.away().clear();
+    }
+
+    /// Whether the controller reaches a machine that is on.
+    pub fn reaches(&self, machine: &str) -> bool {
+        !self.away().contains(machine)
+            && self.with(|world| world.machine(machine).powered && world.machine(machine).connected)
+    }
+
+    fn away(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When something will happen there by itself.
@@ -120,12 +175,22 @@ impl Homelab {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).doubled.clone()
     }
 
+    /// The commands that took a cluster's majority away, or a member out of it.
+    pub fn harm(&self) -> Vec<String> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).harm.clone()
+    }
+
     fn begins(&self, machine: &str, argv: &[String]) -> Run {
+        let decides = self.with(|world| decides(world, machine));
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let this = (machine.to_owned(), argv.to_vec());
         let words: Vec<&str> = argv.iter().map(|word| word.rsplit('/').next().unwrap_or(word)).collect();
         if ALONE.iter().any(|alone| words.starts_with(alone)) && running.now.contains(&this) {
             running.doubled.push(format!("{machine}: {}", argv.join(" ")));
+        }
+        let starts = |all: &[&[&str]]| all.iter().any(|start| words.starts_with(start));
+        if starts(&REMOVING) || (decides && starts(&STOPPING)) {
+            running.harm.push(format!("{machine}: {}", argv.join(" ")));
         }
         running.now.push(this.clone());
         Run(Arc::clone(&self.running), this)

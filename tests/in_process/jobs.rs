@@ -10,7 +10,13 @@ use super::shell::Shell;
 
 /// The job folders of all machines, by machine and job.
 #[derive(Clone, Default)]
-pub struct Jobs(Arc<Mutex<BTreeMap<(String, String), Job>>>);
+pub struct Jobs {
+    known: Arc<Mutex<BTreeMap<Key, Job>>>,
+    begun: Arc<Mutex<Vec<Key>>>,
+}
+
+/// A machine, and the id of a job on it.
+type Key = (String, String);
 
 struct Job {
     shell: Shell,
@@ -24,9 +30,20 @@ fn disk(shell: &Shell) -> String {
     shell.machine(|machine| machine.machine_id.clone())
 }
 
+/// Whether a job's id is that of a step: `homeprov-home-STEP-1a2b3c4d`.
+pub fn is_of(id: &str, step: &str) -> bool {
+    step_of(id) == step
+}
+
+/// The step of a job's id.
+pub fn step_of(id: &str) -> &str {
+    let id = id.strip_prefix("homeprov-home-").unwrap_or(id);
+    id.rsplit_once('-').map_or(id, |(step, _)| step)
+}
+
 impl Jobs {
-    fn all(&self) -> MutexGuard<'_, BTreeMap<(String, String), Job>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Key, Job>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts a job unless one of that id is there already. `work` ends with its exit status.
@@ -38,6 +55,7 @@ impl Jobs {
         }
         let job = Job { shell: shell.clone(), disk: disk_now, status: None, task: None };
         self.all().insert(key.clone(), job);
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(key.clone());
         let (jobs, shell) = (self.clone(), shell.clone());
         let task = tokio::spawn({
             let key = key.clone();
@@ -52,6 +70,18 @@ impl Jobs {
         if let Some(job) = self.all().get_mut(&key) {
             job.task = Some(task.abort_handle());
         }
+    }
+
+    /// Every job that was begun, as machine and id, in that order: one that was begun again is there again.
+    pub fn begun(&self) -> Vec<(String, String)> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A machine where a step's job runs just now.
+    pub fn running(&self, step: &str) -> Option<String> {
+        let all = self.all();
+        let mut running = all.iter().filter(|(_, job)| job.status.is_none() && !job.shell.is_gone());
+        running.find(|((_, id), _)| is_of(id, step)).map(|((machine, _), _)| machine.clone())
     }
 
     /// What is known of a job, with its output from `offset` on.

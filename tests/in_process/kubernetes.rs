@@ -32,7 +32,7 @@ async fn answer(
     request: http::Request<Body>,
 ) -> Result<http::Response<Body>, BoxError> {
     sleep(TRIP).await;
-    if lab.with(|world| !world.machine(machine).powered || !world.machine(machine).connected) {
+    if !lab.reaches(machine) {
         sleep(PATIENCE).await;
         return Err("the API server did not answer within 30 s".into());
     }

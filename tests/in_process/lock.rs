@@ -9,6 +9,7 @@ use homeprov::ssh::Purpose;
 use homeprov_lab::world::FaultKind;
 use tokio::time::sleep;
 
+use super::row::Row;
 use super::session::House;
 use super::verify::problems;
 
@@ -19,27 +20,33 @@ fn elsewhere(run: &str) -> Holder {
 
 #[tokio::test(start_paused = true)]
 async fn the_second_run_ends_with_the_name_of_the_first() {
+    let row = Row::of("two runs at once", "the second one begins 20 s after the first");
     let house = House::three(&[]);
-    let (first, second) = tokio::join!(house.up_as(Holder::this_process("01FIRST")), async {
+    let holder = Holder { owner: "alice".to_owned(), ..Holder::this_process("01FIRST") };
+    let (first, second) = tokio::join!(house.up_as(holder.clone()), async {
         sleep(Duration::from_secs(20)).await;
         house.up_as(Holder::this_process("02SECOND")).await
     });
     assert_eq!((first.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}", first.outcome);
     assert_eq!(second.outcome.code, ExitCode::Locked, "{:?}", second.outcome);
-    for words in ["another run holds the lock on nuc1", "--break-lock"] {
+    let who = format!("alice on {}, process {}, run 01FIRST, since", holder.host, std::process::id());
+    for words in ["another run holds the lock on nuc1", &who, "runs out in", "--break-lock"] {
         assert!(second.outcome.summary.contains(words), "{words}: {:?}", second.outcome);
     }
     assert_eq!(second.applied(), Vec::<String>::new());
+    row.refused(&second.outcome);
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_two_runs_that_begin_together_one_works() {
+    let row = Row::of("two runs at once", "both begin at the same moment");
     let house = House::three(&[]);
     let (one, other) = tokio::join!(house.up_as(elsewhere("01A")), house.up_as(elsewhere("01B")));
     let mut codes = [one.outcome.code, other.outcome.code];
     codes.sort_by_key(|code| code.number());
     assert_eq!(codes, [ExitCode::Done, ExitCode::Locked]);
     assert_eq!(problems(&house), Vec::<String>::new());
+    row.ended("one converged, the other ended with exit code 8");
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,6 +63,7 @@ async fn a_run_with_nothing_to_do_takes_no_lock() {
 
 #[tokio::test(start_paused = true)]
 async fn a_killed_runs_lease_runs_out() {
+    let row = Row::of("a run is killed that holds the lock", "on another machine, of which nothing can be told");
     let mut house = House::three(&[]);
     house.me = elsewhere("");
     house.up_cut_off(Duration::from_secs(20)).await;
@@ -65,16 +73,19 @@ async fn a_killed_runs_lease_runs_out() {
     sleep(LEASE).await;
     let ran = house.up().await;
     assert_eq!((ran.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}", ran.outcome);
+    row.ended("the next run ended with exit code 8; once the lease had run out, converged");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_killed_run_of_this_machine_is_taken_over_at_once() {
+    let row = Row::of("a run is killed that holds the lock", "on the same machine");
     let house = House::three(&[]);
     house.up_cut_off(Duration::from_secs(20)).await;
     let ran = house.up().await;
     assert_eq!((ran.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}", ran.outcome);
     let told = |event: &Event| matches!(event, Event::Warning { message, .. } if message.contains("taken over"));
     assert_eq!(ran.events.iter().filter(|event| told(event)).count(), 1, "{}", ran.tail());
+    row.ended("taken over at once, told, converged");
 }
 
 #[tokio::test(start_paused = true)]
@@ -89,6 +100,7 @@ async fn a_node_that_keeps_no_lease_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn a_broken_lock_ends_its_holder() {
+    let row = Row::of("two runs at once", "the second one says --break-lock");
     let house = House::three(&[FaultKind::SnapStoreDown]);
     let (first, second) = tokio::join!(house.up_as(elsewhere("01A")), async {
         sleep(Duration::from_secs(20)).await;
@@ -97,6 +109,7 @@ async fn a_broken_lock_ends_its_holder() {
     assert_eq!((second.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}", second.outcome);
     assert_eq!(first.outcome.code, ExitCode::Locked, "{:?}", first.outcome);
     assert!(first.took < LEASE + Duration::from_secs(20), "{:?}", first.took);
+    row.ended("the second one converged, the first ended with exit code 8");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 
 mod adapter;
 mod changes;
+mod connection;
 mod converge;
 mod faults;
 mod homelab;
@@ -16,6 +17,8 @@ mod plan;
 mod playbook_steps;
 mod probe;
 mod property;
+mod reboot;
+mod repair;
 #[path = "../faults/row.rs"]
 mod row;
 mod rust_steps;

@@ -111,9 +111,14 @@ async fn microk8s(shell: &Shell, control_planes: &[Ipv4Addr]) {
     file(shell, "stored", &format!("{BACKEND}/cluster.yaml"));
     file(shell, "ha_conf", &format!("{DATA}/args/ha-conf"));
     file(shell, "failure_domain", &format!("{BACKEND}/failure-domain"));
-    file(shell, "ca", &format!("{DATA}/certs/ca.crt"));
-    if !worker {
+    if worker {
+        file(shell, "ca", &format!("{DATA}/certs/ca.remote.crt"));
+    } else {
+        file(shell, "ca", &format!("{DATA}/certs/ca.crt"));
         file(shell, "kubeconfig", &format!("{DATA}/credentials/client.config"));
+    }
+    if shell.exists(&format!("{DATA}/certs/ca.crt.backup")) {
+        shell.say("ca_replaced=yes");
     }
     let arguments = shell.read(&format!("{DATA}/args/kubelet")).unwrap_or_default();
     arguments

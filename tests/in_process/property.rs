@@ -135,6 +135,7 @@ async fn repeated(house: &House) -> Ran {
         let ran = house.up().await;
         only_pending_steps_were_started(&ran.events);
         assert!(!ran.outcome.summary.is_empty());
+        assert_eq!(house.lab.harm(), Vec::<String>::new(), "{:?}\n{}", ran.outcome, ran.tail());
         assert!(
             matches!(
                 ran.outcome.code,

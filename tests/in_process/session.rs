@@ -133,6 +133,7 @@ impl House {
             break_lock: false,
             parting: engine::Parting::default(),
             overwrite: false,
+            repair: None,
         };
         (session, received)
     }
@@ -223,6 +224,40 @@ impl House {
             _ = engine::up(&session) => {}
         }
         events
+    }
+
+    /// `homeprov up`, to its end; once it has reported so many events, or has ended, something else happens, too.
+    pub async fn up_while(&self, most: usize, happens: impl Future<Output = ()>) -> Ran {
+        let (session, mut received) = self.session(without_proof());
+        let began = Instant::now();
+        let mut events = Vec::new();
+        let mut happens = std::pin::pin!(happens);
+        let mut happened = false;
+        let outcome = {
+            let mut up = std::pin::pin!(timeout(LONGEST, engine::up(&session)));
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut happens, if events.len() >= most && !happened => happened = true,
+                    event = received.recv() => events.extend(event),
+                    ended = &mut up => break ended,
+                }
+            }
+        };
+        let took = began.elapsed();
+        if !happened {
+            happens.await;
+        }
+        events.extend(drain(&mut received));
+        let Ok(outcome) = outcome else { panic!("it did not end within {LONGEST:?}; its end:\n{}", tail(&events)) };
+        Ran { outcome, events, took }
+    }
+
+    /// `homeprov up --repair`, to its end; how the questions are answered is told by `ask`.
+    pub async fn up_repairing(&self, ask: impl Fn(&str) -> bool + Send + Sync + 'static) -> Ran {
+        let (mut session, received) = self.session(without_proof());
+        session.repair = Some(Arc::new(ask));
+        self.to_the_end((session, received)).await
     }
 
     /// Removes what this machine, the controller, knows of the cluster.

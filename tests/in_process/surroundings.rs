@@ -164,20 +164,34 @@ async fn a_dpkg_cut_off_in_mid_run_is_completed() {
     row.ended("converged");
 }
 
-#[tokio::test(start_paused = true)]
-async fn cloud_init_is_waited_for_within_limits() {
+const CLOUD_INIT: &str = "/run/cloud-init";
+
+/// Three nodes, on one of which cloud-init has begun and not finished.
+fn with_cloud_init() -> House {
     let house = House::new(3, 0, Os::Ubuntu2404, &[], 4);
-    let result = "/run/cloud-init/result.json";
-    house.lab.with(|world| world.machine_mut("nuc2").files_mut().write("/run/cloud-init/status.json", b"{}", 0o644));
+    let status = format!("{CLOUD_INIT}/status.json");
+    house.lab.with(|world| world.machine_mut("nuc2").files_mut().write(&status, b"{}", 0o644));
+    house
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_init_busy_for_good_is_named() {
     let row = Row::of("cloud-init is still busy", "for ever");
+    let house = with_cloud_init();
     let ran = house.up().await;
     ended(&ran, ExitCode::StepFailed, &["nuc2", "cloud-init still works on it", "cloud-init status --long"]);
     assert!(!ran.applied().contains(&"packages-installed@nuc2".to_owned()), "{:?}", ran.applied());
     row.refused(&ran.outcome);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cloud_init_is_waited_for() {
     let row = Row::of("cloud-init is still busy", "for three minutes from the start");
+    let house = with_cloud_init();
+    let result = format!("{CLOUD_INIT}/result.json");
     let finish = async {
         tokio::time::sleep(std::time::Duration::from_secs(180)).await;
-        house.lab.with(|world| world.machine_mut("nuc2").files_mut().write(result, b"{}", 0o644));
+        house.lab.with(|world| world.machine_mut("nuc2").files_mut().write(&result, b"{}", 0o644));
     };
     let (ran, ()) = tokio::join!(house.up(), finish);
     converged(&house, &ran);
@@ -185,15 +199,15 @@ async fn cloud_init_is_waited_for_within_limits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_without_dns_is_named_as_that() {
-    for (os, name, words) in [
-        (Os::Debian12, "deb.debian.org", "from the start, on Debian, which lacks packages"),
-        (Os::Ubuntu2404, "api.snapcraft.io", "from the start, on Ubuntu, which lacks the snap"),
+async fn a_node_without_dns_for_good_is_named_as_that() {
+    for (os, (step, name)) in [
+        (Os::Debian12, ("packages-installed", "deb.debian.org")),
+        (Os::Ubuntu2404, ("snap-installed", "api.snapcraft.io")),
     ] {
-        let row = Row::of("a node's DNS does not answer, for good", words);
+        let row = Row::of("a node's DNS does not answer, for good", format!("when {step} begins there"));
         let house = House::new(3, 0, os, &[], 5);
-        house.lab.with(|world| world.mute_dns("nuc2", u64::from(u32::MAX)));
-        let ran = house.up().await;
+        let mute = || house.lab.with(|world| world.mute_dns("nuc2", u64::from(u32::MAX)));
+        let ran = up_struck(&house, (step, "nuc2"), mute).await;
         ended(&ran, ExitCode::StepFailed, &["nuc2", &format!("{name} cannot be resolved there"), "resolvectl status"]);
         row.refused(&ran.outcome);
     }
@@ -299,7 +313,7 @@ async fn this_machines_clock_may_jump() {
     row.ended("converged, with a warning");
 
     let row = Row::of("the controller's clock is a day off", "from the start, with two nodes");
-    let mut house = House::new(2, 0, Os::Ubuntu2404, &[], 6);
+    let mut house = House::new(3, 0, Os::Ubuntu2404, &[], 6);
     house.inventory = inventory(&text(2, 0).replace("[cluster]", "[cluster]\nallow_two_control_planes = true"));
     house.lab.with(|world| ["nuc1", "nuc2"].iter().for_each(|name| world.machine_mut(name).clock_offset = -86_400_000));
     let ran = house.up().await;

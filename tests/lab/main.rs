@@ -11,7 +11,7 @@ mod mastodon;
 mod observation;
 mod plan_only;
 #[path = "../faults/row.rs"]
-#[allow(dead_code, reason = "other tests end rows in other ways")]
+#[allow(dead_code, reason = "other tests use the rest of it")]
 mod row;
 mod storage;
 mod storage_faults;

@@ -1,5 +1,8 @@
 //! From an empty repository to a site that answers, and what may go wrong on the way.
 
+mod faults;
+mod traces;
+
 use std::collections::BTreeSet;
 
 use base64::Engine as _;
@@ -106,102 +109,4 @@ fn an_empty_repository_becomes_a_site() {
         assert!(part == "out" || !text.contains(password), "the owner's password is told in {part}");
     }
     assert_eq!(out.matches(password).count(), 1, "the owner's password should be told once");
-}
-
-/// `up` ends converged, the release was never uninstalled, and the next `up` has nothing to do.
-fn converges(fault: &str, told: &str) {
-    let ran = lab(
-        &format!("{SITE} --fault {fault}"),
-        &format!(
-            "{TOOLS}part up; homeprov up $I; echo up=$?\npart visit; visit /\n\
-             part again; homeprov up $I; echo again=$?\npart events; kubectl get events -A; kubectl get secrets -n mastodon"
-        ),
-    );
-    ran.expect(ran.code_of("up") == 0, "it should be waited for or mended");
-    ran.expect(ran.part("up").contains(told), &format!("what happened should be told: {told}"));
-    ran.expect(ran.part("visit").trim() == "200", "the site should answer");
-    ran.expect(ran.code_of("again") == 0 && ran.part("again").contains("nothing to do"), "and stay so");
-    ran.expect(!ran.part("events").contains("UninstallSucceeded"), "nothing should have been uninstalled");
-}
-
-/// `up` ends with this code, and with the cause and the remedy.
-fn ends(fault: &str, code: i32, told: &[&str]) {
-    let ran = lab(&format!("{SITE} --fault {fault}"), &format!("{TOOLS}part up; homeprov up $I; echo up=$?\npart end"));
-    ran.expect(ran.code_of("up") == code, &format!("it should end with exit code {code}"));
-    for words in told {
-        ran.expect(ran.part("up").contains(words), &format!("it should say: {words}"));
-    }
-    ran.expect(!ran.part("up").contains("answers at"), "and claim nothing");
-}
-
-#[test]
-fn somebody_who_pushed_first_is_built_upon() {
-    converges("git-push-rejected", "");
-}
-
-#[test]
-fn a_git_server_that_was_away_is_waited_for() {
-    converges("git-down", "");
-}
-
-#[test]
-fn an_object_that_cannot_be_applied_for_a_while_is_told() {
-    converges("flux-reconcile-fails", "");
-}
-
-#[test]
-fn a_failed_installation_is_tried_again_without_uninstalling() {
-    converges("helm-install-fails-once", "");
-}
-
-#[test]
-fn an_image_that_cannot_be_pulled_is_told_and_waited_for() {
-    converges("image-pull", "");
-}
-
-#[test]
-fn a_database_that_recovers_slowly_is_not_killed() {
-    converges("db-slow-start", "");
-}
-
-#[test]
-fn a_key_that_was_lost_before_it_was_kept_anywhere_is_named() {
-    ends("missing-secret-key", 5, &["mastodon-secrets has lost OTP_SECRET", "from a backup"]);
-}
-
-#[test]
-fn a_key_that_was_lost_is_put_back_from_the_repository() {
-    let ran = lab(
-        SITE,
-        &format!(
-            r#"{TOOLS}
-            otp() {{ kubectl get secret mastodon-secrets -n mastodon -o "jsonpath='{{.data.OTP_SECRET}}'"; echo; }}
-            homeprov up $I; echo up=$?
-            part before; otp
-            kubectl patch secret mastodon-secrets -n mastodon --type=json -p "'[{{\"op\":\"remove\",\"path\":\"/data/OTP_SECRET\"}}]'" >/dev/null
-            part lost; otp
-            part again; homeprov up $I; echo again=$?
-            part after; otp
-            part end"#
-        ),
-    );
-    ran.expect(ran.code_of("up") == 0 && ran.code_of("again") == 0, "both runs should succeed");
-    ran.expect(ran.part("before").trim().len() > 100, "there should be a key");
-    ran.expect(ran.part("lost").trim().is_empty(), "it should be lost");
-    ran.expect(ran.part("after").trim() == ran.part("before").trim(), "the very same key should be back");
-}
-
-#[test]
-fn a_mail_server_that_is_closed_is_a_warning() {
-    converges("smtp-closed", "465");
-}
-
-#[test]
-fn an_edit_by_hand_is_left_alone() {
-    converges("human-edit", "");
-}
-
-#[test]
-fn an_ingress_without_an_address_is_named() {
-    ends("no-ingress-address", 6, &["address"]);
 }

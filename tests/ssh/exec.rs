@@ -8,6 +8,7 @@ use homeprov::inventory::model::NodeSsh;
 use homeprov::ssh::{Program, Purpose, Script, Section, Transport, TransportError};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::row::Row;
 use crate::sshd::{Sshd, open, quick};
 
 pub fn shell(text: &str) -> Script {
@@ -139,8 +140,28 @@ async fn a_server_with_fewer_channels_is_waited_for() {
     for answer in answers {
         assert!(answer.unwrap().sections["it"].succeeded());
     }
+    assert_eq!(at_once(&sshd), 2);
     assert_eq!(names(&mut events).len(), 7);
     ssh.close().await;
+}
+
+#[tokio::test]
+async fn a_server_with_one_channel_is_waited_for_however_long_it_is_in_use() {
+    let Some(sshd) = Sshd::start("MaxSessions 1") else {
+        return;
+    };
+    let row = Row::of("sshd refuses a channel (MaxSessions 1)", "while a command holds the only one for 17 s");
+    let (ssh, mut events) = open(sshd.inventory(), quick());
+    let (long, short) = (shell("sleep 17; echo long"), shell("echo short"));
+    let (first, second, third) = tokio::join!(ssh.run("nuc1", &long), ssh.run("nuc1", &short), ssh.run("nuc1", &short));
+    assert_eq!(first.unwrap().sections["it"].stdout, "long\n");
+    for answer in [second, third] {
+        assert_eq!(answer.unwrap().sections["it"].stdout, "short\n");
+    }
+    // One connection and three execs: nobody took the refusal for a loss.
+    assert_eq!(names(&mut events), ["connected", "executed Apply", "executed Apply", "executed Apply"]);
+    ssh.close().await;
+    row.ended("queued: one connection, all commands run");
 }
 
 #[tokio::test]

@@ -230,6 +230,8 @@ pub enum Fault {
     FluxReconcileFails,
     /// helm-controller's first installation of a release fails. Once only.
     HelmInstallFailsOnce,
+    /// The same, before its databases are there: each upgrade after it first migrates one that nothing makes. Once only.
+    HelmInstallBreaksOff,
     /// The image of Redis cannot be pulled for 120 s.
     ImagePull,
     /// `PostgreSQL` recovers for 300 s at each start; a kubelet that kills it before ruins the database for good.
@@ -241,7 +243,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    const NAMES: [(Self, &'static str); 13] = [
+    const NAMES: [(Self, &'static str); 14] = [
         (Self::MetallbEndlessLoop, "metallb-endless-loop"),
         (Self::PoolNotAnnounced, "pool-not-announced"),
         (Self::ReplicaStaysWriteOnly, "replica-wo"),
@@ -251,6 +253,7 @@ impl Fault {
         (Self::SlowVolume, "slow-volume"),
         (Self::FluxReconcileFails, "flux-reconcile-fails"),
         (Self::HelmInstallFailsOnce, "helm-install-fails-once"),
+        (Self::HelmInstallBreaksOff, "helm-install-breaks-off"),
         (Self::ImagePull, "image-pull"),
         (Self::DbSlowStart, "db-slow-start"),
         (Self::MissingSecretKey, "missing-secret-key"),

@@ -1,6 +1,7 @@
 //! The homelab while it runs: the world, the nodes, and what keeps the one looking like the other.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use crate::world::{Notice, World};
 /// How often the world's time is let on.
 const BEAT: Duration = Duration::from_millis(10);
 
+/// How long the world is let on at a stretch before others may have a look at it.
+const STRETCH: Duration = Duration::from_millis(40);
+
 /// The node's first process, and whether its cable is plugged in.
 type Cable = (i32, bool);
 
@@ -28,6 +32,8 @@ pub struct Homelab {
     began: Instant,
     virtual_start: u64,
     speed: u64,
+    /// Virtual milliseconds the world has fallen behind, for good: this machine did not keep up.
+    behind: AtomicU64,
     login: Login,
     noisy: Option<String>,
     authorized: String,
@@ -52,6 +58,7 @@ impl Homelab {
             beat: Notify::new(),
             began: Instant::now(),
             speed: run.speed.max(1),
+            behind: AtomicU64::new(0),
             login: run.login,
             noisy,
             authorized,
@@ -59,11 +66,15 @@ impl Homelab {
         })
     }
 
-    /// The world, brought up to now.
+    /// The world, brought up to now. Where much happens at once, its time passes slower for a while: it does not stand still,
+    /// as it would if everybody who looks at it had to wait until all of it was done.
     pub fn world(&self) -> MutexGuard<'_, World> {
         let mut world = self.world.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        world.advance(self.virtual_start + elapsed * self.speed);
+        let now = self.virtual_start + elapsed * self.speed - self.behind.load(Ordering::Relaxed);
+        let looked = Instant::now();
+        world.advance_while(now, || looked.elapsed() < STRETCH);
+        self.behind.fetch_add(now.saturating_sub(world.now()), Ordering::Relaxed);
         world
     }
 

@@ -78,6 +78,8 @@ pub enum FaultKind {
     FluxReconcileFails,
     /// helm-controller's first installation of a release fails.
     HelmInstallFailsOnce,
+    /// The same, before the databases of the release are there.
+    HelmInstallBreaksOff,
     /// After Flux has first fetched it, somebody edits the file with Mastodon's values in the repository by hand.
     HumanEdit,
     /// The image of Redis cannot be pulled for two minutes.
@@ -104,7 +106,7 @@ pub enum FaultKind {
     ApiFlaps,
 }
 
-const NAMES: [(&str, FaultKind); 48] = [
+const NAMES: [(&str, FaultKind); 49] = [
     ("join-false-success", FaultKind::JoinFalseSuccess),
     ("join-consumed-token", FaultKind::JoinConsumedToken),
     ("dqlite-slow-vote", FaultKind::DqliteSlowVote),
@@ -141,6 +143,7 @@ const NAMES: [(&str, FaultKind); 48] = [
     ("git-down", FaultKind::GitDown),
     ("flux-reconcile-fails", FaultKind::FluxReconcileFails),
     ("helm-install-fails-once", FaultKind::HelmInstallFailsOnce),
+    ("helm-install-breaks-off", FaultKind::HelmInstallBreaksOff),
     ("human-edit", FaultKind::HumanEdit),
     ("image-pull", FaultKind::ImagePull),
     ("db-slow-start", FaultKind::DbSlowStart),

@@ -55,6 +55,7 @@ fn of_cluster(kind: FaultKind) -> Option<kubernetes::Fault> {
         FaultKind::SlowVolume => kubernetes::Fault::SlowVolume,
         FaultKind::FluxReconcileFails => kubernetes::Fault::FluxReconcileFails,
         FaultKind::HelmInstallFailsOnce => kubernetes::Fault::HelmInstallFailsOnce,
+        FaultKind::HelmInstallBreaksOff => kubernetes::Fault::HelmInstallBreaksOff,
         FaultKind::ImagePull => kubernetes::Fault::ImagePull,
         FaultKind::DbSlowStart => kubernetes::Fault::DbSlowStart,
         FaultKind::MissingSecretKey => kubernetes::Fault::MissingSecretKey,
@@ -304,7 +305,7 @@ impl World {
     pub(super) fn fit_join_time(&mut self, normal: Millis) -> Millis {
         if self.faults.late_joins > 0 {
             self.faults.late_joins -= 1;
-            return 120_000;
+            return 110_000;
         }
         normal
     }

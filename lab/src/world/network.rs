@@ -146,7 +146,10 @@ impl World {
 
     /// What the TLS front on `machine` shows, read from the certificates on its disk.
     pub fn api_certificates(&self, machine: &str) -> Option<ApiCertificates> {
-        let machine = self.machines.get(machine)?;
+        // A worker's port is a proxy to a control plane's.
+        let worker = self.machines.get(machine)?.is_worker();
+        let machine = if worker { self.api_for(machine)? } else { machine.to_owned() };
+        let machine = self.machines.get(&machine)?;
         let read = |file: &str| machine.text(&format!("{DATA}/certs/{file}"));
         Some(ApiCertificates { authority: read("ca.crt")?, certificate: read("server.crt")?, key: read("server.key")? })
     }

@@ -45,6 +45,13 @@ pub(super) struct Subject<'a> {
     pub(super) names: &'a [&'a str],
 }
 
+impl Subject<'static> {
+    /// Who administers a cluster.
+    pub(super) fn admin() -> Self {
+        Self { common_name: "admin", organization: Some("system:masters"), addresses: &[], names: &[] }
+    }
+}
+
 fn key_pair(seed: [u8; 32]) -> KeyPair {
     // RFC 8410: PrivateKeyInfo of an Ed25519 key is this prefix and the 32 bytes of the key.
     let mut der = vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];

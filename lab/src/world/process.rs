@@ -224,12 +224,20 @@ impl World {
 
     /// Lets time pass up to `to`, running everything that becomes due, in order.
     pub fn advance(&mut self, to: Millis) {
+        self.advance_while(to, || true);
+    }
+
+    /// Like [`World::advance`], but no further than to the first event after which `go_on` is false.
+    pub fn advance_while(&mut self, to: Millis, mut go_on: impl FnMut() -> bool) {
         while let Some(at) = self.next_event() {
             if at > to {
                 break;
             }
             self.now = self.now.max(at);
             self.run_due();
+            if !go_on() {
+                return;
+            }
         }
         self.now = self.now.max(to);
     }

@@ -250,13 +250,13 @@ pub(super) fn boot(machine: &mut Machine, boot_id: String, now: super::Millis) {
     machine.boot_id = boot_id;
     machine.booted_at = now;
     machine.modules = modules();
+    machine.sysctls = sysctls(machine.spec.os);
     for name in machine.files.list("/etc/modules-load.d") {
         let text = machine.text(&format!("/etc/modules-load.d/{name}")).unwrap_or_default();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', ';'])) {
-            machine.modules.insert(line.replace('-', "_"));
+            super::host::load(machine, &line.replace('-', "_"));
         }
     }
-    machine.sysctls = sysctls(machine.spec.os);
     super::host::apply_sysctl_files(machine);
     for unit in machine.units.values_mut() {
         unit.active = match unit.file {

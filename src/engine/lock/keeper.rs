@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, interval_at, timeout};
 
-use super::{Held, Holder, LEASE, Taken, leave, take};
+use super::{Held, Holder, LEASE, Taken, leave, take, take_one};
 use crate::ssh::Transport;
 
 /// How long giving the leases back may take: they run out by themselves.
@@ -75,17 +75,38 @@ fn names(nodes: &Mutex<BTreeSet<String>>) -> Vec<String> {
     nodes.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
 }
 
+/// Renews each node's lease in time, whatever the others do: one that does not answer must not let another's run out.
 async fn renew(
     transport: Arc<dyn Transport>,
     me: Holder,
     nodes: Arc<Mutex<BTreeSet<String>>>,
     tell: watch::Sender<Option<Held>>,
 ) {
+    let mut clock = interval_at(Instant::now() + LEASE / 3, LEASE / 3);
+    let mut asking = JoinSet::new();
+    let mut asked: BTreeSet<String> = BTreeSet::new();
     loop {
-        sleep(LEASE / 3).await;
-        if let Err(held) = take(&*transport, &names(&nodes), &me, "").await {
-            tell.send_replace(Some(held));
-            return;
+        tokio::select! {
+            _ = clock.tick() => {
+                for node in names(&nodes) {
+                    if asked.insert(node.clone()) {
+                        let (transport, me) = (Arc::clone(&transport), me.clone());
+                        asking.spawn(async move {
+                            let taken = take_one(&*transport, &node, &me, "").await;
+                            (node, taken)
+                        });
+                    }
+                }
+            }
+            Some(done) = asking.join_next() => match done {
+                Ok((_, Err(held))) => {
+                    tell.send_replace(Some(held));
+                    return;
+                }
+                Ok((node, Ok(_))) => _ = asked.remove(&node),
+                // A fault of homeprov: asked anew at the next tick.
+                Err(_) => asked.clear(),
+            }
         }
     }
 }

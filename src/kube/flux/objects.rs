@@ -74,7 +74,14 @@ fn describe(object: &Value) -> Resource {
         url: text(object, "/spec/url"),
         branch: text(object, "/spec/ref/branch"),
         path: text(object, "/spec/path"),
+        history: history(object),
     }
+}
+
+/// The outcomes in `status.history` (fluxcd/helm-controller `api/v2/snapshot_types.go`).
+fn history(object: &Value) -> Vec<String> {
+    let entries = object.pointer("/status/history").and_then(Value::as_array).into_iter().flatten();
+    entries.filter_map(|entry| Some(entry["status"].as_str()?.to_owned())).collect()
 }
 
 #[cfg(test)]
@@ -113,6 +120,13 @@ mod tests {
             ..Resource::default()
         };
         assert_eq!(describe(&object), wanted);
+    }
+
+    #[test]
+    fn reads_what_became_of_the_attempts_of_a_release() {
+        let history = json!([{ "version": 2, "status": "failed" }, { "version": 1, "status": "superseded" }]);
+        let seen = describe(&json!({ "metadata": {}, "status": { "history": history } }));
+        assert_eq!(seen.history, ["failed", "superseded"]);
     }
 
     #[test]

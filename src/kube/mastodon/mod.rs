@@ -1,6 +1,7 @@
 //! What there is of Mastodon, read side by side.
 
 mod ingress;
+pub mod release;
 pub mod secrets;
 mod trouble;
 mod workloads;

@@ -53,6 +53,7 @@ pub fn claim(object: PersistentVolumeClaim) -> Claim {
         namespace: object.metadata.namespace.unwrap_or_default(),
         name: object.metadata.name.unwrap_or_default(),
         class: spec.storage_class_name,
+        modes: spec.access_modes.unwrap_or_default(),
         volume: spec.volume_name.filter(|name| !name.is_empty()),
         phase: object.status.and_then(|status| status.phase).unwrap_or_default(),
     }

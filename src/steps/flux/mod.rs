@@ -74,10 +74,16 @@ fn would_downgrade(wanted: &Flux, version: &str) -> Verdict {
     ))
 }
 
+/// A server that does not answer holds up the site's steps, which may be long in coming: it is told at once.
+fn away(problem: &Problem) -> String {
+    format!("the Git repository cannot be read at the moment; what needs it waits\n{}", problem.reason)
+}
+
 /// What a user should know of the repository and of Flux that is no failure, a text each. None without `[flux]`.
 pub fn warnings(inventory: &Inventory, facts: &Facts) -> Vec<String> {
     let Some((wanted, seen)) = repository(inventory, facts) else { return Vec::new() };
     let mut warnings = differences(inventory, facts).map(|changes| kept(&changes)).unwrap_or_default();
+    warnings.extend(seen.problem.as_ref().filter(|problem| problem.passing).map(away));
     if let Some(access) = seen.access.as_ref().filter(|access| access.may_write) {
         let what = if access.public.is_some() { "deploy key" } else { "password" };
         warnings.push(format!(

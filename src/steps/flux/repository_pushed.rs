@@ -12,6 +12,7 @@ use crate::gitops::repository::Repository;
 use crate::gitops::{access, wanted};
 use crate::inventory::model::Inventory;
 use crate::plan::{Place, Verdict};
+use crate::steps::mastodon::claims;
 
 /// One commit of all that differs; its text is the diff.
 pub struct RepositoryPushed;
@@ -22,6 +23,10 @@ impl RustStep for RepositoryPushed {
         let Some((flux, seen)) = repository(inventory, facts) else { return Verdict::Holds };
         if let Some(problem) = seen.problem.as_ref().or(seen.components_problem.as_ref()) {
             return held_up(problem);
+        }
+        // Flux would try for ever to apply what can never be.
+        if let Some(refusal) = claims::refusal(inventory, facts) {
+            return refusal;
         }
         let Some(changes) = differences(inventory, facts) else { return Verdict::Holds };
         if !changes.iter().any(wanted::Change::written) {
@@ -156,6 +161,17 @@ mod tests {
         };
         assert_eq!(check(&broken(true)), Verdict::settling("git says: no"));
         assert_eq!(check(&broken(false)), Verdict::blocked("git says: no"));
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_told_before_it_is_needed() {
+        let problem =
+            Problem { passing: true, ..Problem::lasting("git says: Connection refused\nLook at the server.") };
+        let away = with_repository(|seen| seen.problem = Some(problem));
+        let told = warnings(&inventory(), &away);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("the Git repository cannot be read at the moment"), "{}", told[0]);
+        assert!(told[0].contains("git says: Connection refused"), "{}", told[0]);
     }
 
     #[test]

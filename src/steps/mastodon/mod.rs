@@ -1,5 +1,7 @@
 //! The steps that bring Mastodon up in the cluster and see that it answers. What lands in Git is in [`crate::gitops`].
 
+mod broken_off;
+pub mod claims;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

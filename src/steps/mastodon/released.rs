@@ -1,17 +1,17 @@
 //! The `HelmRelease` is installed as the pushed revision has it, by helm-controller alone.
 //!
-//! Nothing here ever uninstalls, rolls back or deletes: a failed attempt is repeated by Flux as an upgrade
+//! Nothing here ever uninstalls or rolls back: a failed attempt is repeated by Flux as an upgrade
 //! (fluxcd/helm-controller `docs/spec/v2/helmreleases.md`, `RetryOnFailure`). Only one that has stalled is asked to try again.
 
 use async_trait::async_trait;
 
-use super::both;
 use super::running::troubles;
+use super::{at_hand, both, broken_off};
 use crate::facts::flux::{FLUX, FluxFacts, Resource, commit};
 use crate::facts::mastodon::MastodonFacts;
 use crate::facts::record::{Record, fingerprint};
 use crate::facts::{ClusterFacts, Facts};
-use crate::inventory::model::Inventory;
+use crate::inventory::model::{Inventory, Mastodon};
 use crate::kube::{flux, records};
 use crate::mastodon::{NAMESPACE, RELEASE};
 use crate::plan::{Place, Verdict};
@@ -80,10 +80,19 @@ fn words(release: &Resource, flux: &FluxFacts, seen: &MastodonFacts) -> String {
     text + &troubles(seen)
 }
 
-fn judge(cluster: &ClusterFacts, seen: &MastodonFacts) -> Verdict {
+/// What Flux failed at when it last applied the site's manifests.
+fn failing(flux: &FluxFacts) -> Option<String> {
+    let kustomization = flux.kustomizations.get(&format!("{FLUX}/{RELEASE}"))?;
+    (kustomization.ready == Some(false))
+        .then(|| said(&format!("the Kustomization {RELEASE} is not applied"), kustomization))
+}
+
+fn judge(wanted: &Mastodon, cluster: &ClusterFacts, seen: &MastodonFacts) -> Verdict {
     let Some(flux) = &cluster.flux else { return Verdict::unknown("flux-installed") };
     let Some(release) = flux.helm_releases.get(&format!("{NAMESPACE}/{RELEASE}")) else {
-        let why = behind(flux).unwrap_or_else(|| format!("Flux has not made the HelmRelease {RELEASE} yet"));
+        let why = failing(flux)
+            .or_else(|| behind(flux))
+            .unwrap_or_else(|| format!("Flux has not made the HelmRelease {RELEASE} yet"));
         return Verdict::settling(why);
     };
     if release.suspended {
@@ -94,6 +103,9 @@ fn judge(cluster: &ClusterFacts, seen: &MastodonFacts) -> Verdict {
     }
     if let Some(why) = behind(flux) {
         return Verdict::settling(why);
+    }
+    if broken_off::is(wanted, release, seen) {
+        return Verdict::differs(said(broken_off::WHY, release));
     }
     if release.stalled && release.current() {
         return Verdict::differs(said("the HelmRelease has given up", release));
@@ -115,7 +127,7 @@ fn judge(cluster: &ClusterFacts, seen: &MastodonFacts) -> Verdict {
 impl RustStep for MastodonReleased {
     fn check(&self, inventory: &Inventory, facts: &Facts, _: &Place) -> Verdict {
         match both(inventory, facts) {
-            Ok((_, cluster, seen)) => judge(cluster, seen),
+            Ok((wanted, cluster, seen)) => judge(wanted, cluster, seen),
             Err(verdict) => verdict,
         }
     }
@@ -125,7 +137,13 @@ impl RustStep for MastodonReleased {
             return Err(Failure::failed("Flux was not seen"));
         };
         let client = context.api().await?;
-        let stalled = flux.helm_releases.get(&format!("{NAMESPACE}/{RELEASE}")).is_some_and(|release| release.stalled);
+        let release = flux.helm_releases.get(&format!("{NAMESPACE}/{RELEASE}"));
+        let (wanted, _, seen) = at_hand(context)?;
+        let broken_off = release.is_some_and(|release| broken_off::is(wanted, release, seen));
+        if broken_off {
+            broken_off::forget(&client).await?;
+        }
+        let stalled = broken_off || release.is_some_and(|release| release.stalled);
         // Forced, helm-controller tries the same specification once more, as an upgrade.
         let also: &[&str] = if stalled { &["reconcile.fluxcd.io/resetAt", "reconcile.fluxcd.io/forceAt"] } else { &[] };
         let token = flux::request_reconcile(&client, KIND, NAMESPACE, RELEASE, also).await?;
@@ -195,6 +213,20 @@ mod tests {
         })
         .text();
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn what_keeps_flux_from_making_the_release_is_told() {
+        let text = check(|flux| {
+            flux.helm_releases.clear();
+            let kustomization = flux.kustomizations.get_mut("flux-system/mastodon").unwrap();
+            kustomization.ready = Some(false);
+            kustomization.reason = "ReconciliationFailed".into();
+            kustomization.message = "HelmRelease/mastodon/mastodon dry-run failed: database is locked".into();
+        });
+        let why = "the Kustomization mastodon is not applied: ReconciliationFailed: HelmRelease/mastodon/mastodon dry-run \
+                   failed: database is locked";
+        assert_eq!(text, Verdict::settling(why));
     }
 
     #[test]

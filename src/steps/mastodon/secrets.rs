@@ -1,5 +1,7 @@
 //! Mastodon's Secrets are there: made once, put back from Git where they got lost, and never changed.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
 
@@ -30,7 +32,7 @@ impl RustStep for MastodonSecrets {
         match (&secrets.problem, secrets.missing.is_empty(), secrets.outdated.is_empty()) {
             // Whether Git has what is lost is for applying to find out: it takes the key on this machine.
             (Some(problem), ..) => Verdict::differs(problem.clone()),
-            (None, false, _) => Verdict::differs(format!("not there yet: {}", secrets.missing.join(", "))),
+            (None, false, _) => Verdict::differs(format!("not there yet: {}", listed(&secrets.missing))),
             (None, true, false) => {
                 Verdict::differs(format!("not as the user's own files say: {}", secrets.outdated.join(", ")))
             }
@@ -58,6 +60,22 @@ impl RustStep for MastodonSecrets {
         }
         Ok(())
     }
+}
+
+/// The keys by name; of many each Secret with their number.
+fn listed(missing: &[String]) -> String {
+    if missing.len() <= 3 {
+        return missing.join(", ");
+    }
+    let mut secrets: BTreeMap<&str, u32> = BTreeMap::new();
+    for key in missing {
+        *secrets.entry(key.split('/').next().unwrap_or(key)).or_default() += 1;
+    }
+    let told = secrets.into_iter().map(|(secret, keys)| match keys {
+        1 => format!("{secret} (1 key)"),
+        keys => format!("{secret} ({keys} keys)"),
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 fn refused(error: &SecretsError) -> Failure {
@@ -157,6 +175,9 @@ mod tests {
         assert_eq!(check(&with(|seen| seen.namespace = false)), Verdict::unknown("mastodon-namespace"));
         let missing = check(&with(|seen| seen.secrets.missing = vec!["mastodon-redis/redis-password".into()]));
         assert_eq!(missing, Verdict::differs("not there yet: mastodon-redis/redis-password"));
+        let keys = ["mastodon-redis/redis-password", "mastodon-secrets/A", "mastodon-secrets/B", "mastodon-secrets/C"];
+        let many = check(&with(|seen| seen.secrets.missing = keys.map(str::to_owned).into()));
+        assert_eq!(many, Verdict::differs("not there yet: mastodon-redis (1 key), mastodon-secrets (3 keys)"));
         let other = check(&with(|seen| seen.secrets.outdated = vec!["mastodon-smtp/password".into()]));
         assert_eq!(other, Verdict::differs("not as the user's own files say: mastodon-smtp/password"));
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::probes::Finding;
 use super::program::{Program, main_container};
+use super::progress::RECOVERING;
 use super::state::{Life, Probes, Process};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::controllers::{Note, end_pod, set_ready};
@@ -124,7 +125,10 @@ impl Kubernetes {
         }
         let before = self.programs.processes.remove(uid);
         let (restarts, previous) = before.map_or((0, String::new()), |before| (before.restarts, before.log));
-        let log = greeting(&program).to_owned();
+        let mut log = greeting(&program).to_owned();
+        if program == Program::Database && self.faults.contains(&Fault::DbSlowStart) {
+            log.push_str(RECOVERING);
+        }
         let process = Process {
             container: text(container, "/name").to_owned(),
             program,

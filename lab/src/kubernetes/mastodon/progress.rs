@@ -15,6 +15,11 @@ const INITIALISES: Millis = 15_000;
 const RECOVERS: Millis = 10_000;
 /// The same under the fault.
 const RECOVERS_SLOWLY: Millis = 300_000;
+/// What it writes at the beginning and at the end of a recovery (postgres/postgres
+/// `src/backend/access/transam/xlogrecovery.c`).
+pub(super) const RECOVERING: &str = "LOG:  database system was not properly shut down; automatic recovery in progress\nLOG:  redo starts at 0/1949A28\n";
+const RECOVERED: &str =
+    "LOG:  redo done at 0/5B1C3D0 system usage: CPU: user: 11.62 s, system: 9.04 s, elapsed: 296.71 s\n";
 /// From the start of Rails until it does what it is there for.
 const BOOTS: Millis = 12_000;
 /// From its start until it finds that it cannot boot.
@@ -178,7 +183,8 @@ impl Kubernetes {
             known.initialised = true;
             known.password = process.env.get("POSTGRES_PASSWORD").cloned();
         }
-        self.booted(uid, "LOG:  database system is ready to accept connections\n");
+        let recovered = if self.faults.contains(&Fault::DbSlowStart) { RECOVERED } else { "" };
+        self.booted(uid, &format!("{recovered}LOG:  database system is ready to accept connections\n"));
         Progress::serving()
     }
 

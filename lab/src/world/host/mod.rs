@@ -8,7 +8,7 @@ use super::World;
 use super::process::{Call, Next, after};
 
 pub(super) use clock::timedatectl;
-pub(super) use modules::{lsmod, modprobe};
+pub(super) use modules::{load, lsmod, modprobe};
 pub(super) use parameters::{apply_sysctl_files, sysctl};
 
 /// `hostnamectl [hostname|set-hostname NAME|--static|status]`

@@ -1,6 +1,7 @@
 //! `modprobe` and `lsmod`.
 
 use super::super::World;
+use super::super::machine::Machine;
 use super::super::process::{Call, Next, after};
 use super::parameters::BRIDGE;
 
@@ -57,13 +58,17 @@ pub(in super::super) fn modprobe(world: &mut World, call: &mut Call) -> Next {
             missing = true;
             call.complain(format!("modprobe: ERROR: could not insert '{name}': Operation not permitted"));
         } else if !flag(&["-n", "--dry-run", "--show"]) {
-            if name == "br_netfilter" && !machine.modules.contains(&name) {
-                machine.sysctls.extend(BRIDGE.map(|name| (name.to_owned(), "1".to_owned())));
-            }
-            machine.modules.insert(name);
+            load(machine, &name);
         }
     }
     after(15, move |_, _| Next::Exit(i32::from(missing)))
+}
+
+/// Loads a module, with the kernel parameters that come with it.
+pub(in super::super) fn load(machine: &mut Machine, name: &str) {
+    if machine.modules.insert(name.to_owned()) && name == "br_netfilter" {
+        machine.sysctls.extend(BRIDGE.map(|name| (name.to_owned(), "1".to_owned())));
+    }
 }
 
 /// `lsmod`

@@ -3,6 +3,9 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
+use rand::RngExt as _;
+
+use super::super::pki::Subject;
 use super::super::process::{Call, Next, after};
 use super::super::{BACKEND, COMMON, DATA, Millis, World, pki};
 use super::agent::{Grant, Request};
@@ -138,24 +141,51 @@ fn contact(world: &mut World, call: &mut Call, connection: Connection) -> Next {
     })
 }
 
+/// The authority's certificates come first; then the services stop, and ten seconds pass before the data store is moved
+/// away and the new one is told where to join (`join_dqlite_master_node`, `update_dqlite`). A machine that loses power in
+/// between has the cluster's certificates and still its own data store.
 fn control_plane(_world: &mut World, _call: &mut Call, grant: Grant) -> Next {
     let first = grant.restart.is_some();
     let answer = grant.restart.map_or(100, |down| down + 2_600);
     after(answer, move |world, call| {
-        call.print("Waiting for this node to finish joining the cluster. ");
-        world.stop_services(&call.machine);
+        take_authority(world, &call.machine, &grant);
         after(700, move |world, call| {
-            write_state(world, &call.machine, &grant);
-            let dqlite = world.fit_join_time(if first { 23_600 } else { 19_200 });
-            let pace = Pace { dqlite, kubelite: dqlite.min(26_000) + 500, kubelet: dqlite.min(26_000) + 1_000 };
-            world.start_services(&call.machine, pace);
-            after(10_000, move |world, call| probe(world, call, 10, if first { 1_500 } else { 500 }))
+            world.stop_services(&call.machine);
+            after(10_000, move |world, call| {
+                take_place(world, &call.machine, &grant);
+                let dqlite = world.fit_join_time(if first { 13_600 } else { 9_200 });
+                let pace = Pace { dqlite, kubelite: dqlite.min(16_000) + 500, kubelet: dqlite.min(16_000) + 1_000 };
+                world.start_services(&call.machine, pace);
+                call.print("Waiting for this node to finish joining the cluster. ");
+                probe(world, call, 10, if first { 1_500 } else { 500 })
+            })
         })
     })
 }
 
-/// Everything the answer brings: the authority, dqlite's certificate, where to join.
-fn write_state(world: &mut World, name: &str, grant: &Grant) {
+/// The first thing the answer brings: the authority and what is signed by it.
+fn take_authority(world: &mut World, name: &str, grant: &Grant) {
+    let Some(cluster) = world.clusters.get(&grant.cluster) else {
+        return;
+    };
+    let authority = cluster.authority.clone();
+    let client = authority.issue(world.rng.random(), &Subject::admin());
+    let kubeconfig = super::config::kubeconfig(&authority.pair.certificate, &client, "127.0.0.1");
+    let authority = authority.pair;
+    let machine = world.machine_mut(name);
+    machine.files.write(&format!("{DATA}/credentials/client.config"), kubeconfig.as_bytes(), 0o660);
+    for (file, text) in
+        [("ca.crt", &authority.certificate), ("ca.key", &authority.key), ("serviceaccount.key", &authority.key)]
+    {
+        let path = format!("{DATA}/certs/{file}");
+        let before = machine.files.read(&path).unwrap_or_default();
+        machine.files.write(&format!("{path}.backup"), &before, 0o660);
+        machine.files.write(&path, text.as_bytes(), 0o660);
+    }
+}
+
+/// The second: dqlite's certificate, and where to join.
+fn take_place(world: &mut World, name: &str, grant: &Grant) {
     let Some(cluster) = world.clusters.get(&grant.cluster) else {
         return;
     };

@@ -2,7 +2,7 @@
 
 use super::super::process::{Call, Next, after};
 use super::super::roles::Role;
-use super::super::{BACKEND, DATA, World};
+use super::super::{DATA, World};
 use super::lifecycle::Pace;
 
 /// `microk8s leave`, on the departing node.
@@ -83,8 +83,7 @@ fn reset(call: &mut Call) -> Next {
                 "node.kubernetes.io/microk8s-controlplane=microk8s-controlplane",
             );
             machine.files.write(&format!("{DATA}/args/kubelet"), kubelet.as_bytes(), 0o660);
-            machine.files.remove(&format!("{BACKEND}.backup"));
-            world.fresh_datastore(&name);
+            world.new_datastore(&name);
             world.start_services(&name, Pace { dqlite: 4_000, kubelite: 10_000, kubelet: 15_000 });
             call.print("Waiting for node to start. ");
             after(12_000, wait)

@@ -2,7 +2,7 @@
 
 use rand::RngExt as _;
 
-use super::super::pki::Subject;
+use super::super::pki::{Authority, Subject};
 use super::super::{BACKEND, COMMON, DATA, Millis, World};
 use super::{MicroK8s, Service};
 
@@ -95,8 +95,21 @@ impl World {
         self.start_services(name, pace);
     }
 
+    /// The data store of a node that has left its cluster: empty and its own. A control plane keeps the authority of the
+    /// cluster it was in (`reset_current_dqlite_installation` of canonical/microk8s `scripts/wrappers/leave.py`).
+    pub(in super::super) fn new_datastore(&mut self, name: &str) {
+        let worker = self.machine(name).files.exists(&format!("{DATA}/certs/ca.remote.crt"));
+        let authority = self.cluster_of(name).filter(|_| !worker).map(|cluster| cluster.authority.clone());
+        self.machine_mut(name).files.remove(&format!("{DATA}/certs/ca.remote.crt"));
+        self.datastore(name, authority);
+    }
+
     /// An empty single-node cluster's data store, authority and certificates.
     pub(in super::super) fn fresh_datastore(&mut self, name: &str) {
+        self.datastore(name, None);
+    }
+
+    fn datastore(&mut self, name: &str, authority: Option<Authority>) {
         let machine = self.machine_mut(name);
         machine.files.remove(BACKEND);
         if let Some(snap) = machine.microk8s.as_mut() {
@@ -104,6 +117,10 @@ impl World {
             snap.cluster = None;
         }
         self.bootstrap(name);
+        let id = self.machine(name).microk8s.as_ref().and_then(|snap| snap.cluster);
+        if let (Some(authority), Some(cluster)) = (authority, id.and_then(|id| self.clusters.get_mut(&id))) {
+            cluster.authority = authority;
+        }
         self.write_certificates(name);
         let Some(cluster) = self.cluster_of(name) else {
             return;
@@ -140,7 +157,7 @@ impl World {
         ];
         let server =
             Subject { common_name: "127.0.0.1", organization: Some("Canonical"), addresses: &addresses, names: &names };
-        let admin = Subject { common_name: "admin", organization: Some("system:masters"), addresses: &[], names: &[] };
+        let admin = Subject::admin();
         let node = format!("system:node:{hostname}");
         let kubelet =
             Subject { common_name: &node, organization: Some("system:nodes"), addresses: &[address], names: &[] };

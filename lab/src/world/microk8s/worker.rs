@@ -40,6 +40,7 @@ fn become_worker(world: &mut World, name: &str, grant: &Grant) {
     for host in hosts {
         let _ = writeln!(provider, "        - address: {host}:16443");
     }
+    let authority = cluster.authority.pair.certificate.clone();
     let machine = world.machine_mut(name);
     if let Some(snap) = machine.microk8s.as_mut() {
         snap.cluster = Some(grant.cluster);
@@ -54,10 +55,11 @@ fn become_worker(world: &mut World, name: &str, grant: &Grant) {
     files.write(&format!("{DATA}/args/kubelet"), kubelet.as_bytes(), 0o660);
     files.write(&format!("{DATA}/args/apiserver-proxy"), b"--refresh-interval=30s\n", 0o660);
     files.write(&format!("{DATA}/args/traefik/provider.yaml"), provider.as_bytes(), 0o660);
+    // A worker keeps the authority it had as a cluster of its own beside the one it now trusts.
+    files.write(&format!("{DATA}/certs/ca.remote.crt"), authority.as_bytes(), 0o660);
     machine.set_lock("clustered.lock", true);
     machine.set_lock("no-cert-reissue", true);
     machine.set_lock("no-k8s-dqlite", true);
     machine.set_lock("no-apiserver-proxy", false);
-    world.write_certificates(name);
     world.forget_empty_clusters();
 }

@@ -223,15 +223,24 @@ impl Kubernetes {
         }
     }
 
+    /// The object at which a fault breaks an installation off. Before the databases are there, that has no way out
+    /// upstream: an upgrade begins with a migration.
+    fn breaks_at(&self, action: &Action) -> Option<usize> {
+        if action.verb != Verb::Install || self.flux.spoilt_install {
+            return None;
+        }
+        let objects = &action.record.objects;
+        if self.faults.contains(&Fault::HelmInstallBreaksOff) {
+            return objects.iter().position(|object| text(object, "/kind") == "StatefulSet");
+        }
+        self.faults.contains(&Fault::HelmInstallFailsOnce).then(|| objects.len().saturating_sub(1))
+    }
+
     fn write_objects(&mut self, action: &Action) -> Result<(), String> {
         let now = self.now;
-        let spoilt = action.verb == Verb::Install
-            && self.faults.contains(&Fault::HelmInstallFailsOnce)
-            && !self.flux.spoilt_install;
-        // Broken off before the databases are there, an upgrade could never migrate: upstream has no way out of that either.
-        let last_one = action.record.objects.len().saturating_sub(1);
+        let breaks_at = self.breaks_at(action);
         for (at, object) in action.record.objects.iter().enumerate() {
-            if spoilt && at == last_one {
+            if breaks_at == Some(at) {
                 self.flux.spoilt_install = true;
                 return Err(format!(
                     "unable to create resource {}/{}: Post \"https://10.152.183.1:443/\": dial tcp 10.152.183.1:443: connect: connection refused",

@@ -169,10 +169,10 @@ impl Builder<'_> {
         }
         for object in &mut objects {
             for (name, value) in entries(&said, "/commonAnnotations") {
-                super::label(object, "annotations", name, value);
+                super::applying::label(object, "annotations", name, value);
             }
             for (name, value) in list(&said, "/labels").iter().flat_map(|labels| entries(labels, "/pairs")) {
-                super::label(object, "labels", name, value);
+                super::applying::label(object, "labels", name, value);
             }
         }
         Ok(objects)

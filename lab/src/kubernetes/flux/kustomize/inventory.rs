@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::Subject;
 use super::apply::says;
 use crate::kubernetes::Kubernetes;
-use crate::kubernetes::controllers::Note;
 use crate::kubernetes::options::Propagation;
 use crate::kubernetes::store::Key;
 use crate::kubernetes::value::{list, object, set, text};
@@ -94,10 +93,7 @@ impl Kubernetes {
             lines.push(format!("{} deleted", Subject::of(&object)));
         }
         if !lines.is_empty() {
-            let message = lines.join("\n");
-            let note =
-                Note { kind: "Normal", reason: "Progressing", message: &message, component: "kustomize-controller" };
-            self.note(kustomization, &note);
+            self.say(kustomization, "Normal", "Progressing", &lines.join("\n"));
         }
     }
 }
