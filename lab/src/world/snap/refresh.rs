@@ -81,7 +81,7 @@ pub(in super::super) fn auto(world: &mut World, machine: &str) -> bool {
     };
     let revision = installed.revision.parse().map_or_else(|_| "x2".to_owned(), |old: u64| (old + 7).to_string());
     begin(world, machine, "auto-refresh", "Auto-refresh snap \"microk8s\"", 45_000);
-    world.later_on(machine, 10_000, |world, name| world.stop_services(name));
+    world.later_on(machine, 10_000, World::stop_services);
     world.later_on(machine, 44_700, move |world, name| {
         move_data(world.machine_mut(name), &revision);
         let machine = world.machine_mut(name);
