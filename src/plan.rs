@@ -235,11 +235,12 @@ fn verdict(inventory: &Inventory, facts: &Facts, step: &Step, place: &Place) -> 
 fn script_verdict(facts: &Facts, step: &Step, node: &str) -> Verdict {
     match facts.seen(node).and_then(|seen| seen.checks.get(&step.id)) {
         Some(answer) if answer.succeeded() => Verdict::Holds,
-        Some(answer) if answer.timed_out => Verdict::differs("its check did not end in time"),
+        // What was not seen is not changed: the next observation tells.
+        Some(answer) if answer.timed_out => Verdict::settling("not known: its check did not end in time"),
         Some(answer) => {
             let said = answer.stdout.trim();
             Verdict::differs(if said.is_empty() { format!("not so yet: {}", step.title) } else { said.to_owned() })
         }
-        None => Verdict::differs("its check gave no answer"),
+        None => Verdict::settling("not known: its check gave no answer"),
     }
 }

@@ -193,6 +193,10 @@ fn the_commands_that_need_no_machine() {
     assert_eq!(said.code, 2);
     assert!(said.err.contains("mine/20-microk8s.toml") && said.err.contains("--force"), "{}", said.err);
     assert_eq!(desk.run(&["playbooks", "export", "--force", "mine"]).out, "mine/20-microk8s.toml\n");
+    desk.write("mine/gitops/mastodon/deployment.yaml.hbs", "kind: Deployment\n");
+    let said = desk.run(&["playbooks", "list", "--playbooks", "mine"]);
+    assert_eq!(said.code, 3);
+    assert!(said.err.contains("homeprov has no template of that name"), "{}", said.err);
 }
 
 #[test]

@@ -259,6 +259,60 @@ fn what_the_chart_puts_in_without_quotes_brings_its_own() {
     assert_eq!(values["mastodon"]["smtp"]["from_address"], "Mastodon at home <notifications@example.org>");
 }
 
+/// What the chart makes of the values where everything is outside: the variables each program finds its database by.
+#[test]
+fn the_charts_programs_find_what_is_outside() {
+    use homeprov_lab::kubernetes::{Release, mastodon::render};
+    let values = chart_values(&inventory_named("mastodon-outside"));
+    let release = Release { name: "mastodon", namespace: "mastodon" };
+    let rendered = render(release, &values, 1).expect("the chart takes the values");
+    let of_kind = |kind: &str| rendered.objects.iter().filter(move |object| object["kind"] == kind).collect::<Vec<_>>();
+    assert_eq!(of_kind("StatefulSet"), Vec::<&Value>::new(), "nothing of it runs in the cluster");
+    assert_eq!(of_kind("PersistentVolumeClaim"), Vec::<&Value>::new());
+    let shared = of_kind("ConfigMap").into_iter().find(|map| map["metadata"]["name"] == "mastodon-env").expect("one");
+    for (name, wanted) in [
+        ("DB_HOST", "pooler.lan"),
+        ("DB_PORT", "6432"),
+        ("DB_NAME", "on"),
+        ("DB_USER", "mastodon-home"),
+        ("PREPARED_STATEMENTS", "false"),
+        ("REDIS_HOST", "192.168.1.6"),
+        ("REDIS_PORT", "6379"),
+        ("S3_ENDPOINT", "https://storage.googleapis.com"),
+        ("S3_HOSTNAME", "storage.googleapis.com"),
+        ("S3_BUCKET", "20240101"),
+        ("S3_ALIAS_HOST", "media.example.org"),
+        ("S3_MULTIPART_THRESHOLD", "52428801"),
+        ("S3_SIGNATURE_VERSION", "v4"),
+        ("S3_FORCE_SINGLE_REQUEST", "true"),
+        ("S3_PERMISSION", ""),
+    ] {
+        // A template puts it into YAML as it is, where quotes of its own are read away.
+        let text = shared["data"][name].as_str().unwrap_or_else(|| panic!("there is no {name}"));
+        let read = if text.starts_with('"') { serde_saphyr::from_str(text).expect("YAML") } else { text.to_owned() };
+        assert_eq!(read, wanted, "{name}");
+    }
+    // Migrations go past the pooler, with Mastodon's own role and password.
+    let migrations: Vec<&Value> =
+        rendered.hooks.iter().map(|hook| &hook.object).filter(|object| object["kind"] == "Job").collect();
+    assert!(migrations.len() >= 3, "prepared before, migrated before and after");
+    for job in migrations {
+        let containers = job.pointer("/spec/template/spec/containers").and_then(Value::as_array).expect("containers");
+        let variables = containers[0]["env"].as_array().expect("variables");
+        let variable = |name: &str| variables.iter().find(|variable| variable["name"] == name).expect(name);
+        assert_eq!(variable("DB_HOST")["value"], "192.168.1.5");
+        assert_eq!(variable("DB_PORT")["value"], "5432");
+        let password = json!({ "secretKeyRef": { "name": "mastodon-postgresql", "key": "password" } });
+        assert_eq!(variable("DB_PASS")["valueFrom"], password);
+    }
+    for deployment in of_kind("Deployment") {
+        let text = deployment.to_string();
+        for secret in ["mastodon-postgresql", "mastodon-redis"] {
+            assert!(text.contains(secret), "{}: {secret}", deployment["metadata"]["name"]);
+        }
+    }
+}
+
 fn hostile() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),

@@ -81,6 +81,8 @@ fn exported_playbooks_load_and_are_never_overwritten_unasked() {
     let target = folder.path().join("new/playbooks");
     let written = playbook::export(&target, false).expect("exported");
     assert!(written.iter().any(|path| name(path) == "README.md"));
+    let template = target.join("gitops/mastodon/helmrelease-mastodon.yaml.hbs");
+    assert!(written.contains(&template) && template.exists(), "{written:?}");
     let builtins: Vec<&str> = homeprov::steps::names().collect();
     let exported = playbook::load_dir(&target, &builtins).expect("valid");
     let embedded = playbook::load_embedded(&builtins).expect("valid");

@@ -24,6 +24,14 @@ pub(super) fn inventory(path: &Path, verbosity: Verbosity) -> Result<Inventory, 
     Ok(loaded.inventory)
 }
 
+/// Whether the templates beside the playbooks give manifests for this inventory.
+pub(super) fn check_templates(recipe: &Recipe, inventory: &Inventory) -> Result<(), Failure> {
+    recipe.templates.check(inventory).map_err(|error| {
+        Failure::new(ExitCode::Invalid, format!("a template cannot be used\n\n{error}"))
+            .help("`homeprov playbooks export DIR` writes homeprov's own templates to DIR/gitops")
+    })
+}
+
 /// Reads the playbooks: those in the folder, or the program's own.
 pub(super) fn recipe(folder: Option<&Path>) -> Result<Recipe, Failure> {
     let builtins: Vec<&str> = steps::names().collect();

@@ -42,7 +42,7 @@ impl Arguments {
         let text = if self.json {
             view::json(&plan, &inventory).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
         } else {
-            let up = self.run.command("up");
+            let up = self.run.command(if self.overwrite { &["up", "--overwrite"] } else { &["up"] });
             view::text(&plan, &inventory, &up, output::stdout_paint(), output::stdout_width())
         };
         output::result(&text)?;

@@ -76,6 +76,7 @@ impl RunArguments {
     pub(super) fn begin(&self, manner: &Manner) -> Result<Run, Failure> {
         let inventory = Arc::new(files::inventory(&self.inventory, manner.verbosity)?);
         let recipe = Arc::new(files::recipe(self.playbooks.as_deref())?);
+        files::check_templates(&recipe, &inventory)?;
         let run = ulid::Ulid::generate().to_string();
         let redactor = Redactor::default();
         let screen = Screen::stderr();
@@ -159,8 +160,9 @@ impl RunArguments {
     }
 
     /// A command of homeprov on the same inventory, to be typed next.
-    pub(super) fn command(&self, name: &str) -> String {
-        crate::report::words::command(["homeprov", name, &shown(&self.inventory)])
+    pub(super) fn command(&self, words: &[&str]) -> String {
+        let inventory = shown(&self.inventory);
+        crate::report::words::command(["homeprov"].into_iter().chain(words.iter().copied()).chain([inventory.as_str()]))
     }
 }
 

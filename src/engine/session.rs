@@ -11,6 +11,7 @@ use super::outcome::{self, Outcome};
 use super::parting::Parting;
 use super::run::Run;
 use super::stop::Stop;
+use crate::facts::repository::Manner;
 use crate::facts::{Facts, RepositoryFacts, gather, here, repository};
 use crate::inventory::model::Inventory;
 use crate::plan::{self, Plan};
@@ -85,12 +86,18 @@ impl Session {
 
     /// Observes everything: one exec on each node and the Git repository beside them, then the API.
     pub async fn observe(&self) -> Facts {
-        let repository = repository::read(&self.inventory, &self.state, self.overwrite, None);
+        let manner = self.manner();
+        let repository = repository::read(&self.inventory, &self.state, &manner, None);
         let facts = self.observe_with(Box::pin(repository)).await;
         for message in crate::steps::warnings(&self.inventory, &facts) {
             self.tell(Event::Warning { node: None, message });
         }
         facts
+    }
+
+    /// How what is wanted in the repository comes about.
+    pub(super) fn manner(&self) -> Manner {
+        Manner { overwrite: self.overwrite, templates: self.recipe.templates.clone() }
     }
 
     /// The same without the repository, for what does not depend on it.

@@ -70,6 +70,8 @@ pub struct Resource {
     pub branch: Option<String>,
     /// `spec.path`
     pub path: Option<String>,
+    /// `spec.secretRef.name`
+    pub secret: Option<String>,
     /// Of a `HelmRelease` the attempts it remembers, the newest first: `deployed`, `failed`, `superseded`.
     pub history: Vec<String>,
 }

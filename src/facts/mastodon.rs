@@ -46,6 +46,10 @@ pub struct SecretFacts {
     pub fingerprint: Option<String>,
     /// Why they cannot be used as they are.
     pub problem: Option<String>,
+    /// The names of those that were changed and whose readers were not started again since.
+    pub changed: BTreeSet<String>,
+    /// `metadata.resourceVersion` by name: another one means that something was written.
+    pub versions: BTreeMap<String, String>,
 }
 
 /// A Deployment or a `StatefulSet` of the release.

@@ -9,6 +9,7 @@ use crate::gitops::access::{self, Access};
 use crate::gitops::cause::{self, Problem};
 use crate::gitops::components::{self, Source};
 use crate::gitops::publish::{self, Found};
+use crate::gitops::render::Templates;
 use crate::gitops::repository::{Files, Repository};
 use crate::gitops::wanted;
 use crate::inventory::model::{Flux, Inventory};
@@ -32,6 +33,17 @@ pub struct RepositoryFacts {
     pub access_problem: Option<Problem>,
     /// Whether files that a person edited are written anew.
     pub overwrite: bool,
+    /// The templates of what is wanted there.
+    pub templates: Templates,
+}
+
+/// How what is wanted comes about: what a user said beside the inventory.
+#[derive(Debug, Clone, Default)]
+pub struct Manner {
+    /// Whether files that a person edited are written anew.
+    pub overwrite: bool,
+    /// The templates.
+    pub templates: Templates,
 }
 
 /// The cluster's folder in homeprov's folder for state.
@@ -43,7 +55,7 @@ pub fn folder(state: &Path, inventory: &Inventory) -> PathBuf {
 pub async fn read(
     inventory: &Inventory,
     state: &Path,
-    overwrite: bool,
+    manner: &Manner,
     before: Option<&RepositoryFacts>,
 ) -> Option<RepositoryFacts> {
     let flux = inventory.flux.as_ref()?;
@@ -60,7 +72,18 @@ pub async fn read(
     let (components, components_problem) = apart(components.map(Some));
     let (access, access_problem) = apart(access);
     let Found { head, files } = found;
-    Some(RepositoryFacts { problem, head, files, components, components_problem, access, access_problem, overwrite })
+    let Manner { overwrite, templates } = manner.clone();
+    Some(RepositoryFacts {
+        problem,
+        head,
+        files,
+        components,
+        components_problem,
+        access,
+        access_problem,
+        overwrite,
+        templates,
+    })
 }
 
 /// Where Flux's own manifest comes from.

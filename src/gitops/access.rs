@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::NamedTempFile;
 
-use super::cause::{self, Problem};
+use super::cause::{self, Kind, Problem};
 use super::remote::{self, Remote};
 use super::repository::{Repository, branches};
 use super::{key, known_hosts};
@@ -114,6 +114,25 @@ pub struct Access {
     pub secret: Option<String>,
 }
 
+/// The cluster's own login is not the user's: what helps is another one, and not what the user's `git` knows.
+fn without_login(flux: &Flux, problem: Problem) -> Problem {
+    let said = problem.reason.lines().next().unwrap_or_default();
+    let remedy = match &flux.password_file {
+        Some(file) => format!(
+            "The Git server does not accept the cluster's login at {}: check `username` under [flux], and whether {} \
+             (`password_file` under [flux]) has a token that may read the repository",
+            flux.repository,
+            file.display()
+        ),
+        None => format!(
+            "{} is not open to everybody: name a login for the cluster by `username` and `password_file` under [flux], such as a \
+             token that only reads; or the repository's ssh:// URL, for a deploy key",
+            flux.repository
+        ),
+    };
+    Problem { reason: format!("{said}\n{remedy}."), ..problem }
+}
+
 /// Tries it. What was found to read before is not tried again: `before` is of the same run.
 pub async fn access(
     flux: &Flux,
@@ -126,7 +145,10 @@ pub async fn access(
         return before.clone();
     }
     let reads = branches(&material.remote).await.map(drop);
-    let reads = reads.map_err(|error| cause::explain(&error, &flux.repository, &flux.branch));
+    let reads = reads.map_err(|error| {
+        let problem = cause::explain(&error, &flux.repository, &flux.branch);
+        if problem.kind == Kind::Denied && !flux.over_ssh() { without_login(flux, problem) } else { problem }
+    });
     let may_write = match repository {
         Some(repository) if reads.is_ok() && secret.is_some() => repository.may_push(&material.remote).await,
         _ => false,

@@ -147,16 +147,7 @@ pub fn explain(error: &GitError, url: &str, branch: &str) -> Problem {
     let host = super::remote::host(url);
     let remedy = match (kind, error) {
         (_, GitError::Missing) => "Install it: `sudo apt-get install git`.".to_owned(),
-        (Kind::HostKeyUnknown, _) => {
-            let known = super::remote::known_as(url);
-            format!(
-                "The SSH host key of {host} is not known. Compare it with what the server's owner publishes \
-                 (`ssh-keyscan{} {}`), then add it to the known hosts (`ssh-keygen -F '{known}'` shows what is known); \
-                 `known_hosts` under [flux] in the inventory names another file.",
-                super::remote::port(url).map_or_else(String::new, |port| format!(" -p {port}")),
-                super::remote::bare_host(url)
-            )
-        }
+        (Kind::HostKeyUnknown, _) => host_key(url),
         (Kind::HostKeyChanged, _) => format!(
             "{host} has another SSH host key than the one known. When that is right, forget the old one \
              (`ssh-keygen -R '{}'`) and add the new one.",
@@ -189,6 +180,48 @@ pub fn explain(error: &GitError, url: &str, branch: &str) -> Problem {
         (Kind::Other, _) => format!("Try `git ls-remote {url}`."),
     };
     Problem { reason: format!("{}\n{remedy}", said(error)), passing: kind == Kind::Network, kind }
+}
+
+/// How a host key becomes known. Large services publish theirs over HTTPS, where nobody in between can put in another;
+/// what `ssh-keyscan` shows is to be compared by a person.
+fn host_key(url: &str) -> String {
+    let known = super::remote::known_as(url);
+    let file = "~/.ssh/known_hosts";
+    let published = match (super::remote::bare_host(url), super::remote::port(url).unwrap_or(22)) {
+        ("github.com", 22) => Some((
+            format!("curl -fsS https://api.github.com/meta | jq -r '.ssh_keys[] | \"github.com \" + .' >>{file}"),
+            "https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/githubs-ssh-key-fingerprints",
+        )),
+        ("gitlab.com", 22) => Some((
+            format!("ssh-keyscan gitlab.com >>{file}"),
+            "https://docs.gitlab.com/user/gitlab_com/#ssh-known_hosts-entries",
+        )),
+        ("codeberg.org", 22) => {
+            Some((format!("ssh-keyscan codeberg.org >>{file}"), "https://docs.codeberg.org/security/ssh-fingerprint/"))
+        }
+        _ => None,
+    };
+    let get = match published {
+        // What comes over HTTPS from the owner needs no comparison.
+        Some((command, page)) if command.starts_with("curl") => {
+            format!("Add what its owner publishes: `{command}` (the same keys are at {page})")
+        }
+        Some((command, page)) => {
+            format!("Add it with `{command}` and compare `ssh-keygen -lF '{known}'` with the fingerprints at {page}")
+        }
+        None => {
+            let port = super::remote::port(url).map_or_else(String::new, |port| format!(" -p {port}"));
+            let host = super::remote::bare_host(url);
+            format!(
+                "Add it with `ssh-keyscan{port} {host} >>{file}` and compare `ssh-keygen -lF '{known}'` with the fingerprint that \
+                 the server's owner publishes, or that the server itself shows: `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`"
+            )
+        }
+    };
+    format!(
+        "The SSH host key of {known} is not known, and homeprov takes none unseen. {get}. Where the inventory \
+         names a file by `known_hosts` under [flux] or [ssh], add it there instead."
+    )
 }
 
 /// Git's own words without what every failure has in common.
@@ -243,6 +276,28 @@ mod tests {
         for (text, wanted) in texts {
             assert_eq!(kind(text), wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn the_host_key_of_a_large_service_has_a_page_of_its_own() {
+        let unknown = failed(
+            "No ED25519 host key is known for github.com and you have requested strict checking.\nHost key verification failed.",
+        );
+        for url in ["ssh://git@github.com/alice/home", "git@github.com:alice/home.git"] {
+            let told = explain(&unknown, url, "main");
+            assert_eq!((told.kind, told.passing), (Kind::HostKeyUnknown, false));
+            assert!(
+                told.reason.contains("https://api.github.com/meta") && told.reason.contains(">>~/.ssh/known_hosts"),
+                "{}",
+                told.reason
+            );
+        }
+        let other = explain(&unknown, "ssh://git@git.lan:2222/home", "main").reason;
+        assert!(
+            other.contains("`ssh-keyscan -p 2222 git.lan >>~/.ssh/known_hosts`")
+                && other.contains("-lF '[git.lan]:2222'"),
+            "{other}"
+        );
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub async fn read(source: &Source, state: &Path) -> Result<Arc<str>, Problem> {
         }
         Some(url) => match kept(&folder, source) {
             Some(text) => (text, url),
-            None => (download(source, &url, &folder).await?, url),
+            None => (download(source, &url, &source.release(), &folder).await?, url),
         },
     };
     fits(&text, source, &from)?;
@@ -76,12 +76,13 @@ fn kept(folder: &Path, source: &Source) -> Option<String> {
     (wanted && sum == sum_of(&text)).then_some(text)
 }
 
-async fn download(source: &Source, url: &str, folder: &Path) -> Result<String, Problem> {
+/// `release` is where the release's files are: without a checksum in the inventory its own list vouches for the manifest.
+async fn download(source: &Source, url: &str, release: &str, folder: &Path) -> Result<String, Problem> {
     let text = get(url).await?;
     let sum = if let Some(sum) = &source.checksum {
         sum.clone()
     } else {
-        let page = format!("{}/flux_{}_checksums.txt", source.release(), source.version);
+        let page = format!("{release}/flux_{}_checksums.txt", source.version);
         let none = || {
             Problem::lasting(format!(
                 "{page} has no checksum of install.yaml\nSay it under [flux] in the inventory: `checksum = \"…\"`."
@@ -241,6 +242,48 @@ mod tests {
         assert!(!state.path().join("flux").exists());
     }
 
+    /// A release's folder: any number of requests, by the end of their path.
+    async fn release(pages: &[(&'static str, String)]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}/v2.9.4", listener.local_addr().unwrap());
+        let pages = pages.to_vec();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                let length = stream.read(&mut request).await.unwrap();
+                let asked = String::from_utf8_lossy(&request[..length]).into_owned();
+                let path = asked.split(' ').nth(1).unwrap_or_default();
+                let page = pages.iter().find(|(name, _)| path == format!("/v2.9.4/{name}"));
+                let (status, body) = page.map_or(("404 Not Found", ""), |(_, body)| ("200 OK", body.as_str()));
+                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+                stream.write_all((head + body).as_bytes()).await.unwrap();
+            }
+        });
+        base
+    }
+
+    #[tokio::test]
+    async fn the_releases_own_list_vouches_for_it() {
+        let list = |sum: &str| format!("{}  flux_2.9.4_linux_amd64.tar.gz\n{sum}  install.yaml\n", "1".repeat(64));
+        let tried = async |list: Option<String>| {
+            let state = tempfile::tempdir().unwrap();
+            let pages =
+                [Some(("install.yaml", MANIFEST.to_owned())), list.map(|list| ("flux_2.9.4_checksums.txt", list))];
+            let base = release(&pages.into_iter().flatten().collect::<Vec<_>>()).await;
+            let url = format!("{base}/install.yaml");
+            download(&source(None, None), &url, &base, state.path()).await.map_err(|problem| problem.reason)
+        };
+        assert_eq!(tried(Some(list(&sum_of(MANIFEST)))).await.as_deref(), Ok(MANIFEST));
+        let wrong = tried(Some(list(&"0".repeat(64)))).await.unwrap_err();
+        for part in [sum_of(MANIFEST), "0".repeat(64), "/v2.9.4/install.yaml".to_owned()] {
+            assert!(wrong.contains(&part), "{wrong}");
+        }
+        let unlisted = tried(Some("11  crd-schemas.tar.gz\n".to_owned())).await.unwrap_err();
+        assert!(unlisted.contains("`checksum = \"…\"`"), "{unlisted}");
+        let none = tried(None).await.unwrap_err();
+        assert!(none.contains("flux_2.9.4_checksums.txt: 404 Not Found"), "{none}");
+    }
+
     #[tokio::test]
     async fn an_absent_release_is_told() {
         let state = tempfile::tempdir().unwrap();
@@ -262,6 +305,12 @@ mod tests {
         assert!(told().await.unwrap_err().contains("of Flux v2.8.1, and the inventory says 2.9.4"));
         fs::write(&path, "kind: Namespace\n").unwrap();
         assert!(told().await.unwrap_err().contains("not a manifest of Flux"));
+        fs::write(&path, MANIFEST).unwrap();
+        let summed = Source { checksum: Some("0".repeat(64)), ..source.clone() };
+        let wrong = read(&summed, state.path()).await.unwrap_err().reason;
+        assert!(wrong.contains(&sum_of(MANIFEST)) && wrong.contains(&"0".repeat(64)), "{wrong}");
+        let right = Source { checksum: Some(sum_of(MANIFEST)), ..source.clone() };
+        assert_eq!(&*read(&right, state.path()).await.unwrap(), MANIFEST);
     }
 
     #[test]

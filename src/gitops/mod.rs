@@ -16,4 +16,6 @@ pub mod wanted;
 pub mod yaml;
 
 #[cfg(test)]
+mod http_tests;
+#[cfg(test)]
 mod tests;

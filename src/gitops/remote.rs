@@ -152,6 +152,13 @@ pub fn bare_host(url: &str) -> &str {
     name.trim_start_matches('[').trim_end_matches(']')
 }
 
+/// What follows the host, without a slash before it: `alice/home.git`.
+pub fn path(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = if url.contains("://") { rest.split_once('/') } else { rest.split_once(':') };
+    path.map_or("", |(_, path)| path.trim_start_matches('/'))
+}
+
 /// What a known-hosts file calls the host: `[git.example.org]:2222` for another port than 22.
 pub fn known_as(url: &str) -> String {
     match port(url) {
@@ -175,6 +182,7 @@ mod tests {
         ];
         for (url, name, number) in urls {
             assert_eq!((bare_host(url), port(url)), (name, number), "{url}");
+            assert!(path(url).ends_with("home.git") && !path(url).starts_with('/'), "{url}");
         }
         assert_eq!(known_as("ssh://git@git.example.org:2222/x"), "[git.example.org]:2222");
         assert_eq!(known_as("ssh://git@git.example.org:22/x"), "git.example.org");

@@ -5,7 +5,7 @@ use similar::TextDiff;
 
 use super::commit::Commit;
 use super::header::{Author, author, cluster, of_cluster, with_header};
-use super::render::{Content, File, files};
+use super::render::{Content, File, Templates, files};
 use super::repository::Files;
 use crate::facts::Facts;
 use crate::inventory::model::Inventory;
@@ -17,9 +17,11 @@ pub fn paths(inventory: &Inventory) -> Vec<String> {
 
 /// The files wanted now: the sealed secrets once there are any.
 pub fn wanted(inventory: &Inventory, facts: &Facts) -> Vec<File> {
+    let own = Templates::default();
+    let templates = facts.repository.as_ref().map_or(&own, |repository| &repository.templates);
     let cluster = facts.cluster.as_ref();
     let secrets = cluster.and_then(|cluster| cluster.mastodon.as_ref()).map(|mastodon| &mastodon.secrets);
-    files(inventory, secrets.and_then(|secrets| secrets.fingerprint.as_deref()))
+    templates.files(inventory, secrets.and_then(|secrets| secrets.fingerprint.as_deref()))
 }
 
 /// What happens to a file.
@@ -33,6 +35,8 @@ pub enum Fate {
     Kept,
     /// It was written for another cluster: it is left alone.
     Foreign,
+    /// `flux bootstrap` has written it, or a person in its place, before homeprov came: it is left alone.
+    Bootstrapped,
 }
 
 /// A file that is not as it should be.
@@ -80,7 +84,10 @@ pub fn changes(
         let fate = match is {
             None => Fate::New,
             Some(is) if cluster(is).is_some_and(|other| other != name) => Fate::Foreign,
-            Some(is) if author(is) == Author::Person && !overwrite => Fate::Kept,
+            Some(is) if author(is) == Author::Person && !overwrite => {
+                let before_homeprov = cluster(is).is_none() && file.path.contains("/flux-system/");
+                if before_homeprov { Fate::Bootstrapped } else { Fate::Kept }
+            }
             Some(_) => Fate::Changed,
         };
         let shown = match &file.content {
@@ -151,6 +158,10 @@ pub fn kept(changes: &[Change]) -> Vec<String> {
         match change.fate {
             Fate::Kept => Some(format!(
                 "{path} in the repository was edited by hand and is left alone; `--overwrite` would change it like this:\n{shown}"
+            )),
+            Fate::Bootstrapped => Some(format!(
+                "{path} in the repository was there before homeprov, as `flux bootstrap` writes it, and is left alone: Flux stays as \
+                 it was installed; `--overwrite` would write homeprov's own in its place"
             )),
             Fate::Foreign => Some(format!(
                 "{path} in the repository belongs to another cluster and is left alone: give this one a folder of its own \

@@ -5,6 +5,7 @@ pub mod http;
 pub mod owner;
 mod page;
 pub mod postgres;
+pub mod redis;
 pub mod report;
 pub mod seal;
 pub mod secrets;

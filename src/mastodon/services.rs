@@ -7,10 +7,12 @@ use http::Uri;
 
 use super::finding::Finding;
 use super::http::{Origin, get};
+use super::secrets::{POSTGRESQL, REDIS, S3 as S3_SECRET, SMTP};
 use super::way::Way;
-use super::{postgres, smtp};
+use super::{postgres, redis, smtp};
+use crate::facts::mastodon::SecretFacts;
 use crate::inventory::model::Inventory;
-use crate::inventory::model::{Mastodon, Postgresql, S3};
+use crate::inventory::model::{Mastodon, Postgresql, Redis, S3};
 
 /// What was found outside.
 #[derive(Debug, Clone, Default)]
@@ -24,14 +26,20 @@ pub struct Outside {
 /// Asks all of them, as far as the inventory names them; `way` is a node, from where Mastodon will ask.
 pub fn ask<'a>(way: Way<'a>, inventory: &'a Inventory, wanted: &'a Mastodon) -> BoxFuture<'a, Outside> {
     Box::pin(async move {
-        let (mail, storage, name, database) = futures::join!(
+        let (mail, storage, name, database, admin, redis) = futures::join!(
             mail(way, wanted),
             object_storage(way, wanted),
             dns(inventory, wanted.web()),
             database(way, &wanted.postgresql),
+            administrator(way, &wanted.postgresql),
+            queues(way, &wanted.redis),
         );
-        let fatal = database.as_ref().filter(|finding| finding.wrong()).map(Finding::line);
-        Outside { findings: [mail, storage, Some(name), database].into_iter().flatten().collect(), fatal }
+        // Without one of these nothing of the site comes up.
+        let needed = || database.iter().chain(&redis);
+        let fatal = needed().find(|finding| finding.wrong()).map(Finding::line);
+        let mut findings: Vec<Finding> = [mail, storage, Some(name)].into_iter().flatten().collect();
+        findings.extend(needed().cloned().chain(admin));
+        Outside { findings, fatal }
     })
 }
 
@@ -45,7 +53,8 @@ async fn object_storage(way: Way<'_>, wanted: &Mastodon) -> Option<Finding> {
 }
 
 /// What is asked for, so that an answer is known to be one to the same question.
-pub fn question(inventory: &Inventory, wanted: &Mastodon) -> Vec<String> {
+/// A changed password is another question: the Secrets say so by their versions, which tell nothing of what is in them.
+pub fn question(inventory: &Inventory, wanted: &Mastodon, secrets: &SecretFacts) -> Vec<String> {
     let mut parts = vec![format!("dns {}", wanted.web())];
     parts.extend(inventory.metallb.iter().flat_map(|metallb| metallb.pool.iter().map(|range| range.text.clone())));
     parts.extend(wanted.smtp.iter().map(|smtp| {
@@ -61,15 +70,47 @@ pub fn question(inventory: &Inventory, wanted: &Mastodon) -> Vec<String> {
         )
     }));
     parts.extend(wanted.s3.iter().map(|s3| format!("s3 {}", s3.endpoint)));
-    if let Postgresql::External { host, port, database, user, .. } = &wanted.postgresql {
-        parts.push(format!("postgresql {host}:{port} {database} {user}"));
+    let mut passwords = vec![SMTP, S3_SECRET];
+    if let Postgresql::External { host, port, database, user, direct, admin_password_file, .. } = &wanted.postgresql {
+        let admin = admin_password_file.is_some();
+        parts.push(format!("postgresql {host}:{port} {database} {user} {direct:?} {admin}"));
+        passwords.push(POSTGRESQL);
     }
+    if let Redis::External { host, port, .. } = &wanted.redis {
+        parts.push(format!("redis {host}:{port}"));
+        passwords.push(REDIS);
+    }
+    parts.extend(passwords.into_iter().filter_map(|name| Some(format!("{name} {}", secrets.versions.get(name)?))));
     parts
 }
 
-async fn database(way: Way<'_>, wanted: &Postgresql) -> Option<Finding> {
-    let Postgresql::External { host, port, database, user, password_file, .. } = wanted else { return None };
-    Some(postgres::ask(way, &postgres::Login { host, port: *port, database, user, password_file }).await)
+/// Mastodon's own login, and the same at the server behind a connection pooler, where migrations run.
+async fn database(way: Way<'_>, wanted: &Postgresql) -> Vec<Finding> {
+    let Postgresql::External { host, port, database, user, password_file, direct, .. } = wanted else {
+        return Vec::new();
+    };
+    let mut servers = vec![(host, *port)];
+    servers.extend(direct.iter().map(|(host, port)| (host, *port)));
+    let asked = servers.into_iter().map(|(host, port)| async move {
+        postgres::ask(way, &postgres::Login { host, port, database, user, password_file }).await
+    });
+    futures::future::join_all(asked).await
+}
+
+/// The administrator's login, when its password was given. Nothing of Mastodon's needs it once the database is there
+/// (mastodon/chart `templates/_db-migrate.tpl` takes the role's own), so a refusal stops nobody.
+async fn administrator(way: Way<'_>, wanted: &Postgresql) -> Option<Finding> {
+    let Postgresql::External { host, port, admin_password_file: Some(password_file), direct, .. } = wanted else {
+        return None;
+    };
+    let (host, port) = direct.as_ref().map_or((host, *port), |(host, port)| (host, *port));
+    let login = postgres::Login { host, port, database: "postgres", user: "postgres", password_file };
+    Some(postgres::ask(way, &login).await)
+}
+
+async fn queues(way: Way<'_>, wanted: &Redis) -> Option<Finding> {
+    let Redis::External { host, port, password_file } = wanted else { return None };
+    Some(redis::ask(way, host, *port, password_file.as_deref()).await)
 }
 
 /// Whether anything at the endpoint speaks HTTP: what it says to a stranger differs from service to service.

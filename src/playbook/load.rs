@@ -8,6 +8,7 @@ use super::read::{self, Names};
 use super::source::{self, PlaybookFile};
 use crate::diagnostic::{Problem, Source, render_all};
 use crate::document::{self, Field, Report, Table};
+use crate::gitops::render::Templates;
 
 /// Everything that is wrong with the playbooks, at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,15 +46,16 @@ impl std::error::Error for InvalidPlaybooks {}
 
 /// Reads the playbooks that are part of the program. `builtins` are the names of the Rust steps there are.
 pub fn load_embedded(builtins: &[&str]) -> Result<Recipe, InvalidPlaybooks> {
-    load(source::embedded(), builtins)
+    load(source::embedded(), builtins, Templates::default())
 }
 
-/// Reads the playbooks in a folder instead.
+/// Reads the playbooks in a folder instead, and the templates in its folder `gitops`.
 pub fn load_dir(folder: &Path, builtins: &[&str]) -> Result<Recipe, InvalidPlaybooks> {
-    load(source::folder(folder)?, builtins)
+    let templates = Templates::beside(folder).map_err(|error| Problem::error(error.to_string()));
+    load(source::folder(folder)?, builtins, templates?)
 }
 
-fn load(files: Vec<PlaybookFile>, builtins: &[&str]) -> Result<Recipe, InvalidPlaybooks> {
+fn load(files: Vec<PlaybookFile>, builtins: &[&str], templates: Templates) -> Result<Recipe, InvalidPlaybooks> {
     let mut names = Names::default();
     let mut steps = Vec::new();
     let mut problems = Vec::new();
@@ -62,7 +64,7 @@ fn load(files: Vec<PlaybookFile>, builtins: &[&str]) -> Result<Recipe, InvalidPl
         steps.extend(playbook(&file.playbook, builtins, &mut names, &mut report));
         problems.extend(report.into_problems());
     }
-    if problems.is_empty() { Ok(Recipe { steps }) } else { Err(InvalidPlaybooks { problems }) }
+    if problems.is_empty() { Ok(Recipe { steps, templates }) } else { Err(InvalidPlaybooks { problems }) }
 }
 
 fn playbook(name: &str, builtins: &[&str], names: &mut Names, report: &mut Report) -> Vec<Step> {

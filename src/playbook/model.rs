@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use crate::gitops::render::Templates;
+
 /// All playbooks in the order of their file names.
 #[derive(Debug, Clone, Default)]
 pub struct Recipe {
     /// The steps of all playbooks, in order.
     pub steps: Vec<Step>,
+    /// The templates of what lands in the repository.
+    pub templates: Templates,
 }
 
 /// One desired state.

@@ -4,11 +4,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use include_dir::{Dir, include_dir};
+use include_dir::{Dir, File, include_dir};
 
 use crate::diagnostic::Problem;
 
-static EMBEDDED: Dir = include_dir!("$CARGO_MANIFEST_DIR/playbooks");
+static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/playbooks");
 
 /// A playbook as text.
 pub(super) struct PlaybookFile {
@@ -91,8 +91,13 @@ fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// Writes the playbooks that are part of the program to a folder, with the text that explains them, and gives what it
-/// wrote. Files that are there and differ are left alone, all of them, unless `force` is given.
+/// The files of a folder and of all folders in it.
+fn all(folder: &'static Dir<'static>) -> Vec<&'static File<'static>> {
+    folder.files().chain(folder.dirs().flat_map(all)).collect()
+}
+
+/// Writes the playbooks that are part of the program to a folder, with the text that explains them and the templates of what
+/// lands in the repository, and gives what it wrote. Files that are there and differ are left alone, all of them, unless `force` is given.
 pub fn export(folder: &Path, force: bool) -> Result<Vec<PathBuf>, ExportError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -100,7 +105,7 @@ pub fn export(folder: &Path, force: bool) -> Result<Vec<PathBuf>, ExportError> {
     };
     let mut wanted = Vec::new();
     let mut differing = Vec::new();
-    for file in EMBEDDED.files() {
+    for file in all(&EMBEDDED) {
         let path = folder.join(file.path());
         match fs::read(&path) {
             Ok(there) if there == file.contents() => continue,
@@ -116,6 +121,9 @@ pub fn export(folder: &Path, force: bool) -> Result<Vec<PathBuf>, ExportError> {
     fs::create_dir_all(folder).map_err(failed(folder))?;
     let mut written = Vec::new();
     for (path, contents) in wanted {
+        if let Some(above) = path.parent() {
+            fs::create_dir_all(above).map_err(failed(above))?;
+        }
         fs::write(&path, contents).map_err(failed(&path))?;
         written.push(path);
     }

@@ -75,7 +75,7 @@ pub async fn allow(context: &Context, node: &str, loss: Loss) -> Result<(), Obst
     let mut facts = Facts::clone(&context.facts);
     let names: Vec<String> = inventory.nodes.iter().map(|node| node.name.clone()).collect();
     // Facts alone are wanted, no step's check.
-    let recipe = Recipe { steps: Vec::new() };
+    let recipe = Recipe::default();
     gather::nodes(&*context.transport, inventory, &recipe, &names, &mut facts).await;
     Box::pin(gather::cluster(&*context.transport, inventory, &mut facts)).await;
     if let (Engine::None, Some(cluster)) = (inventory.storage.engine, &mut facts.cluster) {

@@ -102,6 +102,7 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("flux-reconciled", &flux::FluxReconciled),
     ("mastodon-namespace", &mastodon::namespace::MastodonNamespace),
     ("mastodon-secrets", &mastodon::secrets::MastodonSecrets),
+    ("mastodon-credentials", &mastodon::credentials::MastodonCredentials),
     ("outside-services", &mastodon::outside_services::OutsideServices),
     ("ingress-enabled", &mastodon::ingress_enabled::IngressEnabled),
     ("ingress-address", &mastodon::ingress_address::IngressAddress),

@@ -9,6 +9,7 @@ mod harness;
 mod logins;
 mod mastodon;
 mod observation;
+mod paths;
 mod plan_only;
 #[path = "../faults/row.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]

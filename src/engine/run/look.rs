@@ -64,7 +64,7 @@ impl Run<'_> {
     }
 
     async fn look(&mut self, mut names: Vec<String>, patiently: bool) {
-        let Session { inventory, recipe, transport, state, overwrite, .. } = self.session;
+        let Session { inventory, recipe, transport, state, .. } = self.session;
         if !patiently {
             self.search();
             names.retain(|name| self.facts.unreachable(name).is_none());
@@ -75,9 +75,10 @@ impl Run<'_> {
         let before_repository = self.facts.repository.clone();
         let now = Instant::now();
         let due = patiently || now >= self.repository_due;
+        let manner = self.session.manner();
         let repository = async {
             if due {
-                Box::pin(repository::read(inventory, state, *overwrite, before_repository.as_ref())).await
+                Box::pin(repository::read(inventory, state, &manner, before_repository.as_ref())).await
             } else {
                 before_repository.clone()
             }

@@ -2,12 +2,8 @@
 
 use serde::Serialize;
 
-use super::template::render;
-use super::{Content, File, text};
-use crate::inventory::model::{Flux, Inventory};
-
-const SYNC: &str = include_str!("../../../playbooks/gitops/flux-system/gotk-sync.yaml.hbs");
-const KUSTOMIZATION: &str = include_str!("../../../playbooks/gitops/flux-system/kustomization.yaml.hbs");
+use super::{Content, File, Rendered, values};
+use crate::inventory::model::Flux;
 
 #[derive(Serialize)]
 struct Sync<'a> {
@@ -17,18 +13,26 @@ struct Sync<'a> {
     secret: bool,
 }
 
-pub(super) fn files(inventory: &Inventory, flux: &Flux) -> Vec<File> {
-    let folder = format!("{}/flux-system", flux.path);
+fn folder(flux: &Flux) -> String {
+    format!("{}/flux-system", flux.path)
+}
+
+/// Flux's own manifest, which is no template.
+pub(super) fn components(flux: &Flux) -> File {
+    let content = Content::Components { version: flux.version.clone() };
+    File { path: format!("{}/gotk-components.yaml", folder(flux)), content }
+}
+
+pub(super) fn rendered(flux: &Flux) -> Vec<Rendered> {
     let sync = Sync {
         repository: &flux.repository,
         branch: &flux.branch,
         path: format!("./{}", flux.path),
         secret: flux.over_ssh() || flux.password_file.is_some(),
     };
-    let components = Content::Components { version: flux.version.clone() };
+    let file = |name: &str, template, values| Rendered { path: format!("{}/{name}", folder(flux)), template, values };
     vec![
-        File { path: format!("{folder}/gotk-components.yaml"), content: components },
-        text(inventory, format!("{folder}/gotk-sync.yaml"), &render(SYNC, &sync)),
-        text(inventory, format!("{folder}/kustomization.yaml"), &render(KUSTOMIZATION, &())),
+        file("gotk-sync.yaml", "flux-system/gotk-sync.yaml.hbs", values(&sync)),
+        file("kustomization.yaml", "flux-system/kustomization.yaml.hbs", values(&())),
     ]
 }

@@ -2,7 +2,11 @@
 
 mod flux;
 mod site;
-mod template;
+mod templates;
+
+pub use templates::{FOLDER as TEMPLATES_FOLDER, TemplateError, Templates};
+
+use serde_json::Value;
 
 use super::header::{of_cluster, with_header};
 use crate::inventory::model::Inventory;
@@ -39,10 +43,33 @@ pub struct File {
 /// All files, in the order of their paths; none without `[flux]`. The sealed secrets are among them once there are
 /// secrets, whose fingerprint is given.
 pub fn files(inventory: &Inventory, secrets_fingerprint: Option<&str>) -> Vec<File> {
+    files_of(&Templates::default(), inventory, secrets_fingerprint)
+}
+
+/// Each template with the values it is rendered with for an inventory: one for all files, or one for each file of a kind.
+fn sets(inventory: &Inventory) -> Vec<(&'static str, Value)> {
     let Some(flux) = &inventory.flux else { return Vec::new() };
-    let mut files = flux::files(inventory, flux);
+    let mut sets: Vec<_> = flux::rendered(flux).into_iter().map(|one| (one.template, one.values)).collect();
     if let Some(mastodon) = &inventory.mastodon {
-        files.extend(site::files(inventory, flux, mastodon));
+        sets.extend(site::rendered(inventory, flux, mastodon).into_iter().map(|one| (one.template, one.values)));
+    }
+    sets
+}
+
+/// A file that comes of a template.
+struct Rendered {
+    path: String,
+    template: &'static str,
+    values: Value,
+}
+
+fn files_of(templates: &Templates, inventory: &Inventory, secrets_fingerprint: Option<&str>) -> Vec<File> {
+    let Some(flux) = &inventory.flux else { return Vec::new() };
+    let text = |one: Rendered| text(inventory, one.path, &templates.render(one.template, &one.values));
+    let mut files = vec![flux::components(flux)];
+    files.extend(flux::rendered(flux).into_iter().map(text));
+    if let Some(mastodon) = &inventory.mastodon {
+        files.extend(site::rendered(inventory, flux, mastodon).into_iter().map(text));
         files.extend(secrets_fingerprint.map(|fingerprint| File {
             path: sealed_path(&mastodon.path),
             content: Content::Sealed { fingerprint: fingerprint.to_owned() },
@@ -56,6 +83,19 @@ pub fn files(inventory: &Inventory, secrets_fingerprint: Option<&str>) -> Vec<Fi
 /// kustomize-controller leaves it alone when it gathers the manifests of a folder (fluxcd/pkg `kustomize/kustomize_generator.go`).
 pub fn sealed_path(folder: &str) -> String {
     format!("{folder}/secrets-mastodon.age")
+}
+
+/// Values for a template; what homeprov puts there always has a form in JSON.
+fn values(values: &impl serde::Serialize) -> Value {
+    serde_json::to_value(values).unwrap_or_default()
+}
+
+/// A text as the lines of a block text in YAML, `indent` blanks deep and without the end of the last line; the template
+/// has the `|` before it.
+fn block(text: &str, indent: usize) -> String {
+    let blanks = " ".repeat(indent);
+    let lines = text.lines().map(|line| if line.is_empty() { String::new() } else { format!("{blanks}{line}") });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn text(inventory: &Inventory, path: String, body: &str) -> File {

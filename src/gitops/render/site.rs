@@ -2,19 +2,10 @@
 
 use serde::Serialize;
 
-use super::template::{block, render};
-use super::{File, text};
+use super::{Rendered, block};
 use crate::inventory::model::{Access, Flux, Inventory, Mastodon};
 use crate::inventory::storage::classes::{rwo_class, rwx_class};
 use crate::mastodon::{ASSETS_CLAIM, SYSTEM_CLAIM, values};
-
-const SOURCE: &str = include_str!("../../../playbooks/gitops/gitrepositories/gitrepository-mastodon.yaml.hbs");
-const NAMESPACE: &str = include_str!("../../../playbooks/gitops/namespaces/namespace-mastodon.yaml.hbs");
-const KUSTOMIZATION: &str = include_str!("../../../playbooks/gitops/kustomizations/kustomization-mastodon.yaml.hbs");
-const VALUES: &str =
-    include_str!("../../../playbooks/gitops/mastodon/configmap-mastodon-helm-chart-value-overrides.yaml.hbs");
-const RELEASE: &str = include_str!("../../../playbooks/gitops/mastodon/helmrelease-mastodon.yaml.hbs");
-const CLAIM: &str = include_str!("../../../playbooks/gitops/mastodon/persistentvolumeclaim.yaml.hbs");
 
 /// What an installation takes besides the start of the databases, in seconds: images on slow lines, migrations.
 const ALLOWANCE: u32 = 900;
@@ -40,7 +31,7 @@ struct Claim<'a> {
     size: String,
 }
 
-pub(super) fn files(inventory: &Inventory, flux: &Flux, mastodon: &Mastodon) -> Vec<File> {
+pub(super) fn rendered(inventory: &Inventory, flux: &Flux, mastodon: &Mastodon) -> Vec<Rendered> {
     let site = Site {
         chart: &mastodon.chart.repository,
         commit: &mastodon.chart.commit,
@@ -50,21 +41,34 @@ pub(super) fn files(inventory: &Inventory, flux: &Flux, mastodon: &Mastodon) -> 
         disable_wait: mastodon.bundled_postgresql(),
         values: block(&values::text(inventory, mastodon), 4),
     };
-    let file = |folder: &str, name: &str, template: &str| {
-        text(inventory, format!("{folder}/{name}.yaml"), &render(template, &site))
+    let shared = super::values(&site);
+    let file = |folder: &str, name: &str, template: &'static str| Rendered {
+        path: format!("{folder}/{name}.yaml"),
+        template,
+        values: shared.clone(),
     };
     let (cluster, own) = (&flux.path, &mastodon.path);
+    let values = "configmap-mastodon-helm-chart-value-overrides";
     let mut files = vec![
-        file(&format!("{cluster}/gitrepositories"), "gitrepository-mastodon", SOURCE),
-        file(&format!("{cluster}/namespaces"), "namespace-mastodon", NAMESPACE),
-        file(&format!("{cluster}/kustomizations"), "kustomization-mastodon", KUSTOMIZATION),
-        file(own, "configmap-mastodon-helm-chart-value-overrides", VALUES),
-        file(own, "helmrelease-mastodon", RELEASE),
+        file(
+            &format!("{cluster}/gitrepositories"),
+            "gitrepository-mastodon",
+            "gitrepositories/gitrepository-mastodon.yaml.hbs",
+        ),
+        file(&format!("{cluster}/namespaces"), "namespace-mastodon", "namespaces/namespace-mastodon.yaml.hbs"),
+        file(
+            &format!("{cluster}/kustomizations"),
+            "kustomization-mastodon",
+            "kustomizations/kustomization-mastodon.yaml.hbs",
+        ),
+        file(own, values, "mastodon/configmap-mastodon-helm-chart-value-overrides.yaml.hbs"),
+        file(own, "helmrelease-mastodon", "mastodon/helmrelease-mastodon.yaml.hbs"),
     ];
     if mastodon.s3.is_none() {
-        files.extend(claims(inventory, mastodon).map(|claim| {
-            let path = format!("{own}/persistentvolumeclaim-{}.yaml", claim.name);
-            text(inventory, path, &render(CLAIM, &claim))
+        files.extend(claims(inventory, mastodon).map(|claim| Rendered {
+            path: format!("{own}/persistentvolumeclaim-{}.yaml", claim.name),
+            template: "mastodon/persistentvolumeclaim.yaml.hbs",
+            values: super::values(&claim),
         }));
     }
     files

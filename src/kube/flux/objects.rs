@@ -74,6 +74,7 @@ fn describe(object: &Value) -> Resource {
         url: text(object, "/spec/url"),
         branch: text(object, "/spec/ref/branch"),
         path: text(object, "/spec/path"),
+        secret: text(object, "/spec/secretRef/name"),
         history: history(object),
     }
 }
@@ -133,12 +134,12 @@ mod tests {
     fn reads_a_source_that_has_just_been_made() {
         let object = json!({
             "metadata": { "generation": 1 },
-            "spec": { "url": "ssh://git@git.example.org/home", "ref": { "branch": "main" } },
+            "spec": { "url": "ssh://git@git.example.org/home", "ref": { "branch": "main" }, "secretRef": { "name": "own" } },
         });
         let seen = describe(&object);
         assert_eq!((seen.ready, seen.observed, seen.revision.clone()), (None, 0, None));
         assert_eq!(seen.url.as_deref(), Some("ssh://git@git.example.org/home"));
-        assert_eq!(seen.branch.as_deref(), Some("main"));
+        assert_eq!((seen.branch.as_deref(), seen.secret.as_deref()), (Some("main"), Some("own")));
         assert!(!seen.done() && !seen.failed());
     }
 }

@@ -32,9 +32,9 @@ pub async fn read(client: &Client, wanted: &Mastodon) -> kube::Result<MastodonFa
     let base = format!("/api/v1/namespaces/{NAMESPACE}");
     let (pod_path, claim_path) = (format!("{base}/pods"), format!("{base}/persistentvolumeclaims/{DATABASE}"));
     let ingress_path = format!("/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/ingresses");
-    let (namespace, set, workloads, jobs, pods, claim, ingresses, ingress) = futures::try_join!(
+    let (namespace, (set, marks), workloads, jobs, pods, claim, ingresses, ingress) = futures::try_join!(
         get::<Namespace>(client, &base),
-        secrets::read(client),
+        secrets::look(client),
         workloads::read(client),
         workloads::jobs(client),
         get::<ObjectList<Pod>>(client, &pod_path),
@@ -46,7 +46,7 @@ pub async fn read(client: &Client, wanted: &Mastodon) -> kube::Result<MastodonFa
     let ingresses = ingresses.map(|list| list.items).unwrap_or_default();
     let mut facts = MastodonFacts {
         namespace: namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_none()),
-        secrets: secrets::describe(wanted, &set, from_files(wanted)),
+        secrets: secrets::describe(wanted, &set, marks, from_files(wanted)),
         workloads,
         jobs,
         serving: serving(&pods).filter_map(|pod| pod.metadata.uid.clone()).collect(),

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::super::{Context, Failure, RustStep};
 use super::{flux, held_up, repository};
+use crate::facts::flux::FLUX;
 use crate::facts::{Facts, repository::folder};
 use crate::gitops::cause::Kind;
 use crate::gitops::{access, key, remote};
@@ -13,25 +14,54 @@ use crate::plan::{Place, Verdict};
 /// What the cluster is given reads the repository: a deploy key, a password, or nothing for a public one.
 pub struct DeployKey;
 
-/// Whether the cluster has a key of its own that the inventory does not replace.
+/// Whether the cluster has a key of its own that the inventory does not replace: in the Secret `flux-system`, or in another
+/// one that whoever installed Flux has named (`flux bootstrap git --secret-name`).
 pub(super) fn kept(wanted: &Flux, facts: &Facts) -> bool {
-    let secret = flux(facts).and_then(|flux| flux.secret.as_ref());
-    wanted.over_ssh() && wanted.deploy_key.is_none() && secret.is_some_and(|secret| secret.key)
+    let Some(flux) = flux(facts) else { return false };
+    let elsewhere = flux.source().and_then(|source| source.secret.as_deref()).is_some_and(|name| name != FLUX);
+    let own = wanted.over_ssh() && wanted.deploy_key.is_none();
+    elsewhere || own && flux.secret.as_ref().is_some_and(|secret| secret.key)
 }
 
-/// What to do with a key that does not read yet.
-fn add(wanted: &Flux, public: &str, said: &str) -> Verdict {
-    let host = remote::bare_host(&wanted.repository);
-    let place = match host {
-        "github.com" => "the repository's Settings → Deploy keys; leave \"Allow write access\" off",
-        host if host.contains("gitlab") => {
-            "the repository's Settings → Repository → Deploy keys; without write permissions"
+/// What to do with a key that does not read yet; none when it does, when nothing was tried, or when no key would help.
+pub(super) fn to_add(inventory: &Inventory, facts: &Facts) -> Option<String> {
+    let (wanted, seen) = repository(inventory, facts)?;
+    let access = seen.access.as_ref().filter(|_| !kept(wanted, facts))?;
+    let public = access.public.as_ref()?;
+    let problem = access.reads.as_ref().err()?;
+    // Where not even the user sees the repository, it is not for the want of a key.
+    let own = seen.problem.as_ref().is_some_and(|own| !own.passing);
+    (matches!(problem.kind, Kind::Denied | Kind::Absent) && !own).then(|| {
+        format!(
+            "the cluster's key may not read {} yet. Add this public key {}:\n{public}\n`up` looks again every few seconds and \
+             goes on by itself; after the step's limit it ends, and the same command goes on from there",
+            wanted.repository,
+            place(&wanted.repository)
+        )
+    })
+}
+
+/// Where the servers take deploy keys.
+fn place(repository: &str) -> String {
+    let path = remote::path(repository);
+    let path = path.strip_suffix(".git").unwrap_or(path);
+    match remote::bare_host(repository) {
+        "github.com" | "ssh.github.com" => {
+            format!("at https://github.com/{path}/settings/keys/new, with \"Allow write access\" off")
         }
-        _ => "the repository's settings as a deploy key (Gitea, Forgejo: Settings → Deploy keys), read-only",
-    };
-    Verdict::blocked(format!(
-        "the cluster's key may not read the repository yet. Add it in {place}, then run the same command again:\n{public}\n{said}"
-    ))
+        "gitlab.com" | "altssh.gitlab.com" => {
+            format!("at https://gitlab.com/{path}/-/settings/repository, under Deploy keys, without write permissions")
+        }
+        "codeberg.org" => format!("at https://codeberg.org/{path}/settings/keys, without write access"),
+        host if host.contains("gitlab") => {
+            "in the project's Settings → Repository → Deploy keys, without write permissions".to_owned()
+        }
+        _ => {
+            "as a deploy key that only reads: Settings → Deploy keys of the repository on Gitea and Forgejo, a line in \
+              `~/.ssh/authorized_keys` of the login on a plain SSH server"
+                .to_owned()
+        }
+    }
 }
 
 #[async_trait]
@@ -47,13 +77,10 @@ impl RustStep for DeployKey {
         let Some(access) = &seen.access else {
             return Verdict::differs("a key pair is made for the cluster, and its public half shown");
         };
-        match (&access.reads, &access.public) {
-            (Ok(()), _) => Verdict::Holds,
-            (Err(problem), Some(public)) if matches!(problem.kind, Kind::Denied | Kind::Absent) => {
-                add(wanted, public, problem.reason.lines().next().unwrap_or_default())
-            }
-            (Err(problem), _) => held_up(problem),
-        }
+        let Err(problem) = &access.reads else { return Verdict::Holds };
+        // A key is waited for: whoever adds it goes on without another command.
+        let own = seen.problem.as_ref().filter(|own| !own.passing);
+        to_add(inventory, facts).map_or_else(|| held_up(own.unwrap_or(problem)), Verdict::settling)
     }
 
     async fn apply(&self, context: &Context) -> Result<(), Failure> {
@@ -95,9 +122,26 @@ mod tests {
             let problem = Problem { kind: Kind::Denied, ..denied };
             seen.access.as_mut().unwrap().reads = Err(problem);
         });
-        let Verdict::Blocked { reason } = check(&denied) else { panic!("{:?}", check(&denied)) };
-        assert!(reason.contains("ssh-ed25519 AAAA flux of home") && reason.contains("read-only"), "{reason}");
+        let Verdict::Settling { why } = check(&denied) else { panic!("{:?}", check(&denied)) };
+        assert!(why.contains("\nssh-ed25519 AAAA flux of home\n") && why.contains("that only reads"), "{why}");
         assert_eq!(check(&fresh(|_| ())), Verdict::Holds);
+        let absent = fresh(|seen| {
+            let absent = Problem { kind: Kind::Absent, ..Problem::lasting("git says: Repository not found") };
+            seen.access.as_mut().unwrap().reads = Err(absent.clone());
+            seen.problem = Some(absent);
+        });
+        assert_eq!(check(&absent), Verdict::blocked("git says: Repository not found"));
+    }
+
+    #[test]
+    fn the_page_for_keys_is_named_where_it_is_known() {
+        for (repository, wanted) in [
+            ("ssh://git@github.com/alice/home.git", "https://github.com/alice/home/settings/keys/new"),
+            ("ssh://git@gitlab.com/alice/sub/home", "https://gitlab.com/alice/sub/home/-/settings/repository"),
+            ("ssh://git@git.example.org:2222/home", "authorized_keys"),
+        ] {
+            assert!(place(repository).contains(wanted), "{}", place(repository));
+        }
     }
 
     #[test]
@@ -113,6 +157,13 @@ mod tests {
     fn the_clusters_own_key_is_kept() {
         let mut facts = facts();
         facts.repository.as_mut().unwrap().access = None;
+        assert_eq!(check(&facts), Verdict::Holds);
+        let flux = facts.cluster.as_mut().unwrap().flux.as_mut().unwrap();
+        flux.secret = None;
+        assert!(matches!(check(&facts), Verdict::Differs { .. }));
+        // Bootstrapped with a Secret of another name.
+        let flux = facts.cluster.as_mut().unwrap().flux.as_mut().unwrap();
+        flux.sources.get_mut("flux-system/flux-system").unwrap().secret = Some("git-key".into());
         assert_eq!(check(&facts), Verdict::Holds);
     }
 }

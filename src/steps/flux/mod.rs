@@ -83,6 +83,8 @@ fn away(problem: &Problem) -> String {
 pub fn warnings(inventory: &Inventory, facts: &Facts) -> Vec<String> {
     let Some((wanted, seen)) = repository(inventory, facts) else { return Vec::new() };
     let mut warnings = differences(inventory, facts).map(|changes| kept(&changes)).unwrap_or_default();
+    // Told as soon as it is known: there is time to add it while the machines are set up.
+    warnings.extend(deploy_key::to_add(inventory, facts));
     warnings.extend(seen.problem.as_ref().filter(|problem| problem.passing).map(away));
     if let Some(access) = seen.access.as_ref().filter(|access| access.may_write) {
         let what = if access.public.is_some() { "deploy key" } else { "password" };

@@ -6,6 +6,7 @@ pub mod claims;
 mod fixture;
 #[cfg(test)]
 pub(crate) use fixture::inventory as inventory_with_a_site;
+pub mod credentials;
 pub mod ingress_address;
 pub mod ingress_enabled;
 pub mod namespace;

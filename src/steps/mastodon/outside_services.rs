@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use super::{asking_node, at_hand, both};
 use crate::engine::event::Event;
 use crate::facts::Facts;
+use crate::facts::mastodon::MastodonFacts;
 use crate::facts::record::{Record, fingerprint};
 use crate::inventory::model::{Inventory, Mastodon};
 use crate::kube::records;
@@ -21,15 +22,16 @@ pub struct OutsideServices;
 
 const RECORD: &str = "outside";
 
-fn vouches_for(inventory: &Inventory, wanted: &Mastodon) -> String {
-    fingerprint(services::question(inventory, wanted).iter().map(String::as_str))
+fn vouches_for(inventory: &Inventory, wanted: &Mastodon, seen: &MastodonFacts) -> String {
+    fingerprint(services::question(inventory, wanted, &seen.secrets).iter().map(String::as_str))
 }
 
 /// The record of the last time, when the same was asked.
 pub fn valid_record<'a>(inventory: &Inventory, facts: &'a Facts) -> Option<&'a Record> {
     let wanted = inventory.mastodon.as_ref()?;
-    let record = facts.cluster.as_ref()?.records.get(RECORD)?;
-    (record.fingerprint == vouches_for(inventory, wanted)).then_some(record)
+    let cluster = facts.cluster.as_ref()?;
+    let record = cluster.records.get(RECORD)?;
+    (record.fingerprint == vouches_for(inventory, wanted, cluster.mastodon.as_ref()?)).then_some(record)
 }
 
 #[async_trait]
@@ -38,7 +40,7 @@ impl RustStep for OutsideServices {
         match both(inventory, facts) {
             Ok(_) if valid_record(inventory, facts).is_some() => Verdict::Holds,
             Ok((_, cluster, _)) if cluster.records.contains_key(RECORD) => {
-                Verdict::differs("the inventory names others than were asked")
+                Verdict::differs("the inventory names others than were asked, or a password has changed")
             }
             Ok(_) => Verdict::differs("not asked yet"),
             Err(verdict) => verdict,
@@ -70,8 +72,8 @@ pub async fn ask(context: &Context) -> Result<Outside, Failure> {
 
 /// Writes down what was found.
 pub async fn record(context: &Context, found: &Outside) -> Result<(), Failure> {
-    let (wanted, _, _) = at_hand(context)?;
-    let record = describe(vouches_for(&context.inventory, wanted), &found.findings);
+    let (wanted, _, seen) = at_hand(context)?;
+    let record = describe(vouches_for(&context.inventory, wanted, seen), &found.findings);
     Ok(records::write(&context.api().await?, RECORD, &record).await?)
 }
 
@@ -92,11 +94,21 @@ mod tests {
         let mut facts = facts();
         let check = |inventory: &Inventory, facts: &Facts| OutsideServices.check(inventory, facts, &Place::Cluster);
         assert_eq!(check(&inventory, &facts), Verdict::differs("not asked yet"));
-        let fingerprint = vouches_for(&inventory, inventory.mastodon.as_ref().unwrap());
+        let seen = facts.cluster.as_ref().unwrap().mastodon.clone().unwrap();
+        let fingerprint = vouches_for(&inventory, inventory.mastodon.as_ref().unwrap(), &seen);
         let record = Record { fingerprint, at: jiff::Timestamp::UNIX_EPOCH, evidence: vec![], not_tried: vec![] };
         facts.cluster.as_mut().unwrap().records.insert(RECORD.into(), record);
         assert_eq!(check(&inventory, &facts), Verdict::Holds);
+        let other = Verdict::differs("the inventory names others than were asked, or a password has changed");
+        let version = |facts: &mut Facts, version: &str| {
+            let seen = facts.cluster.as_mut().unwrap().mastodon.as_mut().unwrap();
+            seen.secrets.versions.insert("mastodon-smtp".into(), version.into());
+        };
+        version(&mut facts, "7");
+        assert_eq!(check(&inventory, &facts), other);
+        facts.cluster.as_mut().unwrap().mastodon.as_mut().unwrap().secrets.versions.clear();
+        assert_eq!(check(&inventory, &facts), Verdict::Holds);
         inventory.mastodon.as_mut().unwrap().web_domain = Some("other.example.org".into());
-        assert_eq!(check(&inventory, &facts), Verdict::differs("the inventory names others than were asked"));
+        assert_eq!(check(&inventory, &facts), other);
     }
 }

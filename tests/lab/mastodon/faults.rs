@@ -169,6 +169,7 @@ fn an_edit_by_hand_is_left_alone_until_it_is_to_be_overwritten() {
     traces.told(&["configmap-mastodon-helm-chart-value-overrides.yaml", "was edited by hand and is left alone"]);
     traces.is(edits("up") && edits("again"), "what he wrote should be shown as a diff, at each run");
     traces.is(edits("plan"), "what would be overwritten should be shown");
+    traces.is(traces.part("plan").contains("homeprov up --overwrite "), "with the command that does it");
     traces.is(traces.part("over").lines().any(|line| line == "over=0"), "it should be overwritten");
     traces.is(!edits("replaced") && !traces.part("replaced").is_empty(), "it should be as homeprov wants it");
     traces
