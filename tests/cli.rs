@@ -1,6 +1,12 @@
 //! The program as it is typed: exit codes, streams, files. No machine is needed: where one is talked to, it is a port
 //! of this machine on which nobody listens.
 
+#[path = "faults/row.rs"]
+#[allow(dead_code, reason = "other tests end rows in other ways")]
+mod row;
+#[path = "cli/state_folder.rs"]
+mod state_folder;
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;

@@ -228,6 +228,105 @@ fn a_foreign_cluster_is_a_working_cluster_of_somebody_else() {
     assert!(world.cluster_of("nuc1").is_none());
 }
 
+#[test]
+fn a_full_disk_is_told_by_snapd_and_apt() {
+    let mut world = World::in_memory(config(1, Os::Debian12, &["disk-full"]));
+    assert_eq!(world.run("nuc1", &["apt-get", "install", "-y", "snapd"], b"").exit, 0, "300 MiB are enough for that");
+    world.run("nuc1", &["snap", "wait", "system", "seed.loaded"], b"");
+    let output = world.run("nuc1", &INSTALL, b"");
+    assert_eq!((output.exit, output.stderr.trim()), (1, "error: cannot install \"microk8s\" due to low disk space"));
+    world.fill_disk("nuc1", 20);
+    let output = world.run("nuc1", &["apt-get", "install", "-y", "jq"], b"");
+    assert_eq!(output.exit, 100);
+    assert!(output.stderr.contains("E: You don't have enough free space in /var/cache/apt/archives/."), "{output:?}");
+}
+
+#[test]
+fn what_dpkg_left_is_completed_before_anything_is_installed() {
+    let mut world = fresh(1, &["dpkg-interrupted"]);
+    let install = ["apt-get", "install", "-y", "jq"];
+    let output = world.run("nuc1", &install, b"");
+    assert_eq!(output.exit, 100);
+    assert!(output.stderr.contains("you must manually run 'dpkg --configure -a'"), "{output:?}");
+    assert_eq!(world.run("nuc1", &["dpkg", "--configure", "-a"], b"").exit, 0);
+    assert_eq!(world.run("nuc1", &install, b"").exit, 0);
+    world.interrupt_dpkg("nuc1");
+    world.inject("apt-locked".parse().unwrap());
+    let output = world.run("nuc1", &["dpkg", "--configure", "-a"], b"");
+    assert!(output.exit == 2 && output.stderr.contains("locked by another process with pid 1482"), "{output:?}");
+}
+
+#[test]
+fn without_dns_neither_archive_nor_store_answer() {
+    let mut world = World::in_memory(config(1, Os::Ubuntu2404, &["dns-down"]));
+    let output = world.run("nuc1", &["apt-get", "install", "-y", "jq"], b"");
+    assert!(output.exit == 100 && output.stderr.contains("Temporary failure resolving 'deb.debian.org'"), "{output:?}");
+    let output = world.run("nuc1", &INSTALL, b"");
+    assert_eq!((output.exit, output.stderr.trim()), (1, "error: unable to contact snap store"));
+    assert_eq!(world.run("nuc1", &["getent", "ahosts", "api.snapcraft.io"], b"").exit, 2);
+    assert_eq!(world.run("nuc1", &["getent", "ahosts", "nuc1"], b"").exit, 0, "it has its own name in /etc/hosts");
+    let later = world.now() + 300_000;
+    world.advance(later);
+    assert_eq!(world.run("nuc1", &INSTALL, b"").exit, 0);
+}
+
+#[test]
+fn a_refresh_of_its_own_stops_the_services_and_goes_on_when_it_is_held() {
+    let mut world = fresh(1, &["auto-refresh"]);
+    assert_eq!(world.run("nuc1", &INSTALL, b"").exit, 0);
+    let begun = world.now() + 200;
+    world.advance(begun);
+    let changes = world.run("nuc1", &["snap", "changes", "microk8s"], b"").stdout;
+    assert!(changes.contains("Doing") && changes.contains("Auto-refresh snap \"microk8s\""), "{changes}");
+    let refused = world.run("nuc1", &["snap", "refresh", "microk8s", "--channel=1.35/stable"], b"");
+    assert_eq!(
+        (refused.exit, refused.stderr.trim()),
+        (10, "error: snap \"microk8s\" has \"auto-refresh\" change in progress")
+    );
+    assert_eq!(world.run("nuc1", &["snap", "refresh", "--hold=forever", "microk8s"], b"").exit, 0);
+    let watched = world.run("nuc1", &["snap", "watch", "--last=auto-refresh?"], b"");
+    assert!(watched.exit == 0 && watched.took > 30_000, "{watched:?}");
+    assert_eq!(world.machine("nuc1").snapd.snaps["microk8s"].revision, "8717");
+    assert!(!world.auto_refresh("nuc1"), "it is held now");
+}
+
+#[test]
+fn api_servers_come_and_go() {
+    let mut world = fresh(1, &[]);
+    world.run("nuc1", &INSTALL, b"");
+    world.run("nuc1", &["microk8s", "status", "--wait-ready"], b"");
+    world.flap_api(100_000, 20_000, 4_000);
+    let mut seen = Vec::new();
+    for _ in 0..40 {
+        let next = world.now() + 1_000;
+        world.advance(next);
+        seen.push(world.api_up("nuc1"));
+    }
+    let turns = seen.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!((3..=5).contains(&turns), "{seen:?}");
+}
+
+#[test]
+fn a_member_with_another_address_does_not_serve() {
+    let mut world = fresh(3, &[]);
+    for name in ["nuc1", "nuc2", "nuc3"] {
+        world.run(name, &INSTALL, b"");
+        world.run(name, &["microk8s", "status", "--wait-ready"], b"");
+    }
+    for name in ["nuc2", "nuc3"] {
+        assert_eq!(join(&mut world, name).exit, 0);
+    }
+    let later = world.now() + 60_000;
+    world.advance(later);
+    let answers = |world: &World| world.accepts("nuc1", [10, 77, 0, 12].into(), 19_001);
+    assert!(answers(&world));
+    world.give_address("nuc2", [10, 77, 0, 99].into());
+    assert!(!answers(&world) && !world.accepts("nuc1", [10, 77, 0, 99].into(), 19_001));
+    assert!(!world.api_up("nuc2") && world.api_up("nuc1"), "the other two are a majority");
+    world.give_address("nuc2", [10, 77, 0, 12].into());
+    assert!(answers(&world) && world.api_up("nuc2"));
+}
+
 fn text(world: &World, machine: &str, path: &str) -> String {
     let bytes = world.machine(machine).files().read(&format!("/var/snap/microk8s/current/{path}"));
     String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned()

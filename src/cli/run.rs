@@ -90,10 +90,14 @@ impl RunArguments {
         match Journal::create(&state, &run, redactor.clone()) {
             Ok(journal) => {
                 journal_path = Some(journal.path().to_owned());
-                reporters.push(Box::new(journal));
+                reporters.push(Box::new(journal.warning(events.clone())));
             }
             Err(error) => {
-                let message = format!("this run has no journal: {error}");
+                let message = format!(
+                    "this run has no journal, as {} cannot be written: {error}. The run itself goes on; make room there, or name another \
+                     folder with XDG_STATE_HOME",
+                    state.display()
+                );
                 // The receiver is still in this function.
                 let _ = events.send(Event::Warning { node: None, message });
             }

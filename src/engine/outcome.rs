@@ -71,13 +71,15 @@ pub(super) fn of_plan(plan: &Plan) -> Outcome {
 
 /// What a run that can go no further comes to: the failures it met, then refusals, then nodes it could not reach, with
 /// what goes on there.
-pub(super) fn stuck(plan: &Plan, failures: &[Failed], left_running: &[&str]) -> Outcome {
+pub(super) fn stuck(plan: &Plan, failures: &[Failed], left_running: &[&str], applied: usize) -> Outcome {
     let refused: Vec<String> = plan.refusals().map(|refusal| refusal.verdict.text()).collect();
     if !refused.is_empty() {
-        return Outcome::new(
-            ExitCode::Refused,
-            format!("refused before anything was changed:\n{}", refused.join("\n")),
-        );
+        let when = match applied {
+            0 => "refused before anything was changed".to_owned(),
+            1 => "refused after 1 step, which stays as it is; `up` goes on from there".to_owned(),
+            count => format!("refused after {count} steps, which stay as they are; `up` goes on from there"),
+        };
+        return Outcome::new(ExitCode::Refused, format!("{when}:\n{}", refused.join("\n")));
     }
     let order = [ExitCode::Refused, ExitCode::StepFailed, ExitCode::VerificationFailed, ExitCode::Unreachable];
     for code in order {

@@ -163,7 +163,7 @@ impl<'a> Run<'a> {
                 }
                 Turn::Idle => {
                     let left_running: Vec<&str> = self.ledger.left_running().collect();
-                    return outcome::stuck(&plan, &self.ledger.failures, &left_running);
+                    return outcome::stuck(&plan, &self.ledger.failures, &left_running, self.ledger.applied);
                 }
             }
         }

@@ -25,6 +25,10 @@ pub struct NodeFacts {
     pub memory_kib: u64,
     /// Free KiB by mount point, of the file systems that hold `/`, `/var`, `/var/snap`, `/var/lib` and the volumes.
     pub free_kib: BTreeMap<String, u64>,
+    /// Free inodes by mount point, where the file system counts them.
+    pub free_inodes: BTreeMap<String, u64>,
+    /// How much of each is used, in percent as `df` tells.
+    pub used_percent: BTreeMap<String, u8>,
     /// IPv4 addresses by interface.
     pub addresses: Vec<(String, Ipv4Addr)>,
     /// Host name as the kernel has it.
@@ -43,6 +47,8 @@ pub struct NodeFacts {
     pub snapd: Option<String>,
     /// `MicroK8s` as snapd lists it; absent where it is not installed.
     pub snap: Option<Snap>,
+    /// What snapd is doing about it now, in its words; looked for while refreshes of it are not held.
+    pub snap_change: Option<String>,
     /// Whether `/snap/microk8s/current` is there, whatever snapd said.
     pub installed: bool,
     /// Until when refreshes of all snaps are held (`refresh.hold`), where snapd cannot hold one snap.
@@ -160,14 +166,19 @@ impl NodeFacts {
             }
     }
 
-    /// Free KiB on the file system that holds a directory, which need not be there yet.
-    pub fn free_kib_for(&self, directory: &str) -> Option<u64> {
+    /// The mount point of the file system that holds a directory, which need not be there yet.
+    pub fn mount_of(&self, directory: &str) -> Option<&str> {
         let holds = |mount: &str| {
             let mount = mount.trim_end_matches('/');
             directory.strip_prefix(mount).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let mounts = self.free_kib.iter().filter(|(mount, _)| holds(mount));
-        mounts.max_by_key(|(mount, _)| mount.len()).map(|(_, free)| *free)
+        let mounts = self.free_kib.keys().map(String::as_str).filter(|mount| holds(mount));
+        mounts.max_by_key(|mount| mount.len())
+    }
+
+    /// Free KiB on the file system that holds a directory.
+    pub fn free_kib_for(&self, directory: &str) -> Option<u64> {
+        self.free_kib.get(self.mount_of(directory)?).copied()
     }
 
     /// Whether a service of the snap runs.

@@ -27,6 +27,9 @@ pub fn node_facts(answer: &str) -> NodeFacts {
         login: value("login"),
         cloud_init: values.contains_key("cloud_init"),
         free_kib: text("disk").lines().filter_map(disk).collect(),
+        free_inodes: text("inode").lines().filter(|line| !line.contains(" - ")).filter_map(disk).collect(),
+        used_percent: text("disk").lines().filter_map(used_percent).collect(),
+        snap_change: text("change").lines().find_map(unfinished),
         addresses: text("address").lines().filter_map(address).collect(),
         snapd: newest_snapd(text("snapd")),
         installed: texts.contains_key("snap"),
@@ -78,6 +81,22 @@ fn disk(line: &str) -> Option<(String, u64)> {
     let mount = words.next()?;
     let _used_percent = words.next()?;
     Some((mount.to_owned(), words.next()?.parse().ok()?))
+}
+
+/// `/dev/vda1 102400 5120 97280 5% /` → (`/`, 5)
+fn used_percent(line: &str) -> Option<(String, u8)> {
+    let mut words = line.split_whitespace().rev();
+    let mount = words.next()?;
+    Some((mount.to_owned(), words.next()?.strip_suffix('%')?.parse().ok()?))
+}
+
+/// `12   Doing   today at 10:00 UTC  -   Auto-refresh snap "microk8s"` → `Auto-refresh snap "microk8s"`; of a change that
+/// is finished nothing (canonical/snapd `cmd/snap/cmd_changes.go`).
+fn unfinished(line: &str) -> Option<String> {
+    let mut columns = line.split("  ").map(str::trim).filter(|column| !column.is_empty());
+    let (_id, status) = (columns.next()?.parse::<u64>().ok()?, columns.next()?);
+    let summary = columns.last()?;
+    ["Do", "Doing", "Wait", "Undo", "Undoing", "Abort"].contains(&status).then(|| summary.to_owned())
 }
 
 /// `2: eth0    inet 10.77.0.11/24 brd … scope global eth0 …` → (`eth0`, 10.77.0.11)
@@ -149,6 +168,22 @@ mod tests {
         assert_eq!(facts.free_kib_for("/var/snap/microk8s/common/var/openebs/local"), Some(99));
         assert_eq!(facts.free_kib_for("/var/snap/microk8s/common/var/openebsx"), Some(50));
         assert_eq!(kubelet_root("--root-dir relative"), None);
+    }
+
+    #[test]
+    fn what_runs_short_or_changes_is_seen() {
+        let facts = node_facts(
+            "disk:Filesystem 1024-blocks Used Available Capacity Mounted on\ndisk:/dev/vda1 100 90 10 90% /\n\
+             inode:Filesystem Inodes IUsed IFree IUse% Mounted on\ninode:/dev/vda1 6553600 6553000 600 100% /\n\
+             inode:/dev/sdb1 0 0 0 - /var/snap\n\
+             change:ID   Status  Spawn               Ready               Summary\n\
+             change:1    Done    today at 09:00 UTC  today at 09:01 UTC  Install \"microk8s\" snap\n\
+             change:2    Doing   today at 10:00 UTC  -                   Auto-refresh snap \"microk8s\"\n",
+        );
+        assert_eq!((facts.free_inodes.get("/"), facts.used_percent.get("/")), (Some(&600), Some(&90)));
+        assert_eq!(facts.free_inodes.get("/var/snap"), None);
+        assert_eq!(facts.snap_change.as_deref(), Some("Auto-refresh snap \"microk8s\""));
+        assert_eq!(node_facts("change:1    Done    today  today  Install \"microk8s\" snap\n").snap_change, None);
     }
 
     #[test]

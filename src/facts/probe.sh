@@ -17,7 +17,12 @@ dial() { # name address port
 	(timeout 1 bash -c "exec 3<>/dev/tcp/$2/$3" && put "$1" "$2") >"$scratch/dial.$1.$2" 2>/dev/null &
 }
 if [ -e /snap/microk8s/current ]; then
-	(timeout 8 snap list microk8s 2>&1 | lines snap) >"$scratch/snap" &
+	(
+		timeout 8 snap list microk8s >"$scratch/listed" 2>&1
+		lines snap <"$scratch/listed"
+		# Held, snapd changes nothing by itself.
+		grep -q held "$scratch/listed" || timeout 8 snap changes microk8s 2>/dev/null | lines change
+	) >"$scratch/snap" &
 	if [ ! -e "$data/var/lock/clustered.lock" ] && [ -e "$backend/cluster.yaml" ]; then
 		(timeout 5 /snap/microk8s/current/bin/dqlite -s "file://$backend/cluster.yaml" -c "$backend/cluster.crt" \
 			-k "$backend/cluster.key" -f json k8s .cluster 2>/dev/null | lines members) >"$scratch/members" &
@@ -50,7 +55,11 @@ file boot_id /proc/sys/kernel/random/boot_id
 put uptime "$(cut -d' ' -f1 /proc/uptime)"
 put login "${SUDO_USER:-root}"
 common=/var/snap/microk8s/common
-df -Pk / /var /var/snap /var/lib $common $common/var/openebs/local $common/default-storage 2>/dev/null | lines disk
+disks="/ /var /var/snap /var/lib $common $common/var/openebs/local $common/default-storage"
+# shellcheck disable=SC2086 # one word a directory is what is meant
+df -Pk $disks 2>/dev/null | lines disk
+# shellcheck disable=SC2086
+df -Pi $disks 2>/dev/null | lines inode
 ip -o -4 addr show 2>/dev/null | lines address
 command -v cloud-init >/dev/null && put cloud_init yes
 command -v mount.nfs >/dev/null && put nfs_client yes

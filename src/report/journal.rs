@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::Reporter;
 use super::json::Json;
 use super::redact::Redactor;
-use crate::engine::event::Event;
+use crate::engine::event::{Event, Sink};
 
 /// The name of the file in a run's folder.
 pub const FILE: &str = "events.jsonl";
@@ -20,6 +20,7 @@ pub const FILE: &str = "events.jsonl";
 pub struct Journal {
     path: PathBuf,
     lines: Json<BufWriter<File>>,
+    tell: Option<Sink>,
 }
 
 impl Journal {
@@ -29,7 +30,13 @@ impl Journal {
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         let path = folder.join(FILE);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        Ok(Self { path, lines: Json::new(BufWriter::new(file), redactor) })
+        Ok(Self { path, lines: Json::new(BufWriter::new(file), redactor), tell: None })
+    }
+
+    /// Warns through `events` when the journal cannot be written any longer.
+    pub fn warning(mut self, events: Sink) -> Self {
+        self.tell = Some(events);
+        self
     }
 
     /// Where it is.
@@ -41,6 +48,14 @@ impl Journal {
 impl Reporter for Journal {
     fn event(&mut self, at: Timestamp, event: &Event) {
         self.lines.event(at, event);
+        if let (Some(error), Some(events)) = (self.lines.broke(), &self.tell) {
+            let path = self.path.display();
+            let message = format!(
+                "the journal {path} ends here: {error}. The run itself goes on; `homeprov log` will not know the rest"
+            );
+            // The run may be over.
+            let _ = events.send(Event::Warning { node: None, message });
+        }
     }
 }
 

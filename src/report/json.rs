@@ -38,12 +38,18 @@ pub struct Json<W> {
     out: W,
     redactor: Redactor,
     broken: bool,
+    error: Option<io::Error>,
 }
 
 impl<W: Write> Json<W> {
     /// Writes to `out`.
     pub fn new(out: W, redactor: Redactor) -> Self {
-        Self { out, redactor, broken: false }
+        Self { out, redactor, broken: false, error: None }
+    }
+
+    /// Why nothing is written any more; told once.
+    pub fn broke(&mut self) -> Option<io::Error> {
+        self.error.take()
     }
 
     fn write(&mut self, at: Timestamp, event: &Event) -> io::Result<()> {
@@ -57,7 +63,8 @@ impl<W: Write + Send> Reporter for Json<W> {
     fn event(&mut self, at: Timestamp, event: &Event) {
         // After the first error the reader is gone or the disk is full: half a line more would help nobody.
         if !self.broken {
-            self.broken = self.write(at, event).is_err();
+            self.error = self.write(at, event).err();
+            self.broken = self.error.is_some();
         }
     }
 }

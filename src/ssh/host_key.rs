@@ -290,6 +290,12 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "a ssh-rsa AAAA\nb ssh-rsa BBBB\n");
     }
 
+    #[test]
+    fn a_key_that_finds_no_room_is_named_with_its_file() {
+        let said = accept(&key("a ssh-rsa AAAA"), Path::new("/dev/full")).unwrap_err().to_string();
+        assert!(said.contains("nuc1 to /dev/full: No space left on device"), "{said}");
+    }
+
     #[tokio::test]
     async fn a_fingerprint_is_that_of_the_key_whatever_precedes_it() {
         let plain = fingerprint(LINE).await.unwrap();

@@ -96,8 +96,11 @@ impl Failure {
         Self::Failed { reason: reason.into(), output: Vec::new() }
     }
 
-    /// A failed command, with the end of what it printed.
+    /// A failed command, with the end of what it printed; or what that tells of its surroundings.
     pub fn command(what: &str, status: i32, output: &str) -> Self {
+        if let Some(failure) = super::cause::of_output(output) {
+            return failure;
+        }
         let lines: Vec<String> = output.lines().map(str::to_owned).collect();
         let tail = lines[lines.len().saturating_sub(20)..].to_vec();
         Self::Failed { reason: format!("{what} ended with status {status}"), output: tail }

@@ -42,7 +42,11 @@ impl RustStep for IdentityRecorded {
             write(context, &context.node()?.name, &record).await?;
         }
         crate::facts::here::write(&context.state, &record)
-            .map_err(|error| Failure::failed(format!("cannot write the record on this machine: {error}")))
+            .map_err(|error| Failure::failed(format!(
+                "which cluster this is cannot be written down on this machine, in {}: {error}. Nothing is lost, the nodes have it: make room \
+                 there, or name another folder with XDG_STATE_HOME, and run `up` again",
+                context.state.display()
+            )))
     }
 }
 

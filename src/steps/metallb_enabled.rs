@@ -36,6 +36,7 @@ impl RustStep for MetallbEnabled {
 
     async fn apply(&self, context: &Context) -> Result<(), Failure> {
         let Some(metallb) = &context.inventory.metallb else { return Ok(()) };
+        super::pool_quiet::refuse_taken(context, metallb).await?;
         let seed = context.node()?.name.clone();
         let ranges: Vec<&str> = metallb.pool.iter().map(|range| range.text.as_str()).collect();
         let argv = ["/snap/bin/microk8s".to_owned(), "enable".to_owned(), format!("metallb:{}", ranges.join(","))];

@@ -21,6 +21,9 @@ impl RustStep for Microk8sReady {
         if !seen.installed {
             return Verdict::unknown("snap-installed");
         }
+        if let Some(change) = &seen.snap_change {
+            return Verdict::settling(format!("snapd is at work on it: {change}"));
+        }
         if seen.locks.contains("stopped.lock") {
             return Verdict::differs("it was stopped (`microk8s stop`)");
         }

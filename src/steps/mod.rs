@@ -1,6 +1,7 @@
 //! The Rust steps, one file each: whatever looks at more than one node, waits for a quorum or parses structured
 //! output. A playbook names them with `builtin = "…"`.
 
+mod cause;
 mod cluster_identity;
 pub mod context;
 mod failure_domain;
@@ -17,6 +18,7 @@ mod metallb_enabled;
 mod microk8s_ready;
 mod pool_exact;
 pub mod pool_probed;
+mod pool_quiet;
 mod preflight;
 mod refreshes_held;
 pub mod repair;
@@ -24,10 +26,12 @@ mod snap_installed;
 mod speakers;
 pub mod storage;
 pub mod storage_proven;
+mod warnings;
 
 use async_trait::async_trait;
 
 pub use context::{Context, Failure};
+pub use warnings::warnings;
 
 use crate::facts::Facts;
 use crate::inventory::model::Inventory;
@@ -107,13 +111,6 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("mastodon-owner", &mastodon::owner::MastodonOwner),
     ("site-answers", &mastodon::site_answers::SiteAnswers),
 ];
-
-/// What the user should know, and nothing waits for.
-pub fn warnings(inventory: &Inventory, facts: &Facts) -> Vec<String> {
-    let mut warnings = repair::strangers(inventory, facts);
-    warnings.extend(flux::warnings(inventory, facts));
-    warnings
-}
 
 /// The Rust step of a name.
 pub fn builtin(name: &str) -> Option<&'static dyn RustStep> {

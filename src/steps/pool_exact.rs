@@ -51,12 +51,15 @@ impl RustStep for PoolExact {
 
     async fn apply(&self, context: &Context) -> Result<(), Failure> {
         let Some(metallb) = &context.inventory.metallb else { return Ok(()) };
+        let seen = context.facts.cluster.as_ref().and_then(|cluster| cluster.metallb.as_ref());
+        if !seen.is_some_and(|seen| exact(metallb, seen)) {
+            super::pool_quiet::refuse_taken(context, metallb).await?;
+        }
         let client = context.api().await?;
         let group = format!("/apis/metallb.io/v1beta1/namespaces/{METALLB}");
         let object = |kind: &str, name: &str, spec: serde_json::Value| json!({ "apiVersion": "metallb.io/v1beta1", "kind": kind, "metadata": { "name": name, "namespace": METALLB }, "spec": spec });
         let pool = object("IPAddressPool", POOL, json!({ "addresses": wanted(metallb) }));
         request::apply(&client, &format!("{group}/ipaddresspools/{POOL}"), &pool).await?;
-        let seen = context.facts.cluster.as_ref().and_then(|cluster| cluster.metallb.as_ref());
         if !seen.is_some_and(announced) {
             let advertisement = object("L2Advertisement", ADVERTISEMENT, json!({ "ipAddressPools": [POOL] }));
             request::apply(&client, &format!("{group}/l2advertisements/{ADVERTISEMENT}"), &advertisement).await?;

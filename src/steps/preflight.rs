@@ -1,13 +1,14 @@
 //! The pre-flight: what must be so before anything is changed. These steps are checked, never applied.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
 
 use super::{Context, Failure, RustStep};
 use crate::facts::{Facts, NodeFacts};
-use crate::inventory::model::{Inventory, Role};
+use crate::inventory::model::{Inventory, Node, Role};
 use crate::plan::{Place, Verdict};
 
 /// `MicroK8s` keeps its control plane off machines with 512 MiB or less (canonical/microk8s `snap/hooks/install`);
@@ -17,8 +18,13 @@ const WORKER_KIB: u64 = 900_000;
 /// Room for the snap, its images and what the kubelet keeps free before it evicts (1 GiB).
 const FRESH_DISK_KIB: u64 = 6 * 1024 * 1024;
 const INSTALLED_DISK_KIB: u64 = 1536 * 1024;
+/// The images of a fresh cluster are some ten thousand files; the kubelet evicts pods when fewer than 5 % are left.
+const FRESH_INODES: u64 = 60_000;
+const INSTALLED_INODES: u64 = 10_000;
+/// What grows on a node: the snap's data with images and volumes, and snapd's own.
+const GROWING: [&str; 2] = ["/var/snap", "/var/lib"];
 /// More than this from the median and certificates or leases go wrong; the same bound k0sctl uses.
-const CLOCK: SignedDuration = SignedDuration::from_secs(30);
+pub(super) const CLOCK: SignedDuration = SignedDuration::from_secs(30);
 
 /// No two machines share a host name, a machine id or an address.
 pub struct MachinesDistinct;
@@ -62,18 +68,7 @@ fn distinct(inventory: &Inventory, facts: &Facts, _: &Place) -> Vec<String> {
         |seen| seen.boot_id.clone(),
     ));
     for (node, seen) in facts.answering(inventory) {
-        if !seen.addresses.is_empty() && !seen.addresses.iter().any(|(_, address)| *address == node.address) {
-            let own: Vec<String> = seen
-                .addresses
-                .iter()
-                .filter(|(interface, _)| interface != "lo")
-                .map(|(_, address)| address.to_string())
-                .collect();
-            problems.push(format!(
-                "{} does not have the address {} of the inventory, it has {}; fix its lease or the inventory: MicroK8s ties a member to one address for life",
-                node.name, node.address, own.join(", "),
-            ));
-        }
+        problems.extend(elsewhere(inventory, node, seen).or_else(|| bound_elsewhere(node, seen)));
         if seen.installed && seen.host_name != node.name {
             problems.push(format!(
                 "{} calls itself {}, and MicroK8s is installed there under that name; name it {} in the inventory, or remove MicroK8s first (`snap remove --purge microk8s`)",
@@ -82,6 +77,53 @@ fn distinct(inventory: &Inventory, facts: &Facts, _: &Place) -> Vec<String> {
         }
     }
     problems
+}
+
+/// What is wrong with a node that does not have its address.
+fn elsewhere(inventory: &Inventory, node: &Node, seen: &NodeFacts) -> Option<String> {
+    let own: Vec<Ipv4Addr> =
+        seen.addresses.iter().filter(|(interface, _)| interface != "lo").map(|(_, address)| *address).collect();
+    if own.is_empty() || own.contains(&node.address) {
+        return None;
+    }
+    let shown: Vec<String> = own
+        .iter()
+        .map(|address| match inventory.nodes.iter().find(|other| other.address == *address) {
+            Some(other) => format!("{address}, which is {}'s in the inventory", other.name),
+            None => address.to_string(),
+        })
+        .collect();
+    let bound = seen.info.as_ref().map(|info| info.address).filter(|address| !address.is_loopback());
+    let way_out = match bound {
+        Some(bound) => format!(
+            "Its data store is bound to {bound}, for life: give it that address back (a fixed lease in the router, then `networkctl renew` \
+             or a reboot). If it cannot have it: `microk8s remove-node {bound} --force` on another member, `microk8s leave` on {name}, \
+             correct the inventory, and `up` joins it anew",
+            name = node.name,
+        ),
+        None => "Correct the inventory or fix its lease in the router: MicroK8s ties a member to one address for life"
+            .to_owned(),
+    };
+    Some(format!(
+        "{} does not have the address {} of the inventory, it has {}. {way_out}",
+        node.name,
+        node.address,
+        shown.join(" and "),
+    ))
+}
+
+/// What is wrong with a member that has the inventory's address, but serves the data store under another one.
+fn bound_elsewhere(node: &Node, seen: &NodeFacts) -> Option<String> {
+    let bound = seen.info.as_ref()?.address;
+    (!bound.is_loopback() && bound != node.address && !seen.worker).then(|| {
+        format!(
+            "{name} is a member of its data store as {bound} (info.yaml there says so), and the inventory says {address}: MicroK8s ties a \
+             member to one address for life. Give it {bound} back and put that into the inventory; or take it out (`microk8s remove-node \
+             {bound} --force` on another member, `microk8s leave` on {name}) and `up` joins it anew",
+            name = node.name,
+            address = node.address,
+        )
+    })
 }
 
 /// Nodes that share what should be each one's own.
@@ -119,12 +161,28 @@ fn fits(inventory: &Inventory, facts: &Facts, place: &Place) -> Vec<String> {
     let floor = if seen.installed { INSTALLED_DISK_KIB } else { FRESH_DISK_KIB };
     for (mount, free) in seen.free_kib.iter().filter(|(_, free)| **free < floor) {
         problems.push(format!(
-            "{name} has {} MiB free on {mount}, {} are needed; make room there",
+            "{name} has {} MiB free on {mount}{}, {} are needed; make room there: `df -h`, `apt-get clean` and \
+             `journalctl --vacuum-size=200M` help",
             free / 1024,
+            holds(seen, mount),
             floor / 1024
         ));
     }
+    let floor = if seen.installed { INSTALLED_INODES } else { FRESH_INODES };
+    for (mount, free) in seen.free_inodes.iter().filter(|(_, free)| **free < floor) {
+        problems.push(format!(
+            "{name} has {free} inodes free on {mount}{}, {floor} are needed: it holds too many small files; \
+             `du --inodes -x -d 3 {mount} | sort -n | tail` shows where",
+            holds(seen, mount),
+        ));
+    }
     problems
+}
+
+/// Which of the folders that grow lie on a file system, in brackets.
+fn holds(seen: &NodeFacts, mount: &str) -> String {
+    let there: Vec<&str> = GROWING.into_iter().filter(|folder| seen.mount_of(folder) == Some(mount)).collect();
+    if there.is_empty() || there == [mount] { String::new() } else { format!(" ({})", there.join(", ")) }
 }
 
 fn title(role: Role) -> &'static str {
@@ -143,6 +201,19 @@ fn clocks(inventory: &Inventory, facts: &Facts, _: &Place) -> Vec<String> {
     }
     // With one or two nodes there is no majority: the controller's own clock is what they are compared with.
     let median = if offsets.len() > 2 { offsets[offsets.len() / 2].0 } else { SignedDuration::ZERO };
+    // They agree with each other and not with this machine: it is as likely the one that is wrong.
+    if let [(first, _), .., (last, _)] = offsets[..]
+        && median.is_zero()
+        && (last - first).abs() <= CLOCK
+        && first.abs().max(last.abs()) > CLOCK
+    {
+        let way = if first.is_positive() { "behind" } else { "ahead of" };
+        return vec![format!(
+            "the clock of this machine is {} s {way} those of all nodes, which agree; set it here: `timedatectl set-ntp true`, or there if \
+             it is they that are wrong",
+            first.as_secs().abs()
+        )];
+    }
     let off = offsets.iter().filter(|(offset, _)| (*offset - median).abs() > CLOCK);
     off.map(|(offset, name)| {
         let seconds = (*offset - median).as_secs();

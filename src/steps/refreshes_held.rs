@@ -9,6 +9,7 @@ use crate::facts::{Facts, NodeFacts};
 use crate::inventory::model::Inventory;
 use crate::microk8s::snap_list::can_hold;
 use crate::plan::{Place, Verdict};
+use crate::ssh::Program;
 
 /// Refreshes are held: of this snap where snapd can (2.58 and later), of all snaps for up to 90 days elsewhere.
 pub struct RefreshesHeld;
@@ -23,6 +24,9 @@ impl RustStep for RefreshesHeld {
         let Place::Node(name) = place else { return Verdict::Holds };
         let Some(seen) = facts.node(name) else { return Verdict::unknown("the node answers") };
         let Some(snap) = &seen.snap else { return Verdict::unknown("snap-installed") };
+        if let Some(change) = seen.snap_change.as_ref().filter(|_| !snap.held()) {
+            return Verdict::settling(format!("snapd is at work on it: {change}; refreshes are held after that"));
+        }
         if can_hold_here(seen) {
             return if snap.held() { Verdict::Holds } else { Verdict::differs("snapd would refresh it at any time") };
         }
@@ -37,15 +41,22 @@ impl RustStep for RefreshesHeld {
         let node = context.node()?.name.clone();
         if can_hold_here(context.node_facts()?) {
             context.command(&node, ["/usr/bin/snap", "refresh", "--hold=forever", "microk8s"]).await?;
-            return Ok(());
+            return begun_before(context, &node).await;
         }
         let until = (Timestamp::now() + LONGEST).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         context.say(format!(
             "this snapd cannot hold a single snap: all refreshes are held until {until}; run `up` again before then"
         ));
         context.command(&node, ["/usr/bin/snap", "set", "system", &format!("refresh.hold={until}")]).await?;
-        Ok(())
+        begun_before(context, &node).await
     }
+}
+
+/// Waits for a refresh that began just before it was held: that one goes on, and stops the services in the middle. How it
+/// ended, and that there was none, is for the next look to say.
+async fn begun_before(context: &Context, node: &str) -> Result<(), Failure> {
+    let argv = ["/usr/bin/snap", "watch", "--last=auto-refresh?"];
+    context.job(node, &argv.join(" "), Program::command(argv)).await.map(drop)
 }
 
 fn can_hold_here(seen: &NodeFacts) -> bool {

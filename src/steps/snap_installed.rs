@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::cause::unresolved;
 use super::guard::{self, Loss};
 use super::job::Ended;
 use super::{Context, Failure, RustStep};
@@ -16,6 +17,10 @@ pub struct SnapInstalled;
 
 /// What snapd exits with when another change is in progress: retryable (canonical/snapd `cmd/snap/main.go`).
 const BUSY: i32 = 10;
+/// Where snapd asks (canonical/snapd `store/store.go`).
+const STORE: &str = "api.snapcraft.io";
+/// What `getent` exits with when there is no such name (getent(1)).
+const NOT_FOUND: i32 = 2;
 
 #[async_trait]
 impl RustStep for SnapInstalled {
@@ -55,16 +60,21 @@ impl RustStep for SnapInstalled {
             argv.push("--classic".to_owned());
         }
         let ended = context.job(&node, &argv.join(" "), Program::command(argv.clone())).await?;
-        judge(&argv[1..].join(" "), &ended)
+        judge(context, &node, &argv[1..].join(" "), &ended).await
     }
 }
 
-fn judge(what: &str, ended: &Ended) -> Result<(), Failure> {
+async fn judge(context: &Context, node: &str, what: &str, ended: &Ended) -> Result<(), Failure> {
     match ended.status {
         0 => Ok(()),
-        BUSY => Err(Failure::Busy { reason: last_line(&ended.output, "snapd is busy with another change") }),
+        BUSY => Err(Failure::Busy {
+            reason: format!(
+                "{}; it is waited for, and `snap changes` there shows how far it is",
+                last_line(&ended.output, "snapd is busy with another change")
+            ),
+        }),
         _ if ended.output.contains("unable to contact snap store") => {
-            Err(Failure::Busy { reason: "the snap store does not answer".to_owned() })
+            Err(store_is_silent(context, node, "error: unable to contact snap store").await)
         }
         status => Err(Failure::command(&format!("snap {what}"), status, &ended.output)),
     }
@@ -74,15 +84,30 @@ fn last_line(output: &str, default: &str) -> String {
     output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or(default).to_owned()
 }
 
+/// Why the store does not answer a node: whether its name can be resolved there tells.
+async fn store_is_silent(context: &Context, node: &str, said: &str) -> Failure {
+    let program = Program::command(["getent", "ahosts", STORE]);
+    let asked = context.run(node, Purpose::Probe, program).await;
+    let reason = if asked.is_ok_and(|answer| answer.status == NOT_FOUND) {
+        unresolved(STORE)
+    } else {
+        format!(
+            "the snap store (https://{STORE}) does not answer it: {}. https://status.snapcraft.io tells of outages; a proxy is set with \
+             `snap set system proxy.https=…`",
+            said.trim_start_matches("error: ")
+        )
+    };
+    Failure::Busy { reason }
+}
+
 /// A channel that the store does not list is refused with what it lists, before anything is downloaded.
 async fn refuse_unlisted(context: &Context, node: &str, wanted: &str) -> Result<(), Failure> {
     let program = Program::command(["/usr/bin/snap", "info", "microk8s"]);
     let answer = context.run(node, Purpose::Probe, program).await?;
     let listed = snap_info::channels(&answer.stdout);
     if listed.is_empty() {
-        return Err(Failure::Busy {
-            reason: last_line(&answer.stderr, "the snap store lists no channels of microk8s"),
-        });
+        let said = last_line(&answer.stderr, "the snap store lists no channels of microk8s");
+        return Err(store_is_silent(context, node, &said).await);
     }
     if snap_info::lists(&listed, wanted) {
         return Ok(());

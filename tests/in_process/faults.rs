@@ -80,6 +80,14 @@ faults! {
     small_memory: SmallMemory on Ubuntu2404 =>
         End::Code(ExitCode::Refused, &["nuc3", "512 MiB", "role = \"worker\""]);
     old_snapd: OldSnapd on Ubuntu2404 => End::Converged;
+    disk_full: DiskFull on Ubuntu2404 =>
+        End::Code(ExitCode::Refused, &["nuc3", "300 MiB free on /", "/var/snap, /var/lib", "6144 are needed"]);
+    dpkg_interrupted: DpkgInterrupted on Debian12 => End::Converged;
+    dns_down: DnsDown on Debian12 => End::Converged;
+    auto_refresh: AutoRefresh on Ubuntu2404 => End::Converged;
+    pool_taken: PoolTaken on Ubuntu2404 =>
+        End::Code(ExitCode::Refused, &["10.77.0.203", "b8:27:eb:4d:00:cb", "none of the nodes", "[metallb] pool"]);
+    api_flaps: ApiFlaps on Ubuntu2404 => End::Converged;
 }
 
 /// A refused run touches nothing.

@@ -25,4 +25,5 @@ mod rust_steps;
 mod session;
 mod shell;
 mod storage;
+mod surroundings;
 mod verify;

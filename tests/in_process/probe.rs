@@ -41,7 +41,11 @@ fn system(shell: &Shell) {
     };
     let lines = shell.machine(|machine| {
         let free = machine.spec.disk_mib * 1024;
-        let disk = format!("disk:/dev/vda1 {} 4194304 {free} 3% /", free + 4_194_304);
+        let used = machine.disk_used_mib * 1024;
+        let percent = (used * 100).div_ceil(used + free);
+        let disk = format!("disk:/dev/vda1 {} {used} {free} {percent}% /", used + free);
+        let inode =
+            format!("inode:/dev/vda1 13107200 {} {} 9% /", 13_107_200 - machine.free_inodes, machine.free_inodes);
         let mut lines = vec![
             format!("os.id={}", release("ID")),
             format!("os.version={}", release("VERSION_ID")),
@@ -57,6 +61,8 @@ fn system(shell: &Shell) {
             "disk:Filesystem 1024-blocks Used Available Capacity Mounted on".to_owned(),
         ];
         lines.extend(std::iter::repeat_n(disk, 4));
+        lines.push("inode:Filesystem Inodes IUsed IFree IUse% Mounted on".to_owned());
+        lines.extend(std::iter::repeat_n(inode, 4));
         lines.push("address:1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever".to_owned());
         lines.push(format!(
             "address:2: eth0    inet {}/24 brd 10.77.0.255 scope global eth0\\       valid_lft forever",
@@ -84,7 +90,13 @@ async fn microk8s(shell: &Shell, control_planes: &[Ipv4Addr]) {
     let units: Vec<String> = SERVICES.iter().map(|service| format!("snap.microk8s.daemon-{service}")).collect();
     // Side by side, as in the probe: the slowest decides how long it takes.
     let ((_, snap), members, (_, states)) = tokio::join!(
-        shell.ask(&["snap", "list", "microk8s"]),
+        async {
+            let (status, snap) = shell.ask(&["snap", "list", "microk8s"]).await;
+            if !snap.contains("held") {
+                lines(shell, "change", &shell.ask(&["snap", "changes", "microk8s"]).await.1);
+            }
+            (status, snap)
+        },
         async { if serves { members(shell).await } else { String::new() } },
         async {
             let argv: Vec<&str> =

@@ -34,6 +34,10 @@ const ROWS: &[Row] = &[
     row!("join-settled", "touch no-cert-reissue && rm -f join-in-progress", settle),
     row!("pool-probed", "arping -c 2 -w 2", arping),
     row!("initiator-unique", "iscsi-iname", name_initiator),
+    row!("metallb-enabled", "arping -f -c 2", arping_all),
+    row!("metallb-enabled", "/sys/class/net/*/address", own_macs),
+    row!("pool-exact", "arping -f -c 2", arping_all),
+    row!("pool-exact", "/sys/class/net/*/address", own_macs),
 ];
 
 /// Runs the shell program of a Rust step.
@@ -117,6 +121,31 @@ fn owner(world: &World, from: &str, address: Ipv4Addr) -> Option<Ipv4Addr> {
     let announcement = world.announcements().into_iter().find(|announcement| announcement.address == address)?;
     let announcer = world.machines().find(|machine| machine.hostname == announcement.node)?;
     (announcer.name() != from && on(announcer.name()) && on(from)).then_some(announcer.spec.address)
+}
+
+/// The MAC address that a machine hears for an address, from a node or from another device on the network.
+fn heard(world: &World, from: &str, address: Ipv4Addr) -> Option<String> {
+    let neighbour = world.neighbours().get(&address).cloned();
+    owner(world, from, address).map(mac).or(neighbour)
+}
+
+/// `for address in A B …; do { arping … | grep 'reply from'; } & …; done`
+async fn arping_all(shell: &Shell, text: &str, _: &str) -> i32 {
+    let list = text.split("for address in").nth(1).and_then(|rest| rest.split(';').next()).expect("a list");
+    let name = shell.machine(|machine| machine.name().to_owned());
+    for address in list.split_whitespace() {
+        let address: Ipv4Addr = address.parse().expect("an address");
+        if let Some(mac) = shell.lab().with(|world| heard(world, &name, address)) {
+            shell.say(format!("Unicast reply from {address} [{}]  0.71ms", mac.to_uppercase()));
+        }
+    }
+    sleep(Duration::from_secs(2)).await;
+    0
+}
+
+async fn own_macs(shell: &Shell, _: &str, _: &str) -> i32 {
+    shell.say(format!("00:00:00:00:00:00\n{}", mac(shell.machine(|machine| machine.spec.address))));
+    0
 }
 
 /// `ip -o link show dev INTERFACE; arping -c 2 -w 2 -I INTERFACE ADDRESS; true`

@@ -164,6 +164,36 @@ impl House {
         Ran { outcome, events, took }
     }
 
+    /// `homeprov up`, to its end; every event is shown to `meets` as it is reported.
+    pub async fn up_meeting(&self, mut meets: impl FnMut(&Event)) -> Ran {
+        let (session, mut received) = self.session(without_proof());
+        let began = Instant::now();
+        let mut events = Vec::new();
+        let run = engine::up(&session);
+        tokio::pin!(run);
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                Some(event) = received.recv() => {
+                    meets(&event);
+                    events.push(event);
+                }
+                outcome = &mut run => break outcome,
+                () = sleep(LONGEST.saturating_sub(began.elapsed())) => {
+                    panic!("it did not end within {LONGEST:?}; its end:\n{}", tail(&events))
+                }
+            }
+        };
+        let took = began.elapsed();
+        events.extend(drain(&mut received));
+        Ran { outcome, events, took }
+    }
+
+    /// homeprov's folder for state on this machine.
+    pub fn state(&self) -> &Path {
+        self.state.path()
+    }
+
     /// `homeprov up`, killed after some time; what it had reported by then.
     pub async fn up_cut_off(&self, after: Duration) -> Vec<Event> {
         self.up_until(sleep(after)).await
@@ -256,7 +286,14 @@ fn ended_soon() -> Holder {
 
 /// Whether a fault that names no machine would choose the last one.
 fn at_last(kind: FaultKind) -> bool {
-    matches!(kind, FaultKind::DuplicateMachineId | FaultKind::ClockSkew | FaultKind::SmallMemory)
+    matches!(
+        kind,
+        FaultKind::DuplicateMachineId
+            | FaultKind::ClockSkew
+            | FaultKind::SmallMemory
+            | FaultKind::DiskFull
+            | FaultKind::DnsDown
+    )
 }
 
 fn drain(received: &mut UnboundedReceiver<Event>) -> Vec<Event> {

@@ -16,3 +16,4 @@ mod plan_only;
 mod row;
 mod storage;
 mod storage_faults;
+mod surroundings;

@@ -7,12 +7,13 @@ use std::path::{Component, Path, PathBuf};
 use crate::world::Files;
 
 /// Where programs write on a node: what a new installation does not have.
-const WRITTEN: [&str; 19] = [
+const WRITTEN: [&str; 20] = [
     "/var/snap",
     "/snap",
     "/var/lib/snapd",
     "/var/lib/homeprov",
     "/var/lib/kubelet",
+    "/var/lib/dpkg/updates",
     "/etc/hosts",
     "/etc/group",
     "/etc/sysctl.d",

@@ -28,6 +28,11 @@ pub fn bridge() -> Result<()> {
     ip(&format!("link set {BRIDGE} up"))
 }
 
+/// Another device with this address: the bridge answers for it, with its own MAC address.
+pub fn neighbour(address: Ipv4Addr) -> Result<()> {
+    ip(&format!("addr add {address}/32 dev {BRIDGE}"))
+}
+
 fn cable(address: Ipv4Addr) -> String {
     format!("node{}", address.octets()[3])
 }

@@ -20,6 +20,8 @@ use crate::world::Site;
 pub struct Announced {
     /// By node and interface.
     addresses: BTreeSet<(String, i32, &'static str, Ipv4Addr)>,
+    /// Those of devices that are none of the nodes.
+    neighbours: BTreeSet<Ipv4Addr>,
     /// By node, address and what answers there.
     ports: BTreeMap<(String, i32, SocketAddr, Option<Site>), JoinHandle<()>>,
 }
@@ -28,6 +30,11 @@ pub struct Announced {
 pub fn keep(lab: &Arc<Homelab>, announced: &mut Announced) -> Result<()> {
     let mut addresses = BTreeSet::new();
     let mut ports = BTreeSet::new();
+    let neighbours: BTreeSet<Ipv4Addr> = lab.world().neighbours().keys().copied().collect();
+    for new in neighbours.difference(&announced.neighbours) {
+        network::neighbour(*new)?;
+    }
+    announced.neighbours = neighbours;
     {
         let nodes = lab.nodes();
         let world = lab.world();

@@ -10,13 +10,15 @@ use super::wire::{self, Call, kind};
 use super::{INSIDE, unit_commands};
 
 /// The programs that are stand-ins, by the path they have on a node.
-pub const PROGRAMS: [&str; 11] = [
+pub const PROGRAMS: [&str; 13] = [
     "/usr/bin/systemctl",
     "/usr/bin/systemd-run",
     "/usr/bin/timedatectl",
     "/usr/bin/hostnamectl",
     "/usr/bin/apt-get",
+    "/usr/bin/dpkg",
     "/usr/bin/dpkg-query",
+    "/usr/bin/getent",
     "/usr/sbin/sysctl",
     "/usr/sbin/modprobe",
     "/usr/sbin/lsmod",

@@ -1,6 +1,7 @@
 //! `apt-get` and `dpkg-query`.
 
 use super::process::{Call, Next, after};
+use super::surroundings::{completed, interrupted, no_room_for_archives};
 use super::system::{archive_version, install};
 use super::{Notice, World};
 
@@ -27,6 +28,9 @@ pub(super) fn get(world: &mut World, call: &mut Call) -> Next {
     }
     if let Some(until) = world.fit_apt_lock() {
         let wait = until - world.now;
+        if patience != 0 {
+            call.say("Waiting for cache lock: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1482 (unattended-upgr)...");
+        }
         if patience < 0 || i64::try_from(wait).is_ok_and(|wait| patience * 1_000 >= wait) {
             return after(wait, move |world, call| work(world, call, &command, &words));
         }
@@ -53,7 +57,23 @@ fn refuse_lock(call: &mut Call, command: &str) -> Next {
 
 fn work(world: &mut World, call: &mut Call, command: &str, words: &[String]) -> Next {
     let connected = world.machine(&call.machine).connected;
+    let resolves = world.resolves(&call.machine);
+    let machine = world.machine(&call.machine);
+    if !["update", "clean", "autoclean"].contains(&command) && interrupted(machine) {
+        return call.fail(
+            100,
+            "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem. ",
+        );
+    }
+    let no_room = no_room_for_archives(machine);
     match command {
+        "update" if connected && !resolves => after(10_000, |_, call| {
+            call.complain(
+                "W: Failed to fetch http://deb.debian.org/debian/dists/stable/InRelease  Temporary failure resolving 'deb.debian.org'",
+            );
+            call.complain("W: Some index files failed to download. They have been ignored, or old ones used instead.");
+            Next::Exit(0)
+        }),
         "update" if !connected => after(12_000, |_, call| {
             call.complain("W: Some index files failed to download. They have been ignored, or old ones used instead.");
             Next::Exit(0)
@@ -90,6 +110,18 @@ fn work(world: &mut World, call: &mut Call, command: &str, words: &[String]) -> 
             }
             if !connected {
                 return after(12_000, |_, call| {
+                    call.fail(
+                        100,
+                        "E: Unable to fetch some archives, maybe run apt-get update or try with --fix-missing?",
+                    )
+                });
+            }
+            if let Some(problem) = no_room {
+                return call.fail(100, problem);
+            }
+            if !resolves {
+                return after(10_000, |_, call| {
+                    call.complain("E: Failed to fetch http://deb.debian.org/debian/pool/main/  Temporary failure resolving 'deb.debian.org'");
                     call.fail(
                         100,
                         "E: Unable to fetch some archives, maybe run apt-get update or try with --fix-missing?",
@@ -136,6 +168,24 @@ fn set_up(world: &mut World, call: &mut Call, new: &[String]) -> Next {
     world.touch_all();
     world.notices.push(Notice::ProgramsChanged(call.machine.clone()));
     Next::Exit(0)
+}
+
+/// `dpkg --configure -a`: completes what an interrupted dpkg left.
+pub(super) fn configure(world: &mut World, call: &mut Call) -> Next {
+    if call.exec.user != "root" {
+        return call.fail(2, "dpkg: error: requested operation requires superuser privilege");
+    }
+    if world.fit_apt_lock().is_some() {
+        call.complain("dpkg: error: dpkg frontend lock was locked by another process with pid 1482");
+        return call.fail(2, "Note: removing the lock file is always wrong, can damage the locked area");
+    }
+    if !interrupted(world.machine(&call.machine)) {
+        return Next::Exit(0);
+    }
+    after(3_000, |world, call| {
+        completed(world.machine_mut(&call.machine));
+        call.quit(0, "Setting up libc-bin ...")
+    })
 }
 
 /// `dpkg-query -W [-f FORMAT] NAME…` and `dpkg -s NAME…`

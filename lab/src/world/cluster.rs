@@ -89,8 +89,11 @@ impl World {
         let Some(snap) = found.microk8s.as_ref().filter(|snap| snap.dqlite_ready) else {
             return false;
         };
-        // A member that was removed behind its back serves no more.
-        snap.member.is_some_and(|id| self.cluster_of(machine).is_some_and(|cluster| cluster.member(id).is_some()))
+        // A member that was removed behind its back serves no more, and neither does one whose address is another
+        // machine's now: it cannot listen there.
+        let member = snap.member.and_then(|id| self.cluster_of(machine)?.member(id));
+        let host = member.and_then(|member| member.address.rsplit_once(':')?.0.parse::<std::net::Ipv4Addr>().ok());
+        host.is_some_and(|host| host.is_loopback() || host == found.spec.address)
     }
 
     /// Whether the majority of the voters of `machine`'s cluster answers, seen from there.
@@ -110,7 +113,7 @@ impl World {
             machine.powered
                 && machine.microk8s.as_ref().is_some_and(|snap| snap.kubelite_ready && snap.member.is_some())
         });
-        serving && self.dqlite_up(machine) && self.quorum(machine)
+        serving && !self.surroundings.api_is_away(self.now) && self.dqlite_up(machine) && self.quorum(machine)
     }
 
     /// A machine whose API server answers requests made on `machine`: itself, or for a worker one that it reaches.

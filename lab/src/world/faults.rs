@@ -92,9 +92,21 @@ pub enum FaultKind {
     SmtpClosed,
     /// `MetalLB` gives the ingress Service no address.
     NoIngressAddress,
+    /// A machine's disk has 300 MiB left.
+    DiskFull,
+    /// dpkg was cut off and left something to complete.
+    DpkgInterrupted,
+    /// A machine's DNS does not answer for four minutes.
+    DnsDown,
+    /// snapd refreshes the snap by itself right after it was installed.
+    AutoRefresh,
+    /// A device that is none of the machines has an address of the pool.
+    PoolTaken,
+    /// For a quarter of an hour no API server answers for 4 s of every 20.
+    ApiFlaps,
 }
 
-const NAMES: [(&str, FaultKind); 43] = [
+const NAMES: [(&str, FaultKind); 49] = [
     ("join-false-success", FaultKind::JoinFalseSuccess),
     ("join-consumed-token", FaultKind::JoinConsumedToken),
     ("dqlite-slow-vote", FaultKind::DqliteSlowVote),
@@ -138,6 +150,12 @@ const NAMES: [(&str, FaultKind); 43] = [
     ("missing-secret-key", FaultKind::MissingSecretKey),
     ("smtp-closed", FaultKind::SmtpClosed),
     ("no-ingress-address", FaultKind::NoIngressAddress),
+    ("disk-full", FaultKind::DiskFull),
+    ("dpkg-interrupted", FaultKind::DpkgInterrupted),
+    ("dns-down", FaultKind::DnsDown),
+    ("auto-refresh", FaultKind::AutoRefresh),
+    ("pool-taken", FaultKind::PoolTaken),
+    ("api-flaps", FaultKind::ApiFlaps),
 ];
 
 impl FaultKind {

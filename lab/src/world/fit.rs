@@ -226,6 +226,12 @@ impl World {
                 }
                 self.faults.cloned_initiator = Some(name);
             }
+            FaultKind::DiskFull => self.fill_disk(&at_last, 300),
+            FaultKind::DpkgInterrupted => everywhere.iter().for_each(|name| self.interrupt_dpkg(name)),
+            FaultKind::DnsDown => self.mute_dns(&at_last, lasts.unwrap_or(240_000)),
+            FaultKind::AutoRefresh => self.surroundings.eager_refresh = true,
+            FaultKind::PoolTaken => self.take_address([10, 77, 0, 203].into(), "b8:27:eb:4d:00:cb"),
+            FaultKind::ApiFlaps => self.flap_api(lasts.unwrap_or(900_000), 20_000, 4_000),
             // The last three are for the servers beside the nodes, which are the runtime's: it asks for them.
             FaultKind::KubeletDir
             | FaultKind::ChartRepoDown

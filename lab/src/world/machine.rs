@@ -64,6 +64,10 @@ pub struct Machine {
     pub clock_offset: i64,
     /// Whether the time is synchronised.
     pub time_synced: bool,
+    /// Used disk on the root file system, in MiB.
+    pub disk_used_mib: u64,
+    /// Free inodes of the root file system.
+    pub free_inodes: u64,
     /// Installed Debian packages with their versions.
     pub packages: BTreeMap<String, String>,
     /// Loaded kernel modules.

@@ -34,6 +34,7 @@ mod programs;
 mod roles;
 mod snap;
 mod storage;
+mod surroundings;
 mod system;
 mod systemctl;
 
@@ -81,6 +82,7 @@ pub struct World {
     store: Vec<Channel>,
     faults: fit::Faults,
     notices: Vec<Notice>,
+    surroundings: surroundings::Surroundings,
 }
 
 impl World {
@@ -102,6 +104,7 @@ impl World {
             store: config.store_channels,
             faults: fit::Faults::default(),
             notices: Vec::new(),
+            surroundings: surroundings::Surroundings::default(),
         };
         for spec in &config.nodes {
             let id = world.hex(32);

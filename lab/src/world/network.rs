@@ -66,7 +66,7 @@ impl World {
         if snap.agent_ready {
             ports.insert(25_000);
         }
-        if snap.kubelite_ready && !worker && self.dqlite_up(name) {
+        if snap.kubelite_ready && !worker && self.dqlite_up(name) && !self.surroundings.api_is_away(self.now) {
             // The API server stops listening when its data store stays away, as kubelite then exits and starts again.
             ports.extend([16_443, 10_257, 10_259]);
         }

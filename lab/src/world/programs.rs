@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::process::{Call, Next};
-use super::{World, accounts, apt, dqlite, host, iscsi, microk8s, snap, systemctl};
+use super::{World, accounts, apt, dqlite, host, iscsi, microk8s, snap, surroundings, systemctl};
 
 /// Starts the program `argv[0]` names.
 pub(super) fn dispatch(world: &mut World, call: &mut Call) -> Next {
@@ -26,7 +26,9 @@ pub(super) fn dispatch(world: &mut World, call: &mut Call) -> Next {
         "dqlite" => dqlite::shell(world, call),
         "systemctl" => systemctl::main(world, call),
         "apt-get" | "apt" => apt::get(world, call),
+        "dpkg" if call.exec.argv.iter().any(|word| word == "--configure") => apt::configure(world, call),
         "dpkg-query" | "dpkg" => apt::query(world, call),
+        "getent" => surroundings::getent(world, call),
         "sysctl" => host::sysctl(world, call),
         "modprobe" => host::modprobe(world, call),
         "iscsi-iname" => iscsi::iname(world, call),

@@ -126,6 +126,8 @@ pub(super) fn fresh(spec: &MachineSpec, machine_id: String, files: Box<dyn Files
         hostname: spec.name.clone(),
         clock_offset: 0,
         time_synced: true,
+        disk_used_mib: 4 * 1024,
+        free_inodes: 12_000_000,
         packages: BTreeMap::new(),
         modules: modules(),
         sysctls: sysctls(spec.os),

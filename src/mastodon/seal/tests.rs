@@ -54,3 +54,11 @@ fn another_key_or_a_damaged_file_is_an_error() {
     let error = identity(state.path(), "home").err().expect("it is none").to_string();
     assert!(error.contains("age.key") && !error.contains("no key"), "{error}");
 }
+
+#[test]
+fn a_key_that_cannot_be_kept_is_not_used() {
+    let state = tempfile::tempdir().unwrap();
+    std::fs::write(state.path().join("clusters"), "in the way").unwrap();
+    let error = recipient(state.path(), "home").err().expect("it cannot be written").to_string();
+    assert!(error.starts_with(key_file(state.path(), "home").to_str().unwrap()), "{error}");
+}

@@ -12,6 +12,9 @@ pub(super) fn main(world: &mut World, call: &mut Call, command: &str, args: &[St
         _ => {
             let Some(change) = find(world, call, args) else {
                 let name = args.first().cloned().unwrap_or_default();
+                if name.ends_with('?') {
+                    return Next::Exit(0);
+                }
                 return call.fail(1, format!("error: cannot find change with id \"{name}\""));
             };
             match command {

@@ -13,7 +13,7 @@ pub(super) fn info(world: &mut World, call: &mut Call, args: &[String]) -> Next 
         return call.fail(64, "error: the required argument `<snap> (at least 1 argument)` was not provided");
     };
     let installed = world.machine(&call.machine).snapd.snaps.get(&snap).cloned();
-    let down = world.fit_store() || !world.machine(&call.machine).connected;
+    let down = world.fit_store() || !world.resolves(&call.machine);
     if snap != "microk8s" || (down && installed.is_none()) {
         let took = if down { 8_000 } else { 300 };
         return after(took, move |_, call| call.fail(1, format!("error: no snap found for \"{snap}\"")));

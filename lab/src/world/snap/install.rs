@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use rand::RngExt as _;
 
 use super::super::process::{Call, Next, after};
+use super::super::surroundings::no_room_for_snap;
 use super::super::{Channel, Notice, World};
 use super::{Change, Installed, channel, may_change, names, option, store_down, tick};
 
@@ -40,6 +41,9 @@ pub(super) fn install(world: &mut World, call: &mut Call, args: &[String]) -> Ne
                  your system at risk.\n\n       If you understand and want to proceed repeat the command including --classic.",
             )
         });
+    }
+    if let Some(problem) = no_room_for_snap(world.machine(&machine)) {
+        return after(900, move |_, call| call.fail(1, problem));
     }
     let took = 20_000 + world.rng.random_range(0..25_000);
     begin(world, &machine, "install-snap", &format!("Install \"microk8s\" snap from \"{wanted}\" channel"), took);
@@ -126,5 +130,10 @@ fn finish(world: &mut World, name: &str, offer: &Channel) {
         },
     );
     world.install_microk8s(name, &offer.version, &offer.revision);
+    if world.surroundings.eager_refresh {
+        world.later_on(name, 400, |world, name| {
+            super::auto_refresh(world, name);
+        });
+    }
     world.notices.push(Notice::ProgramsChanged(name.to_owned()));
 }

@@ -15,6 +15,7 @@ use super::config::Os;
 use super::process::{Call, Next, after};
 use super::{Millis, World};
 
+pub(super) use refresh::auto as auto_refresh;
 pub(super) use services::service_of;
 
 /// A change snapd works on or has finished.
@@ -219,6 +220,6 @@ fn may_change(world: &mut World, call: &mut Call, snap: &str) -> Result<(), Next
 
 /// Ends with what snapd says when the store does not answer.
 fn store_down(world: &mut World, call: &mut Call) -> Option<Next> {
-    (world.fit_store() || !world.machine(&call.machine).connected)
+    (world.fit_store() || !world.resolves(&call.machine))
         .then(|| after(8_000, |_, call| call.fail(1, "error: unable to contact snap store")))
 }

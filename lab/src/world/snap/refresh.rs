@@ -69,6 +69,33 @@ pub(super) fn refresh(world: &mut World, call: &mut Call, args: &[String]) -> Ne
     })
 }
 
+/// snapd refreshes the snap by itself to a newer revision of its channel, unless that is held; whether it does. The
+/// services are stopped all that time but its beginning (canonical/snapd `overlord/snapstate/autorefresh.go`).
+pub(in super::super) fn auto(world: &mut World, machine: &str) -> bool {
+    let now = world.now;
+    let snapd = &world.machine(machine).snapd;
+    let held = snapd.holds.contains_key("microk8s") || snapd.settings.contains_key("refresh.hold");
+    let Some(installed) = snapd.snaps.get("microk8s").filter(|_| !held && snapd.running("microk8s", now).is_none())
+    else {
+        return false;
+    };
+    let revision = installed.revision.parse().map_or_else(|_| "x2".to_owned(), |old: u64| (old + 7).to_string());
+    begin(world, machine, "auto-refresh", "Auto-refresh snap \"microk8s\"", 45_000);
+    world.later_on(machine, 10_000, World::stop_services);
+    world.later_on(machine, 44_700, move |world, name| {
+        move_data(world.machine_mut(name), &revision);
+        let machine = world.machine_mut(name);
+        if let Some(snap) = machine.snapd.snaps.get_mut("microk8s") {
+            snap.revision.clone_from(&revision);
+        }
+        if let Some(snap) = machine.microk8s.as_mut() {
+            snap.revision = revision;
+        }
+        world.start_services(name, Pace::RESTART);
+    });
+    true
+}
+
 /// Every revision has its own copy of `$SNAP_DATA`; `current` points at the newest.
 fn move_data(machine: &mut Machine, revision: &str) {
     let old = machine.microk8s.as_ref().map_or_else(String::new, |snap| snap.revision.clone());
