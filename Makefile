@@ -9,7 +9,7 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E) env PATH="$(TARGET)/debug:$$PA
 
 NEXTEST := $(ROOT) cargo-nextest nextest run --cargo-metadata $(TARGET)/nextest/packages.json --binaries-metadata $(TARGET)/nextest/binaries.json
 
-.PHONY: help demo tests test test-faults matrix lint schema bench install
+.PHONY: help demo tests test test-faults matrix fuzz lint schema bench install
 
 help: ## Name the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ test-faults: tests ## Break things on purpose, every way there is a test for, an
 	FAULT_ROWS=$(TARGET)/fault-rows $(NEXTEST) --profile faults
 	scripts/fault-table $(TARGET)/fault-rows >tests/faults/README.md
 	sed -n '/^|/p' tests/faults/README.md
+
+fuzz: ## Feed each reader of somebody else's text with rubbish, a minute each
+	scripts/install
+	scripts/fuzz
 
 lint: ## Check format, lints, documentation, dependencies and scripts
 	cargo fmt --all --check

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
 use super::finding::Finding;
 use super::tls;
 use super::way::Way;
+use crate::bounded;
 use crate::inventory::model::{Smtp, StartTls};
 use crate::ssh::Stream;
 
@@ -16,6 +17,8 @@ const PART: &str = "mail";
 const TALK: Duration = Duration::from_secs(30);
 /// More lines than any server's answer has.
 const LINES: usize = 100;
+/// Longer lines are none of SMTP (RFC 5321, 4.5.3.1.5: 512 bytes).
+const LONGEST: u64 = 4096;
 
 /// Asks the mail server from where Mastodon would.
 pub async fn ask(way: Way<'_>, smtp: &Smtp, domain: &str) -> Finding {
@@ -89,9 +92,13 @@ async fn answer(stream: &mut BufReader<Box<dyn Stream>>, expected: &str) -> Resu
     let mut lines = Vec::new();
     while lines.len() < LINES {
         let mut line = String::new();
-        let read = stream.read_line(&mut line).await.map_err(|error| error.to_string())?;
+        let read =
+            AsyncReadExt::take(&mut *stream, LONGEST).read_line(&mut line).await.map_err(|error| error.to_string())?;
         if read == 0 {
             return Err("it ended the connection".to_owned());
+        }
+        if !line.ends_with('\n') {
+            return Err(format!("it says `{}`, a line without end", bounded::word(&line, 60)));
         }
         let line = line.trim_end();
         let Some(rest) = line.strip_prefix(expected) else { return Err(format!("it says `{line}`")) };

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
+use crate::bounded;
 use crate::engine::event::{Event, Sink};
 use crate::engine::parting::Parting;
 use crate::facts::identity::hex;
@@ -19,6 +20,13 @@ use crate::ssh::{Job, JobState, Program, Purpose, Script, SectionAnswer, Transpo
 
 /// How long a lost node is tried again while a job of ours runs there.
 const RECONNECT: Duration = Duration::from_secs(300);
+
+/// The least time from one question about a job to the next.
+const POLL_LEAST: Duration = Duration::from_millis(100);
+/// Most bytes a job may print.
+const JOB_OUTPUT_MAX: usize = 8 * 1024 * 1024;
+/// How long after its limit a job's end may be told: the node ends it there, and may have been lost meanwhile.
+const JOB_LATE: Duration = Duration::from_secs(2 * RECONNECT.as_secs());
 
 /// The world as it was last observed, and the means to change it.
 #[derive(Clone)]
@@ -88,8 +96,8 @@ impl Failure {
 
     /// A failed command, with the end of what it printed.
     pub fn command(what: &str, status: i32, output: &str) -> Self {
-        let lines: Vec<String> = output.lines().map(str::to_owned).collect();
-        let tail = lines[lines.len().saturating_sub(20)..].to_vec();
+        let mut tail: Vec<String> = output.lines().rev().take(20).map(bounded::line).collect();
+        tail.reverse();
         Self::Failed { reason: format!("{what} ended with status {status}"), output: tail }
     }
 }
@@ -168,13 +176,24 @@ impl Context {
     ) -> Result<Ended, Failure> {
         let id = self.job_id(content);
         let job = Job { id: id.clone(), step: self.step.id.clone(), program, limit: self.step.limit };
+        let began = Instant::now();
         let mut report = self.transport.start_job(node, &job).await?;
         let mut output = std::mem::take(&mut report.output);
         self.say_lines(&output);
         while report.state == JobState::Running && !vain(&output) {
+            let asked = Instant::now();
             report = self.poll(node, &id, report.offset).await?;
+            if report.state == JobState::Running && asked.elapsed() < POLL_LEAST {
+                // The node waits for news before it answers; one that does not must not be asked all the time.
+                sleep(POLL_LEAST).await;
+            }
             self.say_lines(&report.output);
             output.push_str(&report.output);
+            if let Some(trouble) = out_of_bounds(began.elapsed(), &job, output.len()) {
+                // Of a node that lies about its jobs nothing is known any more; that its end was asked for is enough.
+                let _ = self.transport.end_job(node, &id).await;
+                return Err(Failure::failed(format!("{node} {trouble}")));
+            }
         }
         let state = report.state;
         // Forgotten once its end has been read, so that another attempt starts afresh.
@@ -206,11 +225,43 @@ impl Context {
     }
 
     fn say_lines(&self, output: &str) {
-        output.lines().filter(|line| !line.trim().is_empty()).for_each(|line| self.say(line));
+        output.lines().filter(|line| !line.trim().is_empty()).for_each(|line| self.say(bounded::line(line)));
     }
 
     fn job_id(&self, content: &str) -> String {
         let hash = hex(&Sha256::digest(content.as_bytes()));
         format!("homeprov-{}-{}-{}", self.inventory.cluster.name, self.step.id, &hash[..8])
+    }
+}
+
+/// What is wrong with a job that goes on and on: no honest node tells of one.
+fn out_of_bounds(elapsed: Duration, job: &Job, printed: usize) -> Option<String> {
+    if printed > JOB_OUTPUT_MAX {
+        let mebibytes = JOB_OUTPUT_MAX / 1024 / 1024;
+        return Some(format!("sent more than {mebibytes} MiB of output of the job {}; it was told to end it", job.id));
+    }
+    let seconds = job.limit.as_secs();
+    (elapsed > job.limit + JOB_LATE).then(|| {
+        format!("says that the job {} still runs, long after its limit of {seconds} s; it was told to end it", job.id)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_of_an_honest_node_stays_within_bounds() {
+        let job = Job {
+            id: "homeprov-home-x-1".into(),
+            step: "x".into(),
+            program: Program::Shell("true".into()),
+            limit: Duration::from_secs(60),
+        };
+        // It was lost shortly before its end, and found again at the last moment.
+        assert_eq!(out_of_bounds(job.limit + RECONNECT, &job, JOB_OUTPUT_MAX), None);
+        let late = out_of_bounds(job.limit + JOB_LATE + Duration::from_secs(1), &job, 0).unwrap();
+        assert!(late.contains("homeprov-home-x-1 still runs, long after its limit of 60 s"), "{late}");
+        assert!(out_of_bounds(Duration::ZERO, &job, JOB_OUTPUT_MAX + 1).unwrap().contains("more than 8 MiB"));
     }
 }

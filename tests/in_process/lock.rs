@@ -83,9 +83,7 @@ async fn a_node_that_keeps_no_lease_is_told() {
     house.lab.with(|world| world.machine_mut("nuc2").files_mut().write("/run/homeprov", b"a file in the way", 0o644));
     let ran = house.up().await;
     assert_eq!((ran.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}", ran.outcome);
-    let told = |event: &&Event| {
-        matches!(event, Event::Warning { node: Some(node), message } if node == "nuc2" && message.contains("is not kept out here"))
-    };
+    let told = |event: &&Event| matches!(event, Event::Warning { node: Some(node), message } if node == "nuc2" && message.contains("is not kept out here"));
     assert_eq!(ran.events.iter().filter(told).count(), 1, "{}", ran.tail());
 }
 

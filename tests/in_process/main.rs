@@ -6,6 +6,7 @@ mod changes;
 mod converge;
 mod faults;
 mod homelab;
+mod hostile;
 mod jobs;
 mod kill;
 mod kubernetes;

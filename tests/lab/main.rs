@@ -6,9 +6,13 @@ mod convergence;
 mod exit_codes;
 mod faults;
 mod harness;
+mod hostile;
 mod logins;
 mod mastodon;
 mod observation;
 mod plan_only;
+#[allow(dead_code, reason = "runs of the engine are refused elsewhere")]
+#[path = "../faults/row.rs"]
+mod row;
 mod storage;
 mod storage_faults;
