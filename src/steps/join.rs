@@ -114,8 +114,8 @@ fn no_token(seed: &str, announced: &SectionAnswer) -> Failure {
         let remedy = format!("see what `sudo microk8s add-node --token-ttl 60 --format json` prints on {seed}");
         return Failure::Failed { reason, output: vec![remedy] };
     }
-    let hidden = announced.stdout.contains("token").then_some("").unwrap_or(&announced.stdout);
-    Failure::command(&what, announced.status, &format!("{hidden}{}", announced.stderr))
+    let told = if announced.stdout.contains("token") { "" } else { &announced.stdout };
+    Failure::command(&what, announced.status, &format!("{told}{}", announced.stderr))
 }
 
 /// Takes the token's line out of the seed's list: a token with a limited life is not consumed by its use
