@@ -9,7 +9,7 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E) env PATH="$(TARGET)/debug:$$PA
 
 NEXTEST := $(ROOT) cargo-nextest nextest run --cargo-metadata $(TARGET)/nextest/packages.json --binaries-metadata $(TARGET)/nextest/binaries.json
 
-.PHONY: help demo tests test test-faults vm-test matrix lint schema bench install
+.PHONY: help demo tests test test-faults vm-test matrix fuzz lint schema bench install
 
 help: ## Name the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ vm-test: ## Prepare a real Debian under qemu, cut its connection, reset it; ACCE
 	scripts/install --vm
 	cargo build --locked --package homeprov
 	$(ROOT) scripts/vm-test $(TARGET)/debug/homeprov $(TARGET)/vm $(ACCEL)
+
+fuzz: ## Feed each reader of somebody else's text with rubbish, a minute each
+	scripts/install
+	scripts/fuzz
 
 lint: ## Check format, lints, documentation, dependencies and scripts
 	cargo fmt --all --check

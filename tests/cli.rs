@@ -232,3 +232,70 @@ fn repairs_are_asked_about_or_answered_beforehand() {
     assert!(said.err.contains("--yes") && said.out.is_empty(), "{}", said.err);
     assert_eq!(desk.run(&["up", "--repair", "--yes", "home.toml"]).code, 9);
 }
+
+/// Every form a secret may be told in.
+fn forms(secret: &str) -> Vec<String> {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+    let escape = |byte: u8| match byte {
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    let percent: String = secret.bytes().map(escape).collect();
+    // The last character of Base64 tells of what follows, too.
+    let base64 = [STANDARD_NO_PAD.encode(secret), URL_SAFE_NO_PAD.encode(secret)];
+    let base64 = base64.map(|text| text[..secret.len() * 8 / 6].to_owned());
+    [vec![secret.to_owned(), percent], base64.into()].concat()
+}
+
+#[test]
+fn a_bundle_holds_the_run_and_no_secret() {
+    let desk = Desk::new();
+    desk.unreachable();
+    let canaries = ["canary/of+git;é", "canary of smtp!", "canary\"of$sudo"];
+    for (file, canary) in ["git-password", "smtp-password", "sudo-password"].iter().zip(canaries) {
+        desk.write(file, &format!("{canary}\n"));
+    }
+    let inventory = format!(
+        "{}\n[metallb]\npool = \"192.168.77.240/29\"\n\
+         [flux]\nrepository = \"https://127.0.0.1:1/home\"\nusername = \"alice\"\npassword_file = \"git-password\"\n\
+         [mastodon]\nlocal_domain = \"example.org\"\nadmin = {{ username = \"alice\", email = \"alice@example.org\" }}\n\
+         [mastodon.smtp]\nserver = \"mail.example.org\"\nlogin = \"alice\"\npassword_file = \"smtp-password\"\n",
+        fs::read_to_string(desk.path("home.toml")).expect("the inventory")
+    );
+    desk.write("home.toml", &inventory);
+    let ran = desk.run(&["up", "--sudo-password-file", "sudo-password", "home.toml"]);
+    assert_eq!(ran.code, 9, "{}", ran.err);
+    let runs = fs::read_dir(desk.path("state/homeprov/runs")).expect("runs").map(|run| run.expect("a run").path());
+    let run = runs.last().expect("one run");
+    // A program on a node has told them all, and the run that wrote the journal did not know of them.
+    let told: Vec<String> = canaries[..2].iter().flat_map(|canary| forms(canary)).collect();
+    let journal = run.join("events.jsonl");
+    let line = serde_json::json!({
+        "schema": 1, "time": "2026-01-01T00:00:00Z", "event": "warning", "node": null, "message": told.join(" "),
+    });
+    fs::write(&journal, format!("{}{line}\n", fs::read_to_string(&journal).expect("the journal"))).expect("written");
+
+    let said = desk.run(&["log", "--bundle", "report.tar.gz"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
+    for words in ["events.jsonl", "inventory.toml", "version.txt", "read it before you send it"] {
+        assert!(said.out.contains(words), "{}", said.out);
+    }
+    let archive = desk.path("report.tar.gz");
+    assert_eq!(fs::metadata(&archive).expect("it is there").permissions().mode() & 0o777, 0o600);
+    let file = fs::File::open(&archive).expect("it opens");
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let mut all = String::new();
+    for entry in archive.entries().expect("entries") {
+        std::io::Read::read_to_string(&mut entry.expect("an entry"), &mut all).expect("text");
+    }
+    assert!(all.contains("\"event\":\"run-finished\"") && all.contains("password_file = \"smtp-password\""), "{all}");
+    assert!(all.contains(&format!("homeprov: {}", env!("CARGO_PKG_VERSION"))), "{all}");
+    for form in canaries.iter().flat_map(|canary| forms(canary)) {
+        assert!(!all.contains(&form), "{form} is told");
+    }
+    assert!(!said.out.contains("canary"), "{}", said.out);
+
+    let again = desk.run(&["log", "--bundle", "report.tar.gz"]);
+    assert!(again.code == 2 && again.err.contains("is there already"), "{}", again.err);
+}

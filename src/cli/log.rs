@@ -1,10 +1,11 @@
 //! `homeprov log`
 
 use std::io;
+use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
-use super::output;
+use super::{bundle, output};
 use crate::engine::event::Event;
 use crate::error::{ExitCode, Failure};
 use crate::report::Reporter;
@@ -24,13 +25,18 @@ Examples:
   homeprov log --list                all runs there is a journal of
   homeprov log 01KAK3V0              a run by its id, or a part of it
   homeprov log -v                    with what the steps printed
-  homeprov log --json | jq -r .event")]
+  homeprov log --json | jq -r .event
+  homeprov log --bundle              an archive for a bug report: redacted, and listed")]
 pub(super) struct Arguments {
     /// The run's id, or enough of it to tell it from others; the last run when absent
     run: Option<String>,
     /// List the runs
     #[arg(long, conflicts_with = "run")]
     list: bool,
+    /// Collect what a bug report needs into one redacted archive, and say what is in it
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["list", "json"], value_hint = ValueHint::FilePath)]
+    #[expect(clippy::option_option, reason = "not asked for, asked for, and asked for with a file")]
+    bundle: Option<Option<PathBuf>>,
     /// Print the events as JSON, one object per line
     #[arg(long)]
     json: bool,
@@ -59,6 +65,9 @@ impl Arguments {
         }
         let run = chosen(&runs, self.run.as_deref())?;
         let text = text(run)?;
+        if let Some(file) = &self.bundle {
+            return bundle::write(&state, run, text, file.as_deref());
+        }
         if self.json {
             output::result(&text)?;
         } else {

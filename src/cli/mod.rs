@@ -1,10 +1,12 @@
 //! The commands: what can be typed, one file for each.
 
+mod bundle;
 mod completions;
 mod files;
 mod interrupt;
 mod log;
 mod output;
+mod panic;
 mod plan;
 mod playbooks;
 mod prompt;
@@ -95,6 +97,7 @@ impl Cli {
 
 /// Runs the program with the arguments it was started with.
 pub fn main() -> std::process::ExitCode {
+    panic::speak_safely();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -103,12 +106,14 @@ pub fn main() -> std::process::ExitCode {
             return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done }.into();
         }
     };
-    match cli.run() {
-        Ok(code) => code.into(),
-        Err(failure) => {
+    match std::panic::catch_unwind(|| cli.run()) {
+        Ok(Ok(code)) => code.into(),
+        Ok(Err(failure)) => {
             output::failure(&failure);
             failure.code.into()
         }
+        // It has been told where it happened.
+        Err(_) => ExitCode::Internal.into(),
     }
 }
 

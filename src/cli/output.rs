@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::error::Failure;
+use crate::redact;
 use crate::report::face::Surroundings;
 use crate::report::paint::Paint;
 
@@ -14,6 +15,7 @@ const WIDEST: usize = 120;
 /// Prints a result. A reader that has gone away is no error.
 pub(super) fn result(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
+    let text = redact::of_this_process().text(text);
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::io("cannot write to standard output", &error))
@@ -32,6 +34,7 @@ pub(super) fn failure(failure: &Failure) {
 
 /// Prints something besides the results.
 pub(super) fn note(text: &str) {
+    let text = redact::of_this_process().text(text);
     // There is no place left to say that it could not be said.
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

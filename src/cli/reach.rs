@@ -12,7 +12,7 @@ use super::prompt;
 use crate::engine::event::Sink;
 use crate::error::{ExitCode, Failure};
 use crate::inventory::Inventory;
-use crate::report::redact::Redactor;
+use crate::redact::Redactor;
 use crate::report::terminal::Screen;
 use crate::ssh::{HostKeyPolicy, OpenSsh, Options, SudoPassword, Transport};
 

@@ -16,12 +16,12 @@ use crate::engine::lock::Holder;
 use crate::engine::parting::Parting;
 use crate::engine::{Session, stop};
 use crate::error::Failure;
+use crate::redact::{self, Redactor};
 use crate::report::face::{Face, Surroundings, Verbosity};
 use crate::report::journal::{self, Journal};
 use crate::report::json::Json;
 use crate::report::lines::Lines;
 use crate::report::plain::Plain;
-use crate::report::redact::Redactor;
 use crate::report::summary::{Subject, Summary};
 use crate::report::terminal::{Screen, Terminal};
 use crate::report::{Relay, Reporter, relay};
@@ -78,7 +78,7 @@ impl RunArguments {
         let recipe = Arc::new(files::recipe(self.playbooks.as_deref())?);
         files::check_templates(&recipe, &inventory)?;
         let run = ulid::Ulid::generate().to_string();
-        let redactor = Redactor::default();
+        let redactor = redact::of_this_process();
         let screen = Screen::stderr();
         let (events, received) = mpsc::unbounded_channel();
 
@@ -90,6 +90,8 @@ impl RunArguments {
         match Journal::create(&state, &run, redactor.clone()) {
             Ok(journal) => {
                 journal_path = Some(journal.path().to_owned());
+                // The run needs no copy; a report of a fault would be the poorer without it.
+                let _ = journal.keep_inventory(&self.inventory);
                 reporters.push(Box::new(journal.warning(events.clone())));
             }
             Err(error) => {

@@ -25,6 +25,7 @@ impl Parting {
 
     /// The password of an account that was made in this run.
     pub fn password(&self, account: &str, password: SecretString) {
+        crate::redact::learn(&password);
         self.words().owner = Some((account.to_owned(), password));
     }
 

@@ -4,6 +4,7 @@ use super::probe::{self, FACTS};
 use super::{Observation, Seen, parse};
 use crate::inventory::model::{Inventory, Node};
 use crate::playbook::model::Recipe;
+use crate::redact;
 use crate::ssh::Transport;
 
 /// Observes a node with one exec. Anything that keeps it from being seen, an unreadable answer too, is a reason,
@@ -23,5 +24,8 @@ pub async fn observe(transport: &dyn Transport, inventory: &Inventory, recipe: &
     };
     let mut facts = parse::node_facts(&text.stdout);
     facts.clock_offset = answer.clock_offset;
+    if let Some(config) = &facts.kubeconfig {
+        redact::learn_kubeconfig(config);
+    }
     Observation::Seen(Box::new(Seen { facts, checks: answer.sections }))
 }

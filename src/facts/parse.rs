@@ -7,13 +7,17 @@ use secrecy::SecretString;
 
 use super::identity::{self, IdentityRecord};
 use super::node::NodeFacts;
+use crate::bounded::word;
 use crate::microk8s::{members, snap_list};
+
+/// Characters of a value that a node tells of itself; the longest there are have about a hundred.
+const WORD_MAX: usize = 256;
 
 /// Reads the answer of `probe.sh`. Lines that are not its own are passed over; a value that is not what it should
 /// be leaves its field empty.
 pub fn node_facts(answer: &str) -> NodeFacts {
     let (values, texts) = split(answer);
-    let value = |key: &str| values.get(key).copied().unwrap_or_default().to_owned();
+    let value = |key: &str| word(values.get(key).copied().unwrap_or_default(), WORD_MAX);
     let text = |key: &str| texts.get(key).map(String::as_str).unwrap_or_default();
     let mut facts = NodeFacts {
         os_id: value("os.id"),
@@ -22,8 +26,8 @@ pub fn node_facts(answer: &str) -> NodeFacts {
         cpus: value("cpus").parse().unwrap_or_default(),
         memory_kib: value("memory_kib").parse().unwrap_or_default(),
         host_name: value("host_name"),
-        machine_id: text("machine_id").trim().to_owned(),
-        boot_id: text("boot_id").trim().to_owned(),
+        machine_id: word(text("machine_id").trim(), WORD_MAX),
+        boot_id: word(text("boot_id").trim(), WORD_MAX),
         login: value("login"),
         cloud_init: values.contains_key("cloud_init"),
         free_kib: text("disk").lines().filter_map(disk).collect(),

@@ -15,6 +15,7 @@ use super::repository::{Repository, branches};
 use super::{key, known_hosts};
 use crate::facts::flux::fingerprint;
 use crate::inventory::model::{Flux, Inventory};
+use crate::redact;
 
 /// The files that say which host keys are known: the one for the repository alone when there is one.
 pub fn known_hosts_files(inventory: &Inventory, flux: &Flux) -> Vec<PathBuf> {
@@ -62,15 +63,17 @@ async fn of_key(inventory: &Inventory, flux: &Flux, folder: &Path) -> Result<Opt
         return Ok(None);
     }
     let identity = fs::read_to_string(private)
+        .map(SecretString::from)
         .map_err(|error| Problem::lasting(format!("cannot read the deploy key {}: {error}", private.display())))?;
+    redact::learn(&identity);
     let public = key::public(private).await.map_err(Problem::lasting)?;
     let lines = known_hosts::lines(&known_hosts_files(inventory, flux), &remote::known_as(&flux.repository)).await;
     let known = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>();
     let file = NamedTempFile::new().and_then(|mut file| file.write_all(known.as_bytes()).map(|()| file));
     let file = file.map_err(|error| Problem::lasting(format!("cannot write a file for ssh: {error}")))?;
-    let data = [("identity", identity), ("identity.pub", format!("{public}\n")), ("known_hosts", known)];
+    let data = [("identity", identity), ("identity.pub", format!("{public}\n").into()), ("known_hosts", known.into())];
     Ok(Some(Material {
-        data: data.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect(),
+        data: data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
         remote: Remote::of_key(&flux.repository, private, file.path()),
         public: Some(public),
         _known_hosts: Some(file),
@@ -88,13 +91,29 @@ fn of_password(flux: &Flux) -> Result<Material, Problem> {
     Ok(Material { data: data.unwrap_or_default(), public: None, remote, _known_hosts: None })
 }
 
+/// Makes what the cluster is given known to the redactor, as far as it is there.
+pub fn learn(flux: &Flux, folder: &Path) {
+    let own = key::place(folder);
+    if let Ok(text) = fs::read_to_string(flux.deploy_key.as_ref().unwrap_or(&own)) {
+        redact::learn(&text.into());
+    }
+    if let Some(path) = &flux.password_file {
+        // Reading it is learning it.
+        let _ = password(path);
+    }
+}
+
 fn password(path: &Path) -> Result<SecretString, Problem> {
     let shown = path.display();
     let text = fs::read_to_string(path).map(SecretString::from).map_err(|error| {
         Problem::lasting(format!("cannot read the password of the repository from {shown}: {error}"))
     })?;
     match text.expose_secret().lines().next() {
-        Some(line) if !line.is_empty() => Ok(line.into()),
+        Some(line) if !line.is_empty() => {
+            let password = SecretString::from(line);
+            redact::learn(&password);
+            Ok(password)
+        }
         _ => Err(Problem::lasting(format!(
             "the first line of {shown} is empty; it should be the password of the repository"
         ))),

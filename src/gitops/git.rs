@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -11,6 +11,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::remote::Remote;
+use crate::bounded::{self, to_end};
 
 /// After this a call that talks to nobody has hung.
 const LOCAL: Duration = Duration::from_secs(60);
@@ -18,6 +19,11 @@ const LOCAL: Duration = Duration::from_secs(60);
 pub const ASK: Duration = Duration::from_secs(25);
 /// After this a call that transfers objects is ended.
 pub const TRANSFER: Duration = Duration::from_secs(180);
+
+/// Most bytes `git` may print: the files that are read of a repository are small.
+const OUTPUT_MAX: usize = 64 * 1024 * 1024;
+/// Most bytes it may say on standard error; what a server says is among them.
+const SAID_MAX: usize = 1024 * 1024;
 
 /// What of the environment would make `git` work on another repository than the one named: homeprov may be started
 /// from a hook.
@@ -137,8 +143,13 @@ impl Git {
             let mut stdin = child.stdin.take().ok_or_else(|| io::Error::other("no standard input"))?;
             // It may answer before it has read everything, and end without reading it.
             let feed = async move { stdin.write_all(&input).await };
-            let (_, output) = tokio::join!(feed, child.wait_with_output());
-            output
+            let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
+                return Err(io::Error::other("it cannot be heard"));
+            };
+            let heard = async { tokio::try_join!(to_end(out, OUTPUT_MAX), to_end(err, SAID_MAX)) };
+            let (_, heard) = tokio::join!(feed, heard);
+            let (stdout, stderr) = heard?;
+            Ok(Output { status: child.wait().await?, stdout, stderr })
         };
         let output = match timeout(limit, run).await {
             Ok(Ok(output)) => output,
@@ -151,7 +162,7 @@ impl Git {
         }
         // A push tells on standard output which reference was refused.
         let said = [output.stderr, output.stdout].concat();
-        Err(GitError::Failed { what, said: String::from_utf8_lossy(&said).trim().to_owned() })
+        Err(GitError::Failed { what, said: bounded::line(String::from_utf8_lossy(&said).trim()) })
     }
 
     /// Runs it; returns the first line of its output.

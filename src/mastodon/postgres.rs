@@ -16,6 +16,7 @@ use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use super::finding::Finding;
 use super::tls;
 use super::way::Way;
+use crate::redact;
 use crate::ssh::Stream;
 
 /// The oldest release this Mastodon works with; it ends at once on an older one (mastodon/mastodon `lib/tasks/db.rake`).
@@ -50,6 +51,7 @@ pub async fn ask(way: Way<'_>, login: &Login<'_>) -> Finding {
         }
     };
     let password = password.trim_end_matches(['\r', '\n']);
+    redact::learn(&password.into());
     let mut asked = try_login(way, login, login.database, password).await;
     let mut note = String::new();
     if matches!(&asked, Err(Refusal::Server(code, _)) if *code == SqlState::INVALID_CATALOG_NAME) {

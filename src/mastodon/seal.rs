@@ -13,6 +13,7 @@ use secrecy::ExposeSecret;
 use secrecy::zeroize::Zeroizing;
 
 use super::secrets::SecretSet;
+use crate::redact;
 
 const FINGERPRINT: &str = "# fingerprint: ";
 const RECIPIENT: &str = "# recipient: ";
@@ -60,6 +61,7 @@ pub fn identity(state: &Path, cluster: &str) -> Result<Option<Identity>, SealErr
         Err(error) => return Err(problem(error.to_string())),
     };
     let key = text.lines().find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+    redact::learn(&key.into());
     Identity::from_str(key).map(Some).map_err(|reason| problem(format!("not a key of age: {reason}")))
 }
 

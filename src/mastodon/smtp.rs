@@ -6,13 +6,15 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::zeroize::Zeroizing;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
 use super::finding::Finding;
 use super::tls;
 use super::way::Way;
+use crate::bounded;
 use crate::inventory::model::{Smtp, StartTls};
+use crate::redact;
 use crate::ssh::Stream;
 
 const PART: &str = "mail";
@@ -20,6 +22,8 @@ const PART: &str = "mail";
 const TALK: Duration = Duration::from_secs(30);
 /// More lines than any server's answer has.
 const LINES: usize = 100;
+/// Longer lines are none of SMTP (RFC 5321, 4.5.3.1.5: 512 bytes).
+const LONGEST: u64 = 4096;
 
 type Wire = BufReader<Box<dyn Stream>>;
 
@@ -168,6 +172,7 @@ async fn log_in(stream: &mut Wire, smtp: &Smtp, privacy: &Privacy, offers: &[Str
         Err(error) => return LoginTried::Not(format!("{}: {error}", file.display())),
     };
     let password = password.trim_end_matches(['\r', '\n']);
+    redact::learn(&password.into());
     let tried = match method.as_str() {
         "PLAIN" => {
             let both = Zeroizing::new(format!("\0{login}\0{password}"));
@@ -206,9 +211,13 @@ async fn answer(stream: &mut Wire, expected: &str) -> Result<Vec<String>, String
     let mut lines = Vec::new();
     while lines.len() < LINES {
         let mut line = String::new();
-        let read = stream.read_line(&mut line).await.map_err(|error| error.to_string())?;
+        let read =
+            AsyncReadExt::take(&mut *stream, LONGEST).read_line(&mut line).await.map_err(|error| error.to_string())?;
         if read == 0 {
             return Err("it ended the connection".to_owned());
+        }
+        if !line.ends_with('\n') {
+            return Err(format!("it says `{}`, a line without end", bounded::word(&line, 60)));
         }
         let line = line.trim_end();
         let Some(rest) = line.strip_prefix(expected) else { return Err(format!("it says `{line}`")) };

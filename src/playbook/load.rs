@@ -55,6 +55,12 @@ pub fn load_dir(folder: &Path, builtins: &[&str]) -> Result<Recipe, InvalidPlayb
     load(source::folder(folder)?, builtins, templates?)
 }
 
+/// Reads one playbook from its text; `shown` is how messages call it.
+pub fn parse(shown: &str, text: String, builtins: &[&str]) -> Result<Recipe, InvalidPlaybooks> {
+    let playbook = shown.trim_end_matches(".toml").to_owned();
+    load(vec![PlaybookFile { playbook, shown: shown.to_owned(), text }], builtins, Templates::default())
+}
+
 fn load(files: Vec<PlaybookFile>, builtins: &[&str], templates: Templates) -> Result<Recipe, InvalidPlaybooks> {
     let mut names = Names::default();
     let mut steps = Vec::new();

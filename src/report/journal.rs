@@ -1,7 +1,7 @@
 //! The journal: every event of a run, redacted, in a file only its owner can read.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, BufWriter};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,9 @@ use crate::engine::event::{Event, Sink};
 
 /// The name of the file in a run's folder.
 pub const FILE: &str = "events.jsonl";
+/// The name of the inventory's copy beside it, and what its first line begins with.
+const INVENTORY: &str = "inventory.toml";
+const KEPT_FROM: &str = "# read from ";
 
 /// Writes the journal of one run.
 pub struct Journal {
@@ -39,6 +42,16 @@ impl Journal {
         self
     }
 
+    /// Keeps the inventory beside the journal, as the run read it from `path`: for a bug report, where it would be
+    /// another by then.
+    pub fn keep_inventory(&self, path: &Path) -> io::Result<()> {
+        let text = fs::read_to_string(path)?;
+        let shown = std::path::absolute(path)?;
+        let file = self.path.with_file_name(INVENTORY);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+        file.write_all(format!("{KEPT_FROM}{}\n{text}", shown.display()).as_bytes())
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -57,6 +70,13 @@ impl Reporter for Journal {
             let _ = events.send(Event::Warning { node: None, message });
         }
     }
+}
+
+/// The inventory a run was given, and the path it had then; none of a run that kept none.
+pub fn inventory_of(state: &Path, run: &str) -> Option<(PathBuf, String)> {
+    let text = fs::read_to_string(state.join("runs").join(run).join(INVENTORY)).ok()?;
+    let path = text.lines().next()?.strip_prefix(KEPT_FROM)?;
+    Some((path.into(), text.clone()))
 }
 
 /// `homeprov` in the user's XDG state folder: `$XDG_STATE_HOME`, or `~/.local/state`.
@@ -90,6 +110,12 @@ mod tests {
             text,
             "{\"schema\":1,\"time\":\"1970-01-01T00:00:00Z\",\"event\":\"warning\",\"message\":\"it said ***\",\"node\":null}\n"
         );
+        let inventory = state.path().join("home.toml");
+        std::fs::write(&inventory, "[cluster]\n").expect("a file");
+        journal.keep_inventory(&inventory).expect("a copy");
+        assert_eq!(mode(&state.path().join("runs/01RUN/inventory.toml")), 0o600);
+        let (from, kept) = inventory_of(state.path(), "01RUN").expect("the copy");
+        assert!(from == inventory && kept.ends_with("\n[cluster]\n"));
         assert!(Journal::create(state.path(), "01RUN", Redactor::default()).is_err());
     }
 }

@@ -23,13 +23,14 @@ struct Line {
 /// The line an event is written as, without its end.
 pub fn line(at: Timestamp, event: &Event, redactor: &Redactor) -> serde_json::Result<String> {
     let mut value = serde_json::to_value(event)?;
+    // The name of the event is homeprov's own: a secret that happens to be a part of it must not make it unreadable.
+    let event = value.as_object_mut().and_then(|fields| fields.remove("event")).unwrap_or_default();
     redactor.value(&mut value);
     let mut fields = match value {
         Value::Object(fields) => fields,
-        other => serde_json::Map::from_iter([("event".to_owned(), other)]),
+        _ => serde_json::Map::new(),
     };
     fields.remove("schema");
-    let event = fields.remove("event").unwrap_or_default();
     serde_json::to_string(&Line { schema: SCHEMA, time: at, event, fields })
 }
 

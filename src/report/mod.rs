@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod board;
+pub mod bundle;
 pub mod clean;
 pub mod counts;
 mod diff;
@@ -14,7 +15,6 @@ pub mod paint;
 pub mod plain;
 pub mod plan;
 pub mod proof;
-pub mod redact;
 pub mod relay;
 pub mod replay;
 mod site;
@@ -28,6 +28,7 @@ use jiff::Timestamp;
 
 use crate::engine::event::Event;
 
+pub use crate::redact;
 pub use relay::Relay;
 
 /// Consumes the events of one run.

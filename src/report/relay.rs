@@ -10,6 +10,7 @@ use tokio::time::MissedTickBehavior;
 use super::Reporter;
 use super::counts::Counts;
 use crate::engine::event::Event;
+use crate::redact;
 
 /// How often time passes for reporters.
 const TICK: Duration = Duration::from_millis(100);
@@ -89,9 +90,10 @@ impl Desk {
             return;
         }
         self.counts.count(&event);
-        if let Event::RunFinished { connections, .. } = &mut event {
+        if let Event::RunFinished { connections, summary, .. } = &mut event {
             // Connections are made below the engine, which cannot count them.
             *connections = self.counts.connections;
+            *summary = redact::of_this_process().text(summary);
         }
         let now = Timestamp::now();
         for reporter in &mut self.reporters {

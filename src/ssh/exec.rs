@@ -176,13 +176,14 @@ impl<'a> Talk<'a> {
     }
 
     fn heard_err(&mut self, piece: &[u8]) {
+        let heard_before = self.err.stream.bytes.len();
         self.err.heard(piece, &self.done);
-        let prompts = self.err.count(&self.prompt);
-        if !self.script && prompts > self.prompts {
-            self.prompts = prompts;
+        let prompts = if self.script { 0 } else { self.err.count(&self.prompt, heard_before) };
+        if prompts > 0 {
+            self.prompts += prompts;
             match self.exec.password {
                 None => self.end = Some(End::NoPassword),
-                Some(_) if prompts > 1 => self.end = Some(End::WrongPassword),
+                Some(_) if self.prompts > 1 => self.end = Some(End::WrongPassword),
                 Some(password) => {
                     let mut line = password.secret.expose_secret().as_bytes().to_vec();
                     line.push(b'\n');
@@ -214,7 +215,9 @@ impl Side {
         self.done |= self.stream.push(piece, done);
     }
 
-    fn count(&self, needle: &[u8]) -> usize {
-        self.stream.bytes.windows(needle.len()).filter(|window| *window == needle).count()
+    /// How often it is complete for the first time in what came after the first `before` bytes.
+    fn count(&self, needle: &[u8], before: usize) -> usize {
+        let from = (before + 1).saturating_sub(needle.len());
+        self.stream.bytes[from..].windows(needle.len()).filter(|window| *window == needle).count()
     }
 }

@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tower::BoxError;
 use tower::util::option_layer;
 
+use super::body::Bounded;
 use super::connector::{Connector, in_time};
 
 /// The node itself, where its API server listens.
@@ -25,7 +26,7 @@ pub(super) const HERE: &str = "127.0.0.1";
 const API_PORT: u16 = 16443;
 /// Until the ssh master on this machine listens on the socket.
 const OPEN: Duration = Duration::from_secs(20);
-/// Until the head of an answer is there; a watch may then go on for as long as it likes.
+/// Until the head of an answer is there; what follows has limits of its own ([`Bounded`]).
 const ANSWER: Duration = Duration::from_secs(30);
 /// A connection in use that says nothing for so long is asked whether it lives, and has as long to answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -86,7 +87,7 @@ pub(super) async fn client(config: &kube::Config, socket: PathBuf) -> Result<(ku
         .build(connector);
     let service = tower::service_fn(move |request: http::Request<Body>| {
         let answer = http.request(request);
-        async move { in_time(ANSWER, answer).await }
+        async move { Ok::<_, BoxError>(in_time(ANSWER, answer).await?.map(Bounded::new)) }
     });
     let builder = ClientBuilder::new(service, config.default_namespace.clone())
         .with_layer(&config.extra_headers_layer()?)

@@ -16,6 +16,8 @@ use super::transport::Script;
 pub const SECTION_MAX: usize = 1024 * 1024;
 /// What the two times of a section may be off together: `/proc/uptime` counts hundredths.
 const TICK: Duration = Duration::from_millis(20);
+/// Pieces that come within such a time have arrived at once.
+const SAME_TIME: Duration = Duration::from_millis(1);
 /// Most bytes one exec may print on one stream.
 pub const EXEC_MAX: usize = 8 * 1024 * 1024;
 
@@ -69,7 +71,12 @@ impl Stream {
     pub fn push(&mut self, piece: &[u8], needle: &[u8]) -> bool {
         let from = self.bytes.len().saturating_sub(needle.len());
         self.bytes.extend_from_slice(piece);
-        self.arrivals.push((self.bytes.len(), Instant::now()));
+        let (length, now) = (self.bytes.len(), Instant::now());
+        match self.arrivals.last_mut() {
+            // A stream that trickles in byte by byte must not need more room for the times than for the bytes.
+            Some((end, first)) if now.saturating_duration_since(*first) < SAME_TIME => *end = length,
+            _ => self.arrivals.push((length, now)),
+        }
         find(&self.bytes, needle, from).is_some()
     }
 

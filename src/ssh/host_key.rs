@@ -14,9 +14,14 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use crate::bounded;
+
 use super::look::keys_argument;
 use super::target::Target;
 use super::transport::TransportError;
+
+/// Most bytes a program of OpenSSH's may print on one stream: a server's banner is among them.
+const OUTPUT_MAX: usize = 1024 * 1024;
 
 /// What is done about a host key that is not known yet. A changed key is refused whatever the policy.
 #[derive(Clone)]
@@ -256,12 +261,16 @@ pub(super) async fn run(
         let _ = stdin.write_all(text.as_bytes()).await;
         let _ = stdin.write_all(b"\n").await;
     }
-    let output = tokio::time::timeout(limit, child.wait_with_output())
+    let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(TransportError::Local(format!("{program} cannot be heard")));
+    };
+    let heard = async { tokio::try_join!(bounded::to_end(out, OUTPUT_MAX), bounded::to_end(err, OUTPUT_MAX)) };
+    let (out, err) = tokio::time::timeout(limit, heard)
         .await
         .map_err(|_| TransportError::Local(format!("{program} did not end within {} s", limit.as_secs())))?
-        .map_err(missing)?;
+        .map_err(|error| TransportError::Local(format!("{program} cannot be understood: {error}")))?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ok((text(output.stdout), text(output.stderr)))
+    Ok((text(out), text(err)))
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::bounded;
+
 use super::frame::RawAnswer;
 use super::script;
 use super::transport::{Job, JobReport, JobState, Program, Purpose, Script};
@@ -47,13 +49,14 @@ pub(super) fn is_valid(id: &str) -> bool {
     !id.is_empty() && id.len() <= 200 && !id.starts_with(['-', '.']) && id.chars().all(plain)
 }
 
-/// Reads what `start` and `poll` answer: `SIZE STATE [STATUS]` on a line, then the output from `offset` on.
-pub(super) fn report(answer: &RawAnswer, offset: u64) -> Result<JobReport, String> {
+/// Reads what `start` and `poll` answer: `SIZE STATE [STATUS]` on a line, then the output from `offset` on. What is no
+/// such report is an error that says what came instead.
+pub fn report(answer: &RawAnswer, offset: u64) -> Result<JobReport, String> {
     let unreadable = || {
         let said = String::from_utf8_lossy(&answer.stderr);
         let last = said.lines().rev().find(|line| !line.trim().is_empty());
         match last {
-            Some(line) => format!("a job cannot be kept there: {line}"),
+            Some(line) => format!("a job cannot be kept there: {}", bounded::line(line)),
             None => format!("no report of a job, status {}", answer.status),
         }
     };
@@ -71,7 +74,7 @@ pub(super) fn report(answer: &RawAnswer, offset: u64) -> Result<JobReport, Strin
     };
     let size: u64 = size.parse().map_err(|_| unreadable())?;
     let running = state == JobState::Running;
-    let all_here = offset + output.len() as u64 >= size;
+    let all_here = offset.saturating_add(output.len() as u64) >= size;
     // A character may be cut in two by the end of the piece; its rest comes with the next one.
     let whole = if running || !all_here { output.len() - cut_character(output) } else { output.len() };
     // The end of a job is told with the last of its output, so that nobody stops reading too early.
@@ -82,7 +85,7 @@ pub(super) fn report(answer: &RawAnswer, offset: u64) -> Result<JobReport, Strin
     Ok(JobReport {
         state,
         output: String::from_utf8_lossy(&output[..whole]).into_owned(),
-        offset: offset + whole as u64,
+        offset: offset.saturating_add(whole as u64),
     })
 }
 

@@ -3,6 +3,7 @@
 //! One observation is one exec: [`script`] makes the text that travels on standard input, `exec` sends it over the
 //! node's one connection (`session`), and [`frame`] reads the answers out of whatever came back.
 
+mod body;
 mod classify;
 mod connect;
 mod connector;
@@ -11,7 +12,7 @@ mod exec;
 mod forward;
 pub mod frame;
 pub mod host_key;
-mod job;
+pub mod job;
 mod look;
 mod node;
 mod openssh;

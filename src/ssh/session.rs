@@ -18,6 +18,8 @@ use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 
+use crate::bounded;
+
 use super::classify::{self, Failure};
 use super::directory::{self, Directory};
 use super::host_key;
@@ -174,7 +176,7 @@ async fn start_master(ground: &Ground, target: &Target, socket: &Path, kinds: Op
     if status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
+    let said = bounded::end_of_log(&log);
     Err(understand(ground, target, &said).await)
 }
 

@@ -1,5 +1,7 @@
 //! What an exec that did not come to its last frame means.
 
+use crate::bounded;
+
 use super::exec::{End, Exec, Outcome};
 use super::frame::{self, RawAnswers};
 use super::sudo::Rise;
@@ -53,7 +55,7 @@ pub(super) fn incomplete(host: String, exec: &Exec<'_>, outcome: &Outcome) -> Ve
     }
     Verdict::Error(TransportError::NoShell {
         host,
-        detail: last_line(&stderr).or_else(|| last_line(&stdout)).unwrap_or("it ended without a word").to_owned(),
+        detail: bounded::line(last_line(&stderr).or_else(|| last_line(&stdout)).unwrap_or("it ended without a word")),
     })
 }
 
@@ -72,13 +74,12 @@ fn sudo_said(host: String, rise: Rise, said: &str) -> Verdict {
 /// The line in which sudo gives its reason: it may lecture before, and a login shell may print anything.
 fn sudo_line(stderr: &str, token: &str) -> String {
     let stderr = stderr.replace(&format!("{token}-prompt"), "\n");
-    stderr
+    let said = stderr
         .lines()
         .map(str::trim)
         .rfind(|line| line.contains("sudo") || line.contains("orry"))
-        .or_else(|| last_line(&stderr))
-        .unwrap_or("sudo ended without a word")
-        .to_owned()
+        .or_else(|| last_line(&stderr));
+    bounded::line(said.unwrap_or("sudo ended without a word"))
 }
 
 fn last_line(text: &str) -> Option<&str> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
+use crate::bounded;
 use crate::engine::event::{Event, Sink};
 use crate::engine::parting::Parting;
 use crate::facts::{Facts, NodeFacts};
@@ -101,8 +102,8 @@ impl Failure {
         if let Some(failure) = super::cause::of_output(output) {
             return failure;
         }
-        let lines: Vec<String> = output.lines().map(str::to_owned).collect();
-        let tail = lines[lines.len().saturating_sub(20)..].to_vec();
+        let mut tail: Vec<String> = output.lines().rev().take(20).map(bounded::line).collect();
+        tail.reverse();
         Self::Failed { reason: format!("{what} ended with status {status}"), output: tail }
     }
 }

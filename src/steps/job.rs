@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
 use super::{Context, Failure};
+use crate::bounded;
 use crate::engine::event::Event;
 use crate::facts::identity::hex;
 use crate::ssh::{Job, JobReport, JobState, Program, TransportError};
@@ -18,6 +19,10 @@ pub const RECONNECT: Duration = Duration::from_secs(300);
 /// The pause after the first vain attempt to connect again; doubled each time, up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// The least time from one question about a job to the next.
+const POLL_LEAST: Duration = Duration::from_millis(100);
+/// Most bytes a job may print.
+const OUTPUT_MAX: usize = 8 * 1024 * 1024;
 /// How much longer than its limit a job may be followed: the node itself ends it at its limit, which takes a moment.
 const OVERTIME: Duration = Duration::from_secs(120);
 
@@ -64,9 +69,23 @@ impl Context {
         self.say_lines(&output);
         let mut overdue = false;
         while report.state == JobState::Running && !vain(&output) && !overdue {
+            let asked = Instant::now();
             report = followed.poll(report.offset).await?;
+            if report.state == JobState::Running && asked.elapsed() < POLL_LEAST {
+                // The node waits for news before it answers; one that does not must not be asked all the time.
+                sleep(POLL_LEAST).await;
+            }
             self.say_lines(&report.output);
             output.push_str(&report.output);
+            if output.len() > OUTPUT_MAX {
+                // Of a node that lies about its jobs nothing is known any more; that its end was asked for is enough.
+                let _ = self.transport.end_job(node, &followed.id).await;
+                return Err(Failure::failed(format!(
+                    "{node} sent more than {} MiB of output of the job {}; it was told to end it",
+                    OUTPUT_MAX / 1024 / 1024,
+                    followed.id
+                )));
+            }
             overdue = began.elapsed() > self.step.limit + OVERTIME + followed.lost;
         }
         // Forgotten once its end has been read, so that another attempt starts afresh.
@@ -82,7 +101,7 @@ impl Context {
     }
 
     fn say_lines(&self, output: &str) {
-        output.lines().filter(|line| !line.trim().is_empty()).for_each(|line| self.say(line));
+        output.lines().filter(|line| !line.trim().is_empty()).for_each(|line| self.say(bounded::line(line)));
     }
 }
 

@@ -5,15 +5,16 @@
 //! node's say that a node has joined.
 
 use async_trait::async_trait;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::guard::{self, Loss};
 use super::{Context, Failure, RustStep};
 use crate::facts::{Facts, Identity, MemberRole};
 use crate::inventory::model::{Inventory, Node, Role};
-use crate::microk8s::token;
+use crate::microk8s::token::{self, Token};
 use crate::plan::{Place, Verdict};
-use crate::ssh::{Program, Purpose};
+use crate::redact;
+use crate::ssh::{Program, Purpose, SectionAnswer};
 
 /// A node is a member: its Node is Ready at its address, the data store lists it, its own entry agrees.
 pub struct Joined;
@@ -91,15 +92,15 @@ fn no_seed(inventory: &Inventory, facts: &Facts) -> Verdict {
 }
 
 async fn join(context: &Context, seed: &Node, node: &Node, worker: bool) -> Result<(), Failure> {
-    let fresh = token::fresh();
     let life = token::LIFE_SECONDS.to_string();
-    let argv =
-        ["/snap/bin/microk8s", "add-node", "--token", fresh.expose_secret(), "--token-ttl", &life, "--format", "json"];
+    let argv = ["/snap/bin/microk8s", "add-node", "--token-ttl", &life, "--format", "json"];
     let announced = context.run(&seed.name, Purpose::Apply, Program::command(argv)).await?;
-    let Some(connection) = token::connection(&announced.stdout, &fresh, seed.address) else {
-        let said = format!("{}{}", announced.stdout, announced.stderr).replace(fresh.expose_secret(), "***");
-        return Err(Failure::command(&format!("`microk8s add-node` on {}", seed.name), announced.status, &said));
+    let Some(fresh) = Token::read(&announced.stdout) else {
+        return Err(no_token(&seed.name, &announced));
     };
+    let connection = fresh.connection(seed.address);
+    redact::learn(&fresh.secret);
+    redact::learn(&connection);
     let mut argv = vec!["/snap/bin/microk8s", "join", connection.expose_secret()];
     if worker {
         argv.push("--worker");
@@ -107,7 +108,7 @@ async fn join(context: &Context, seed: &Node, node: &Node, worker: bool) -> Resu
     // The job is named after what it does, not after its token: a run that comes later finds it and attaches.
     let content = format!("join {} to {}", node.name, seed.name);
     let ended = context.job(&node.name, &content, Program::command(argv)).await;
-    revoke(context, &seed.name, fresh.expose_secret()).await;
+    revoke(context, &seed.name, &fresh.secret).await;
     let ended = ended?;
     if ended.status == 0 {
         return Ok(());
@@ -116,13 +117,27 @@ async fn join(context: &Context, seed: &Node, node: &Node, worker: bool) -> Resu
     Err(Failure::command(&format!("`microk8s join` on {}", node.name), ended.status, &output))
 }
 
+/// `add-node` told no token. What it printed instead may hold one in another form: that is not told on.
+fn no_token(seed: &str, announced: &SectionAnswer) -> Failure {
+    let what = format!("`microk8s add-node` on {seed}");
+    if announced.succeeded() && !announced.stdout.is_empty() {
+        let reason = format!("{what} ended with status 0, and what it printed announces no token that can be read");
+        let remedy = format!("see what `sudo microk8s add-node --token-ttl 60 --format json` prints on {seed}");
+        return Failure::Failed { reason, output: vec![remedy] };
+    }
+    let told = if announced.stdout.contains("token") { "" } else { &announced.stdout };
+    Failure::command(&what, announced.status, &format!("{told}{}", announced.stderr))
+}
+
 /// Takes the token's line out of the seed's list: a token with a limited life is not consumed by its use
 /// (canonical/microk8s-cluster-agent `pkg/snap/snap.go`). When this fails it runs out by itself.
-async fn revoke(context: &Context, seed: &str, token: &str) {
+async fn revoke(context: &Context, seed: &str, token: &SecretString) {
     let file = "/var/snap/microk8s/current/credentials/cluster-tokens.txt";
-    let script = format!("grep -v -F -f - {file} >{file}.homeprov; cat {file}.homeprov >{file}; rm -f {file}.homeprov");
-    let program =
-        Program::Command { argv: vec!["sh".into(), "-c".into(), script], input: Some(token.to_owned().into()) };
+    // The copy holds the other tokens, and is for nobody but root to read.
+    let script = format!(
+        "umask 077; grep -v -F -f - {file} >{file}.homeprov; cat {file}.homeprov >{file}; rm -f {file}.homeprov"
+    );
+    let program = Program::Command { argv: vec!["sh".into(), "-c".into(), script], input: Some(token.clone()) };
     if context.run(seed, Purpose::Apply, program).await.is_err() {
         context.say("the token could not be taken back; it runs out by itself within minutes");
     }
@@ -132,4 +147,33 @@ async fn revoke(context: &Context, seed: &str, token: &str) {
 pub fn voters(facts: &Facts, node: &str) -> Option<Vec<std::net::Ipv4Addr>> {
     let members = facts.node(node)?.members.as_ref()?;
     Some(members.iter().filter(|member| member.role == MemberRole::Voter).map(|member| member.address).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rubbish_in_place_of_a_token_is_an_error_that_tells_no_token() {
+        let answer = |status, stdout: &str| SectionAnswer {
+            status,
+            stdout: stdout.into(),
+            stderr: "a warning\n".into(),
+            timed_out: false,
+        };
+        let told = |failure: Failure| match failure {
+            Failure::Failed { reason, output } => format!("{reason} {}", output.join(" ")),
+            other => panic!("{other}"),
+        };
+        for rubbish in
+            ["{\"token\": \"900c60f5d7053709f815571b541f73cc\"}", "900c60f5d7053709f815571b541f73cc/40e2b9214b3a"]
+        {
+            let said = told(no_token("nuc1", &answer(0, rubbish)));
+            assert!(said.contains("on nuc1") && said.contains("--token-ttl 60") && !said.contains("900c60"), "{said}");
+        }
+        let said = told(no_token("nuc1", &answer(1, "token 900c60f5d7053709f815571b541f73cc")));
+        assert!(said.contains("status 1") && said.contains("a warning") && !said.contains("900c60"), "{said}");
+        let said = told(no_token("nuc1", &answer(1, "Insufficient permissions to access MicroK8s.")));
+        assert!(said.contains("Insufficient permissions"), "{said}");
+    }
 }

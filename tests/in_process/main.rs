@@ -7,6 +7,7 @@ mod connection;
 mod converge;
 mod faults;
 mod homelab;
+mod hostile;
 mod jobs;
 mod kill;
 mod kubernetes;

@@ -6,13 +6,14 @@ mod convergence;
 mod exit_codes;
 mod faults;
 mod harness;
+mod hostile;
 mod logins;
 mod mastodon;
 mod observation;
 mod paths;
 mod plan_only;
+#[allow(dead_code, reason = "runs of the engine are refused elsewhere")]
 #[path = "../faults/row.rs"]
-#[allow(dead_code, reason = "other tests use the rest of it")]
 mod row;
 mod storage;
 mod storage_faults;

@@ -171,10 +171,12 @@ async fn a_noisy_login_shell_confuses_nobody() {
     let Some(sshd) = Sshd::with_shell(&script, "") else {
         return;
     };
+    let row = Row::of("login shell prints a message, binary bytes and false frames", "around every answer");
     let (ssh, _events) = open(sshd.inventory(), quick());
     let answer = ssh.run("nuc1", &observation()).await.unwrap();
     assert_eq!(answer.sections["both"].stdout, "out\n");
     assert_eq!(answer.sections["both"].stderr, "err\n");
+    row.ended("the answers are read as they are");
     ssh.close().await;
 }
 

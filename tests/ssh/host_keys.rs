@@ -6,6 +6,7 @@ use homeprov::inventory::model::Inventory;
 use homeprov::ssh::{HostKeyPolicy, Options, Transport, TransportError};
 
 use crate::exec::shell;
+use crate::row::Row;
 use crate::sshd::{Sshd, open, quick};
 
 async fn attempt(inventory: Inventory, host_keys: HostKeyPolicy) -> Result<(), TransportError> {
@@ -66,6 +67,7 @@ async fn the_question_is_asked_once_and_its_answer_counts() {
 #[tokio::test]
 async fn a_changed_key_is_refused_whatever_the_policy() {
     let Some(sshd) = Sshd::start("") else { return };
+    let row = Row::of("host key of a node is another one", "before the first connection");
     // The client's own key stands for the one the machine had before.
     sshd.know(&sshd.public_key("client"));
     let result = attempt(sshd.inventory(), HostKeyPolicy::AcceptNew).await;
@@ -78,6 +80,7 @@ async fn a_changed_key_is_refused_whatever_the_policy() {
             expected: format!("ED25519 {} ({}:1)", sshd.fingerprint("client"), place.display()),
         })
     );
+    row.ended("refused with both fingerprints and the line of the known-hosts file");
 }
 
 #[tokio::test]

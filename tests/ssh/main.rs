@@ -6,6 +6,7 @@ mod errors;
 mod exec;
 mod forward;
 mod host_keys;
+mod hostile;
 mod jobs;
 #[allow(dead_code, reason = "shared: not every test binary refuses something")]
 #[path = "../faults/row.rs"]
@@ -13,3 +14,4 @@ mod row;
 mod scripts;
 mod sshd;
 mod sudo;
+mod switch;

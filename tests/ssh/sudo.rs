@@ -10,6 +10,7 @@ use homeprov::inventory::model::Sudo;
 use homeprov::ssh::{Job, JobState, Options, Program, SudoPassword, Transport, TransportError};
 
 use crate::exec::{names, shell};
+use crate::row::Row;
 use crate::sshd::{Sshd, open, quick};
 
 /// A server where `id -u` says 1000 until sudo has done its work.
@@ -90,6 +91,7 @@ async fn a_password_is_sent_when_sudo_asks_and_asked_for_once() {
     let Some(sshd) = server(Some(&wants_password())) else {
         return;
     };
+    let row = Row::of("sudo wants a password", "at every exec of a login that is not root");
     let (options, asked) = provider(&["right"]);
     let (ssh, mut events) = open(sshd.inventory(), options);
     for _ in 0..3 {
@@ -102,6 +104,7 @@ async fn a_password_is_sent_when_sudo_asks_and_asked_for_once() {
     ssh.close().await;
     let log = fs::read_to_string(sshd.path("sudo.log")).unwrap();
     assert!(!log.contains("right"), "{log}");
+    row.ended("asked for once, sent on standard input when sudo asks");
     assert_eq!(log.lines().filter(|line| line.starts_with("-n")).count(), 1);
     clean(&sshd);
 }

@@ -5,14 +5,23 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::redact;
+
+/// Keys whose values are no secrets: names one logs in by, and the half of a pair everybody may know.
+const PUBLIC: [&str; 2] = ["login", super::vapid::PUBLIC];
+
 /// Kubernetes Secrets by name, each with its values by key. `Debug` shows names and keys and no value.
 #[derive(Clone, Default)]
 pub struct SecretSet(BTreeMap<String, BTreeMap<String, SecretString>>);
 
 impl SecretSet {
-    /// Puts a value in, in place of one that is there.
+    /// Puts a value in, in place of one that is there. From now on it is taken out of whatever is shown or written.
     pub fn insert(&mut self, secret: impl Into<String>, key: impl Into<String>, value: SecretString) {
-        self.0.entry(secret.into()).or_default().insert(key.into(), value);
+        let key = key.into();
+        if !PUBLIC.contains(&key.as_str()) {
+            redact::learn(&value);
+        }
+        self.0.entry(secret.into()).or_default().insert(key, value);
     }
 
     /// The value of a key.

@@ -1,0 +1,3 @@
+//! What `make fuzz` feeds with bytes nobody wrote on purpose.
+
+pub mod targets;
