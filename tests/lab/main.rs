@@ -2,11 +2,13 @@
 //!
 //! These tests need root, as the lab does; each starts a lab of its own, which ends with it.
 
+mod connection;
 mod convergence;
 mod exit_codes;
 mod faults;
 mod harness;
 mod hostile;
+mod kill;
 mod logins;
 mod mastodon;
 mod observation;

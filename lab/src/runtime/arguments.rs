@@ -36,6 +36,13 @@ pub enum Command {
         /// The node.
         node: String,
     },
+    /// Inside COMMAND: unplugs the controller's own cable: it reaches no node, the nodes reach one another.
+    Unplug,
+    /// Inside COMMAND: plugs it in again.
+    Plug,
+    /// Inside COMMAND: prints the simulated programs that were run on the nodes, a JSON object a line, with the
+    /// milliseconds since the lab's start at which each began and ended.
+    Commands,
     /// Inside COMMAND: lets something go wrong.
     Fault {
         /// The fault's name.

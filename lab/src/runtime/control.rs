@@ -10,7 +10,7 @@ use tokio::net::UnixListener;
 
 use super::arguments::{Command, GitCommand};
 use super::homelab::Homelab;
-use super::{git, snapshot};
+use super::{git, network, snapshot};
 use crate::world::Fault;
 
 /// Serves the requests, a line each; the answer is a line of JSON: a text, or what went wrong.
@@ -56,6 +56,9 @@ fn obey(lab: &Arc<Homelab>, words: &[&str]) -> Result<String> {
             known(node)?;
             lab.world().restore_network(node);
         }
+        ["unplug"] => network::controller(false)?,
+        ["plug"] => network::controller(true)?,
+        ["commands"] => return Ok(lab.commands.listing()),
         ["fault", fault @ ..] => {
             let fault: Fault = fault.join("@").parse().map_err(anyhow::Error::msg)?;
             lab.world().inject(fault);
@@ -78,6 +81,9 @@ pub fn ask(command: &Command) -> Result<()> {
         Command::PowerOn { node } => format!("power-on {node}"),
         Command::Cut { node } => format!("cut {node}"),
         Command::Heal { node } => format!("heal {node}"),
+        Command::Unplug => "unplug".to_owned(),
+        Command::Plug => "plug".to_owned(),
+        Command::Commands => "commands".to_owned(),
         Command::Fault { name, node } => format!("fault {name} {}", node.as_deref().unwrap_or_default()),
         Command::Snapshot { .. } => "snapshot".to_owned(),
         Command::Describe => "describe".to_owned(),

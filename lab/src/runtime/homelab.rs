@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::arguments::{Login, Run};
+use super::commands::Commands;
 use super::node::Node;
 use super::{git, listeners, network, pool};
 use crate::world::{Notice, World};
@@ -29,6 +30,8 @@ pub struct Homelab {
     nodes: Mutex<Vec<Node>>,
     /// Told after each beat: commands look for their output then.
     pub beat: Notify,
+    /// What was run on the nodes.
+    pub commands: Commands,
     began: Instant,
     virtual_start: u64,
     speed: u64,
@@ -56,6 +59,7 @@ impl Homelab {
             world: Mutex::new(world),
             nodes: Mutex::new(nodes),
             beat: Notify::new(),
+            commands: Commands::default(),
             began: Instant::now(),
             speed: run.speed.max(1),
             behind: AtomicU64::new(0),

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod arguments;
+pub mod commands;
 pub mod control;
 pub mod daemon;
 pub mod disk;

@@ -50,6 +50,14 @@ pub fn carry(address: Ipv4Addr, on: bool) -> Result<()> {
     ip(&format!("link set {} {}", cable(address), if on { "up" } else { "down" }))
 }
 
+/// Takes the controller's own cable out, or puts it in again: the bridge goes on carrying what the nodes say to one
+/// another. Routes narrower than the bridge's own network lead nowhere; connections that stand get no answer.
+pub fn controller(on: bool) -> Result<()> {
+    let network = CONTROLLER.rsplit_once('.').map_or(CONTROLLER, |(network, _)| network);
+    let verb = if on { "del" } else { "add" };
+    [0, 128].iter().try_for_each(|half| ip(&format!("route {verb} unreachable {network}.{half}/25")))
+}
+
 /// Removes the lab's end of a cable whose node is gone.
 pub fn unplug(address: Ipv4Addr) {
     let _ = ip(&format!("link del {}", cable(address)));
