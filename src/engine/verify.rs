@@ -35,7 +35,7 @@ pub struct StorageQuestion {
 /// Proves storage, and writes the record when all the inventory asks for is proven.
 pub async fn storage(session: &Session, question: &StorageQuestion) -> Result<(Proof, Outcome), Outcome> {
     let began = session.begin("verify storage");
-    let found = prove(session, question).await;
+    let found = Box::pin(prove(session, question)).await;
     let outcome = match &found {
         Ok((_, outcome)) | Err(outcome) => outcome,
     };

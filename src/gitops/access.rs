@@ -134,7 +134,7 @@ pub struct Access {
 }
 
 /// The cluster's own login is not the user's: what helps is another one, and not what the user's `git` knows.
-fn without_login(flux: &Flux, problem: Problem) -> Problem {
+fn without_login(flux: &Flux, problem: &Problem) -> Problem {
     let said = problem.reason.lines().next().unwrap_or_default();
     let remedy = match &flux.password_file {
         Some(file) => format!(
@@ -149,7 +149,7 @@ fn without_login(flux: &Flux, problem: Problem) -> Problem {
             flux.repository
         ),
     };
-    Problem { reason: format!("{said}\n{remedy}."), ..problem }
+    Problem { reason: format!("{said}\n{remedy}."), passing: problem.passing, kind: problem.kind }
 }
 
 /// Tries it. What was found to read before is not tried again: `before` is of the same run.
@@ -166,7 +166,7 @@ pub async fn access(
     let reads = branches(&material.remote).await.map(drop);
     let reads = reads.map_err(|error| {
         let problem = cause::explain(&error, &flux.repository, &flux.branch);
-        if problem.kind == Kind::Denied && !flux.over_ssh() { without_login(flux, problem) } else { problem }
+        if problem.kind == Kind::Denied && !flux.over_ssh() { without_login(flux, &problem) } else { problem }
     });
     let may_write = match repository {
         Some(repository) if reads.is_ok() && secret.is_some() => repository.may_push(&material.remote).await,

@@ -37,6 +37,7 @@ impl Journal {
     }
 
     /// Warns through `events` when the journal cannot be written any longer.
+    #[must_use]
     pub fn warning(mut self, events: Sink) -> Self {
         self.tell = Some(events);
         self

@@ -59,6 +59,6 @@ fn another_key_or_a_damaged_file_is_an_error() {
 fn a_key_that_cannot_be_kept_is_not_used() {
     let state = tempfile::tempdir().unwrap();
     std::fs::write(state.path().join("clusters"), "in the way").unwrap();
-    let error = recipient(state.path(), "home").err().expect("it cannot be written").to_string();
+    let error = recipient(state.path(), "home").expect_err("it cannot be written").to_string();
     assert!(error.starts_with(key_file(state.path(), "home").to_str().unwrap()), "{error}");
 }
