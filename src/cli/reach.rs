@@ -21,10 +21,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(super) struct Reach {
-    /// Accept host keys that are not known yet; a changed one is refused all the same
+    /// Accept unknown host keys; a changed one is refused still
     #[arg(long, help_heading = "Connections")]
     accept_new_host_keys: bool,
-    /// Read the sudo password from the first line of this file instead of asking
+    /// Read the sudo password from this file's first line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Connections")]
     sudo_password_file: Option<PathBuf>,
 }

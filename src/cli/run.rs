@@ -31,7 +31,7 @@ pub(super) struct RunArguments {
     /// The inventory file
     #[arg(value_hint = ValueHint::FilePath)]
     pub(super) inventory: PathBuf,
-    /// Use the playbooks in this folder instead of homeprov's own
+    /// Use the playbooks in this folder instead
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     playbooks: Option<PathBuf>,
     #[command(flatten)]

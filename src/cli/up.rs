@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     /// Answer every question with yes, unknown host keys too
     #[arg(short, long)]
     yes: bool,
-    /// Take out members that were reinstalled or are not whole, after asking
+    /// Take out members that are not whole, after asking
     #[arg(long)]
     repair: bool,
     /// Take the lock from whoever holds it

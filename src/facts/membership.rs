@@ -169,10 +169,10 @@ mod tests {
 
     #[test]
     fn two_lone_data_stores_of_one_authority_are_divided() {
-        let mut facts = cluster(2, &[]);
+        let mut facts = cluster(3, &[3]);
         lone(&mut facts, "nuc1");
         lone(&mut facts, "nuc2");
-        let [(one, ones), (two, _)] = facts.divided(&inventory(2)).expect("they do not know each other");
+        let [(one, ones), (two, _)] = facts.divided(&inventory(3)).expect("they do not know each other");
         assert_eq!((one.as_str(), ones, two.as_str()), ("nuc1", vec![Ipv4Addr::LOCALHOST], "nuc2"));
     }
 

@@ -4,7 +4,7 @@
 //! which key it was.
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -228,11 +228,19 @@ fn append(key: &UnknownHostKey, file: &Path) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    let unfinished = std::fs::read(file).is_ok_and(|text| text.last().is_some_and(|&b| b != b'\n'));
+    let unfinished = last_byte(file).is_ok_and(|last| last != b'\n');
     let mut open = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
     let gap = if unfinished { "\n" } else { "" };
     // One write, so that two runs cannot mix their lines.
     open.write_all(format!("{gap}{}\n", key.line).as_bytes())
+}
+
+fn last_byte(file: &Path) -> std::io::Result<u8> {
+    let mut open = std::fs::File::open(file)?;
+    open.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    open.read_exact(&mut last)?;
+    Ok(last[0])
 }
 
 /// Runs a program of OpenSSH's and gives its standard output and standard error.

@@ -290,7 +290,11 @@ impl World {
             return;
         }
         let now = self.now;
-        if let Some(snap) = self.machine_mut(name).microk8s.as_mut() {
+        let machine = self.machine_mut(name);
+        // What the pod network needs is set by what runs it, at each start, and not kept in a file (projectcalico/calico
+        // `felix/dataplane/linux/int_dataplane.go`).
+        machine.sysctls.insert("net.ipv4.ip_forward".to_owned(), "1".to_owned());
+        if let Some(snap) = machine.microk8s.as_mut() {
             snap.kubelet_ready = true;
             snap.kubelet_since = now;
         }
