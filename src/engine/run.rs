@@ -183,7 +183,9 @@ impl<'a> Run<'a> {
     /// does not hold is not just waiting for machines that never answered.
     fn may_still_move(&self, plan: &Plan) -> bool {
         let waits = |pending: &Pending| matches!(pending.verdict, Verdict::Waits { .. });
-        let lost = plan.unreachable.keys().any(|node| self.met.contains(node));
+        let passes =
+            |node: &str| matches!(self.facts.nodes.get(node), Some(Observation::Unreachable { passes: true, .. }));
+        let lost = plan.unreachable.keys().any(|node| self.met.contains(node) && passes(node));
         self.ledger.applied > 0
             && self.ledger.failures.is_empty()
             && self.moved.elapsed() < GRACE

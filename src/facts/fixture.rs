@@ -51,7 +51,7 @@ pub fn cluster(nodes: u8, dead: &[u8]) -> Facts {
         let observation = if alive {
             Observation::Seen(Box::new(Seen { facts: seen, checks: BTreeMap::new() }))
         } else {
-            Observation::Unreachable { reason: "off".into() }
+            Observation::Unreachable { reason: "off".into(), passes: true }
         };
         facts.nodes.insert(name, observation);
     }

@@ -64,6 +64,8 @@ pub enum Observation {
     Unreachable {
         /// Why, with the remedy.
         reason: String,
+        /// Whether that may be over by itself; a host key that has changed stays so.
+        passes: bool,
     },
 }
 
@@ -93,7 +95,7 @@ impl Facts {
     /// Why a node could not be reached, when it could not.
     pub fn unreachable(&self, name: &str) -> Option<&str> {
         match self.nodes.get(name) {
-            Some(Observation::Unreachable { reason }) => Some(reason),
+            Some(Observation::Unreachable { reason, .. }) => Some(reason),
             _ => None,
         }
     }

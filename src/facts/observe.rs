@@ -12,15 +12,18 @@ use crate::ssh::Transport;
 pub async fn observe(transport: &dyn Transport, inventory: &Inventory, recipe: &Recipe, node: &Node) -> Observation {
     let script = match probe::observation(inventory, recipe, node) {
         Ok(script) => script,
-        Err(error) => return Observation::Unreachable { reason: error.to_string() },
+        Err(error) => return Observation::Unreachable { reason: error.to_string(), passes: false },
     };
     let mut answer = match transport.run(&node.name, &script).await {
         Ok(answer) => answer,
-        Err(error) => return Observation::Unreachable { reason: format!("{error}\n{}", error.remedy()) },
+        Err(error) => {
+            let reason = format!("{error}\n{}", error.remedy());
+            return Observation::Unreachable { reason, passes: error.passes() };
+        }
     };
     let Some(text) = answer.sections.remove(FACTS).filter(crate::ssh::SectionAnswer::succeeded) else {
         let reason = format!("{}: the fact probe did not finish; see what `sh` says on the node", node.name);
-        return Observation::Unreachable { reason };
+        return Observation::Unreachable { reason, passes: true };
     };
     let mut facts = parse::node_facts(&text.stdout);
     facts.clock_offset = answer.clock_offset;

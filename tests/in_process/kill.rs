@@ -24,7 +24,9 @@ pub fn likeness(house: &House) -> BTreeMap<String, Value> {
         }
         parts.insert(format!("{name} services"), machine["microk8s"]["services"].clone());
         parts.insert(format!("{name} channel"), machine["snaps"]["microk8s"][0].clone());
-        for (path, digest) in machine["files"].as_object().into_iter().flatten() {
+        let files = machine["files"].as_object().into_iter().flatten();
+        // Left by whichever member enabled an addon.
+        for (path, digest) in files.filter(|(path, _)| !path.ends_with("/.microk8s-addon-lock")) {
             let configured = path.starts_with("/etc/") && !path.contains("machine-id");
             let digest = if configured { digest.clone() } else { Value::Null };
             parts.insert(format!("{name} {path}"), digest);

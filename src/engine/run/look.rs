@@ -135,7 +135,7 @@ impl Run<'_> {
         let before = self.facts.nodes.insert(node.to_owned(), observation);
         self.facts.observed_at = jiff::Timestamp::now();
         let reason = match &before {
-            Some(Observation::Unreachable { reason }) => Some(reason.as_str()),
+            Some(Observation::Unreachable { reason, .. }) => Some(reason.as_str()),
             _ => None,
         };
         self.noticed(node, reason);

@@ -157,7 +157,7 @@ mod tests {
         });
         assert_eq!(check(&facts), Verdict::settling("not ready: jiva-csi-node on nuc2"));
         let mut lost = facts;
-        lost.nodes.insert("nuc2".into(), crate::facts::Observation::Unreachable { reason: "off".into() });
+        lost.nodes.insert("nuc2".into(), crate::facts::Observation::Unreachable { reason: "off".into(), passes: true });
         assert!(matches!(check(&lost), Verdict::Waits { nodes, .. } if nodes == ["nuc2"]));
     }
 
