@@ -415,10 +415,32 @@ async fn nodes_of_different_minor_versions_are_not_joined() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_seed_lost_while_it_is_the_only_voter_is_waited_for() {
+    let row = Row::of("the seed loses power", "when workers-joined@nuc4 begins, as the only voter");
+    let house = House::new(3, 1, Os::Ubuntu2404, &[], 8);
+    let mut struck = false;
+    let ran = house
+        .up_meeting(|event| {
+            if !struck && starts(event, "workers-joined", "nuc4") {
+                struck = true;
+                house.lab.with(|world| world.power_off("nuc1"));
+            }
+        })
+        .await;
+    assert!(struck, "a worker was never begun: {:?}", ran.applied());
+    // Nobody else has the data: no member is made the seed of another cluster.
+    ended(&ran, ExitCode::Unreachable, &["nuc1", "no control plane of this cluster answers"]);
+    house.lab.with(|world| world.power_on("nuc1"));
+    let again = house.up().await;
+    ended(&again, ExitCode::Done, &[]);
+    assert_eq!(ready(&house, "nuc1"), ["nuc1", "nuc2", "nuc3", "nuc4"], "{:?}", again.outcome);
+    row.ended("exit code 9 with what waits for it; converged once it was back");
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_member_takes_the_lost_seeds_place() {
     for (step, at) in [
         ("members-joined", "nuc4"),
-        ("workers-joined", "nuc5"),
         ("labels", "cluster"),
         ("metallb-enabled", "cluster"),
         ("pool-probed", "cluster"),

@@ -52,8 +52,9 @@ fn built() -> Ran {
             part journals; cat $XDG_STATE_HOME/homeprov/runs/*/events.jsonl
             homeprov log --bundle report.tar.gz >bundle
             part bundle; cat bundle; tar -xzOf report.tar.gz
-            part keys; cat $XDG_STATE_HOME/homeprov/clusters/*/deploy-key $XDG_STATE_HOME/homeprov/clusters/*/age.key
-            part readable; find $XDG_STATE_HOME -type f -perm /077 | xargs -r grep -lF -f $(ls $XDG_STATE_HOME/homeprov/clusters/*/deploy-key)
+            deploy_key=$(sed -n 's/^deploy_key = "\(.*\)"/\1/p' $I)
+            part keys; cat $deploy_key $XDG_STATE_HOME/homeprov/clusters/*/age.key
+            part readable; find $XDG_STATE_HOME -type f -perm /077 | xargs -r grep -lF -f $deploy_key
             part secrets; kubectl get secrets -n mastodon -o json
             part end"#
         ),

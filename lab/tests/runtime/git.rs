@@ -51,7 +51,9 @@ fn ones_own_key_writes_and_a_deploy_key_reads() {
 
 #[test]
 fn somebody_pushes_first_and_the_server_comes_back() {
-    let said = Lab::of(1).with(&SITE).with(&["--fault", "git-push-rejected", "--fault", "git-down"]).run(&format!(
+    // Forty minutes in ten seconds.
+    let lab = Lab::of(1).with(&SITE).with(&["--fault", "git-push-rejected", "--fault", "git-down", "--speed", "240"]);
+    let said = lab.run(&format!(
         r"{CLONE}
         show down all git ls-remote $URL
         for try in $(seq 100); do git ls-remote $URL >/dev/null 2>&1 && break; sleep 0.2; done

@@ -103,7 +103,9 @@ mod tests {
         });
         let why = "DaemonSet nginx-ingress-microk8s-controller is not ready on nuc2";
         assert_eq!(check(&facts), Verdict::settling(why));
-        facts.nodes.insert("nuc2".into(), crate::facts::Observation::Unreachable { reason: "off".into(), passes: true });
+        facts
+            .nodes
+            .insert("nuc2".into(), crate::facts::Observation::Unreachable { reason: "off".into(), passes: true });
         assert!(matches!(check(&facts), Verdict::Waits { nodes, .. } if nodes == ["nuc2"]));
     }
 

@@ -101,7 +101,8 @@ fn a_database_that_recovers_slowly_is_not_killed() {
     traces.is(log.contains("database system is ready to accept connections"), "and be ready");
     traces.is(!log.contains("PANIC"), "whole");
     traces.is(traces.restarts("mastodon-postgresql-0") == Some(0), "nobody should have killed it");
-    traces.told(&["mastodon-postgresql (0 of 1 ready)"]);
+    // Flux installs while it recovers: which of the two is told depends on the moment of the look.
+    traces.told(&["Mastodon is installed as the repository says", "for up to"]);
     row.ended("converged: 0 restarts of the database");
 }
 
