@@ -439,12 +439,9 @@ async fn a_seed_lost_while_it_is_the_only_voter_is_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn another_member_takes_the_lost_seeds_place() {
-    for (step, at) in [
-        ("members-joined", "nuc4"),
-        ("labels", "cluster"),
-        ("metallb-enabled", "cluster"),
-        ("pool-probed", "cluster"),
-    ] {
+    for (step, at) in
+        [("members-joined", "nuc4"), ("labels", "cluster"), ("metallb-enabled", "cluster"), ("pool-probed", "cluster")]
+    {
         let row = Row::of("the seed loses power", format!("when {step}@{at} begins"));
         let mut house = House::new(4, 1, Os::Ubuntu2404, &[], 8);
         house.inventory = inventory(
