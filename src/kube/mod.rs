@@ -6,5 +6,6 @@ pub mod flux;
 pub mod mastodon;
 pub mod read;
 pub mod records;
+pub mod release;
 pub mod request;
 pub mod storage;

@@ -1,6 +1,8 @@
 //! Plain requests by path, for objects whose types are not compiled in.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -28,14 +30,24 @@ pub async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> kube::Resu
     }
 }
 
-/// GET of the metadata of a list's objects; absent when the server answers 404.
-pub async fn get_metadata<T: DeserializeOwned>(client: &Client, path: &str) -> kube::Result<Option<T>> {
+#[derive(Deserialize)]
+struct MetadataList {
+    items: Vec<WithMetadata>,
+}
+
+#[derive(Deserialize)]
+struct WithMetadata {
+    metadata: ObjectMeta,
+}
+
+/// GET of the metadata of a list's objects; none when the server answers 404.
+pub async fn list_metadata(client: &Client, path: &str) -> kube::Result<Vec<ObjectMeta>> {
     const KINDS: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
     let mut request = request("GET", path, None, Vec::new())?;
     request.headers_mut().insert(http::header::ACCEPT, http::HeaderValue::from_static(KINDS));
     match client.request(request).await {
-        Ok(object) => Ok(Some(object)),
-        Err(error) if is_absent(&error) => Ok(None),
+        Ok(MetadataList { items }) => Ok(items.into_iter().map(|item| item.metadata).collect()),
+        Err(error) if is_absent(&error) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }

@@ -1,20 +1,21 @@
 //! Whether the mail server answers as it should: its greeting and EHLO (RFC 5321), TLS by STARTTLS where Mastodon would
 //! begin it (RFC 3207), and the login (RFC 4954). No mail is sent.
 
+mod login;
+
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use secrecy::zeroize::Zeroizing;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
+
+use login::LoginTried;
 
 use super::finding::Finding;
 use super::tls;
 use super::way::Way;
 use crate::bounded;
 use crate::inventory::model::{Smtp, StartTls};
-use crate::redact;
 use crate::ssh::Stream;
 
 const PART: &str = "mail";
@@ -71,19 +72,6 @@ enum Privacy {
     Broken(String),
 }
 
-/// What came of the login.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum LoginTried {
-    /// There is none to try.
-    None,
-    /// The server took it.
-    Taken,
-    /// The server's own words against it.
-    Refused(String),
-    /// Why it was not tried.
-    Not(String),
-}
-
 /// What a server said of itself.
 struct Said {
     /// The lines of its newest answer to EHLO, without their numbers.
@@ -102,11 +90,6 @@ impl Said {
 fn offer(offers: &[String], name: &str) -> Option<String> {
     let line = offers.iter().find(|line| line.to_ascii_uppercase().split(' ').next() == Some(name));
     line.map(|line| line.to_ascii_uppercase())
-}
-
-/// The name of the method in the server's list (RFC 4954): `cram_md5` is `CRAM-MD5`.
-fn method(smtp: &Smtp) -> String {
-    smtp.auth_method.to_ascii_uppercase().replace('_', "-")
 }
 
 async fn talk(way: Way<'_>, smtp: &Smtp, domain: &str) -> Result<Said, String> {
@@ -131,7 +114,7 @@ async fn talk(way: Way<'_>, smtp: &Smtp, domain: &str) -> Result<Said, String> {
             Err(why) => return Ok(Said { offers, privacy: Privacy::Broken(why), login: LoginTried::None }),
         }
     }
-    let login = log_in(&mut stream, smtp, &privacy, &offers).await;
+    let login = login::try_out(&mut stream, smtp, &privacy, &offers).await;
     // The server has said all there is to know; whether it hears the good-bye does not matter.
     let _ = say(&mut stream, "QUIT").await;
     Ok(Said { offers, privacy, login })
@@ -151,53 +134,6 @@ async fn starttls(mut stream: Wire, server: &str) -> Result<(Wire, Option<String
     let (stream, seen) = tls::begin(stream.into_inner(), server).await?;
     let stream: Box<dyn Stream> = Box::new(stream);
     Ok((BufReader::new(stream), seen.problem))
-}
-
-/// Tries the login as Mastodon would; the password travels in no clear text and to no server that Mastodon would not trust.
-async fn log_in(stream: &mut Wire, smtp: &Smtp, privacy: &Privacy, offers: &[String]) -> LoginTried {
-    let (Some(login), Some(file)) = (&smtp.login, &smtp.password_file) else { return LoginTried::None };
-    let not = |why: &str| LoginTried::Not(why.to_owned());
-    match privacy {
-        Privacy::Tls(None) => {}
-        Privacy::Tls(Some(_)) if !smtp.verify => {}
-        Privacy::Tls(Some(_)) => return not("its certificate is not trusted"),
-        Privacy::Clear | Privacy::Broken(_) => return not("the connection is in clear"),
-    }
-    let method = method(smtp);
-    if !offer(offers, "AUTH").is_some_and(|line| line.split(' ').any(|word| word == method)) {
-        return not("the method is not offered");
-    }
-    let password = match std::fs::read_to_string(file) {
-        Ok(text) => Zeroizing::new(text),
-        Err(error) => return LoginTried::Not(format!("{}: {error}", file.display())),
-    };
-    let password = password.trim_end_matches(['\r', '\n']);
-    redact::learn(&password.into());
-    let tried = match method.as_str() {
-        "PLAIN" => {
-            let both = Zeroizing::new(format!("\0{login}\0{password}"));
-            exchange(stream, "AUTH PLAIN", &[both.as_str()]).await
-        }
-        "LOGIN" => exchange(stream, "AUTH LOGIN", &["", login.as_str(), password]).await,
-        other => return LoginTried::Not(format!("homeprov does not know the method {other}")),
-    };
-    match tried {
-        Ok(()) => LoginTried::Taken,
-        // A server that shows what it was sent is not to be quoted.
-        Err(why) if why.contains(password) => LoginTried::Refused("it refuses the login".to_owned()),
-        Err(why) => LoginTried::Refused(why),
-    }
-}
-
-/// Sends a command with the first part behind it, and each other part after the server asked for it.
-async fn exchange(stream: &mut Wire, command: &str, parts: &[&str]) -> Result<(), String> {
-    for (number, part) in parts.iter().enumerate() {
-        let part = Zeroizing::new(STANDARD.encode(part));
-        let line = Zeroizing::new(if number == 0 { format!("{command} {}", *part) } else { (*part).clone() });
-        say(stream, line.trim_end()).await?;
-        answer(stream, if number + 1 == parts.len() { "235" } else { "334" }).await?;
-    }
-    Ok(())
 }
 
 async fn say(stream: &mut Wire, line: &str) -> Result<(), String> {
@@ -254,7 +190,7 @@ fn judge(said: &Said, smtp: &Smtp, text: &str) -> Finding {
         }
         _ => {}
     }
-    let method = method(smtp);
+    let method = login::method(smtp);
     let offered = said.offer("AUTH");
     if smtp.login.is_some() && !offered.as_ref().is_some_and(|line| line.split(' ').any(|word| word == method)) {
         let takes = offered
@@ -278,6 +214,8 @@ fn judge(said: &Said, smtp: &Smtp, text: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use tokio::net::TcpListener;
 
     use super::*;

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use futures::future::join_all;
+use futures::future::try_join_all;
 
 use super::{Context, Failure};
 use crate::inventory::model::{Metallb, Node};
 use crate::ssh::{Program, Purpose};
 
 /// More addresses than this are not asked for, one by one: each takes a broadcast.
-const MOST: u32 = 512;
+const MOST: usize = 512;
 /// How many are asked for at once.
 const AT_ONCE: u32 = 32;
 
@@ -23,7 +23,7 @@ pub async fn refuse_taken(context: &Context, metallb: &Metallb) -> Result<(), Fa
     if answers.is_empty() {
         return Ok(());
     }
-    let own = own(context).await;
+    let own = own(context).await?;
     let absent: Vec<&Node> =
         context.inventory.nodes.iter().filter(|node| context.facts.unreachable(&node.name).is_some()).collect();
     let foreign: Vec<(&Ipv4Addr, &String)> = answers.iter().filter(|(_, mac)| !own.contains(*mac)).collect();
@@ -51,16 +51,22 @@ pub async fn refuse_taken(context: &Context, metallb: &Metallb) -> Result<(), Fa
 /// Who answers for the addresses of the pool, as one node hears it.
 async fn ask(context: &Context, asker: &Node, metallb: &Metallb) -> Result<BTreeMap<Ipv4Addr, String>, Failure> {
     let Some(interface) = context.facts.node(&asker.name).and_then(|seen| seen.interface_of(asker.address)) else {
-        return Ok(BTreeMap::new());
+        let (name, address) = (&asker.name, asker.address);
+        return Err(Failure::failed(format!(
+            "whether another device has an address of the pool cannot be asked: {name} has {address} on none of its interfaces, see \
+             `ip -4 address` there"
+        )));
     };
-    let mut addresses: Vec<Ipv4Addr> = metallb
-        .pool
-        .iter()
-        .flat_map(|range| (range.first.to_bits()..=range.last.to_bits()).take(MOST as usize))
-        .map(Ipv4Addr::from_bits)
-        .collect();
-    addresses.truncate(MOST as usize);
+    let all = metallb.pool.iter().flat_map(|range| range.first.to_bits()..=range.last.to_bits());
+    let mut addresses: Vec<Ipv4Addr> = all.take(MOST + 1).map(Ipv4Addr::from_bits).collect();
+    if addresses.len() > MOST {
+        addresses.truncate(MOST);
+        context.say(format!("of the pool only the first {MOST} addresses were asked for by ARP"));
+    }
     let answer = context.run(&asker.name, Purpose::Probe, Program::Shell(script(interface, &addresses))).await?;
+    if !answer.succeeded() {
+        return Err(Failure::command("asking for the pool by ARP", answer.status, &answer.stderr));
+    }
     Ok(answer.stdout.lines().filter_map(reply).collect())
 }
 
@@ -70,7 +76,7 @@ fn script(interface: &str, addresses: &[Ipv4Addr]) -> String {
         let _ = write!(list, " {address}");
     }
     format!(
-        "n=0\nfor address in{list}; do\n\t{{ arping -f -c 2 -w 2 -I {interface} \"$address\" 2>/dev/null | grep 'reply from'; }} &\n\
+        "command -v arping >/dev/null || {{ echo 'there is no arping here' >&2; exit 1; }}\nn=0\nfor address in{list}; do\n\t{{ arping -f -c 2 -w 2 -I {interface} \"$address\" 2>/dev/null | grep 'reply from'; }} &\n\
          \tn=$((n + 1)); [ $((n % {AT_ONCE})) -ne 0 ] || wait\ndone\nwait\n"
     )
 }
@@ -81,13 +87,15 @@ fn reply(line: &str) -> Option<(Ipv4Addr, String)> {
     Some((address.trim().parse().ok()?, rest.split_once(']')?.0.to_lowercase()))
 }
 
-/// The MAC addresses of the nodes that answer.
-async fn own(context: &Context) -> BTreeSet<String> {
+/// The MAC addresses of the nodes that answered. One that does not now is no reason to take its address for a stranger's.
+async fn own(context: &Context) -> Result<BTreeSet<String>, Failure> {
     let looks = context.facts.answering(&context.inventory).map(|(node, _)| async move {
         let program = Program::Shell("cat /sys/class/net/*/address".to_owned());
-        context.run(&node.name, Purpose::Probe, program).await.map(|answer| answer.stdout).unwrap_or_default()
+        context.run(&node.name, Purpose::Probe, program).await
     });
-    join_all(looks).await.iter().flat_map(|text| text.lines()).map(|mac| mac.trim().to_lowercase()).collect()
+    let answers = try_join_all(looks).await?;
+    let lines = answers.iter().flat_map(|answer| answer.stdout.lines());
+    Ok(lines.map(|mac| mac.trim().to_lowercase()).collect())
 }
 
 #[cfg(test)]

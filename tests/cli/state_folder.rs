@@ -6,9 +6,8 @@ use std::process::Output;
 use super::row::Row;
 use super::{Desk, Said};
 
-/// Runs the program where the state folder is a file system of its own; what is kept of the journal goes to `kept`. None
-/// where this user may not mount anything.
-fn run_on(desk: &Desk, mount: &str, before: &str, arguments: &[&str]) -> Option<Said> {
+/// Runs the program where the state folder is a file system of its own; what is kept of the journal goes to `kept`.
+fn run_on(desk: &Desk, mount: &str, before: &str, arguments: &[&str]) -> Said {
     let state = desk.path("state");
     std::fs::create_dir_all(&state).expect("a folder");
     let script = format!(
@@ -19,14 +18,11 @@ fn run_on(desk: &Desk, mount: &str, before: &str, arguments: &[&str]) -> Option<
     let mut command = std::process::Command::new("unshare");
     command.args(["-rm", "sh", "-c", &script, "sh"]).arg(program.get_program()).args(program.get_args());
     command.current_dir(desk.path("")).env("XDG_STATE_HOME", &state).stdin(std::process::Stdio::null());
-    let Output { status, stdout, stderr } = command.output().ok()?;
+    let Output { status, stdout, stderr } = command.output().expect("unshare should start");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     let said = Said { code: status.code().expect("an exit status"), out: text(stdout), err: text(stderr) };
-    if said.code == 99 || said.err.starts_with("unshare: ") {
-        eprintln!("nothing can be mounted here, so this is not tried: {}", said.err);
-        return None;
-    }
-    Some(said)
+    assert!(said.code != 99 && !said.err.starts_with("unshare: "), "nothing can be mounted here: {}", said.err);
+    said
 }
 
 #[test]
@@ -34,7 +30,7 @@ fn a_read_only_one_leaves_the_run_without_a_journal() {
     let desk = Desk::new();
     desk.unreachable();
     let row = Row::of("the controller's state folder is read-only", "from the start, real program");
-    let Some(said) = run_on(&desk, "ro", "", &["up", "home.toml"]) else { return };
+    let said = run_on(&desk, "ro", "", &["up", "home.toml"]);
     assert_eq!(said.code, 9, "{}", said.err);
     for words in ["this run has no journal", "Read-only file system", "state/homeprov", "XDG_STATE_HOME"] {
         assert!(said.err.contains(words), "{words}: {}", said.err);
@@ -65,7 +61,7 @@ fn a_full_one_ends_the_journal_and_not_the_run() {
     for (before, when) in [("", "in mid-run, real program"), (fill, "from the start, real program")] {
         let row = Row::of("the controller's state folder is full", when);
         // One page for the inventory's copy and one for the journal, or for what is in its way.
-        let Some(said) = run_on(&desk, "size=8k", before, &["up", "home.toml"]) else { return };
+        let said = run_on(&desk, "size=8k", before, &["up", "home.toml"]);
         assert_eq!(said.code, 9, "{}", said.err);
         for words in ["events.jsonl ends here: No space left on device", "The run itself goes on"] {
             assert!(said.err.contains(words), "{words}: {}", said.err);

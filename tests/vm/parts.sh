@@ -62,7 +62,7 @@ reset_while_apt_works() {
   done
   [ "$code" = 0 ] || wrong "homeprov ended with $code: $(tail -n 5 "$work/words")"
   wait_for_login 60 "$before" || wrong 'the machine was not reset'
-  grep -q '"step-retry".*nuc1 restarted or ended the command before it had finished' "$work/all" ||
+  grep -q '"step-retry".*nuc1 restarted, or somebody ended the command there, before it had finished' "$work/all" ||
     wrong 'homeprov should have recognised that the job died with its machine'
 }
 
@@ -97,12 +97,13 @@ cut_connection() {
   follow cut
   wait_for 600 '"step-output".*the job has begun'
   monitor set_link nic0 off
-  wait_for 300 '"step-output".*lost (.*the command goes on on nuc1'
+  wait_for 300 '"event":"step-lost","left":.*"node":"nuc1"'
   monitor set_link nic0 on
   code=0
   wait "$running" || code=$?
   running=
   [ "$code" = 0 ] || wrong "homeprov ended with $code: $(tail -n 5 "$work/words")"
+  seen '"event":"step-attached"'
   seen '"step-output".*the job has ended'
   there 'the job ran once' '[ "$(wc -l </var/lib/vm-test/begun)" = 1 ]'
 }

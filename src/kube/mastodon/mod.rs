@@ -1,7 +1,6 @@
 //! What there is of Mastodon, read side by side.
 
 mod ingress;
-pub mod release;
 pub mod secrets;
 mod trouble;
 mod workloads;

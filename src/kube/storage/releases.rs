@@ -4,25 +4,13 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Client;
-use serde::Deserialize;
 
 use crate::facts::storage::Release;
-use crate::kube::request::get_metadata;
-
-#[derive(Deserialize)]
-struct List {
-    items: Vec<Item>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    metadata: ObjectMeta,
-}
+use crate::kube::request::list_metadata;
 
 pub(super) async fn read(client: &Client) -> kube::Result<BTreeMap<(String, String), Release>> {
-    let list: Option<List> = get_metadata(client, "/api/v1/secrets?labelSelector=owner%3Dhelm").await?;
-    let items = list.map(|list| list.items).unwrap_or_default();
-    Ok(newest(items.into_iter().filter_map(|item| describe(item.metadata))))
+    let records = list_metadata(client, "/api/v1/secrets?labelSelector=owner%3Dhelm").await?;
+    Ok(newest(records.into_iter().filter_map(describe)))
 }
 
 type Named = ((String, String), Release);

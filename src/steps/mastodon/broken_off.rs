@@ -10,8 +10,8 @@ use kube::Client;
 use crate::facts::flux::Resource;
 use crate::facts::mastodon::MastodonFacts;
 use crate::inventory::model::Mastodon;
-use crate::kube::mastodon::release;
-use crate::mastodon::RELEASE;
+use crate::kube::release;
+use crate::mastodon::{NAMESPACE, RELEASE};
 use crate::steps::Failure;
 
 /// What a user is told of it.
@@ -29,7 +29,7 @@ pub(super) fn is(wanted: &Mastodon, release: &Resource, seen: &MastodonFacts) ->
 
 /// Removes helm's records of failed attempts. One that was deployed is never among them.
 pub(super) async fn forget(client: &Client) -> Result<(), Failure> {
-    Ok(release::remove_failed(client).await?)
+    Ok(release::forget(client, NAMESPACE, RELEASE, release::failed).await?)
 }
 
 #[cfg(test)]

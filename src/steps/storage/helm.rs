@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::chart::Chart;
 use super::seen;
 use crate::facts::NodeFacts;
 use crate::facts::storage::Release;
 use crate::inventory::storage::Storage;
-use crate::kube::request;
+use crate::kube::{release, request};
 use crate::ssh::Program;
 use crate::steps::{Context, Failure};
 
@@ -95,15 +93,7 @@ fn cut_off(release: &Release, now: jiff::Timestamp) -> bool {
 
 /// Removes the records of all revisions of a release; its objects carry its name and are taken over by the next one.
 async fn forget(context: &Context, name: &str) -> Result<(), Failure> {
-    let client = context.api().await?;
-    let base = format!("/api/v1/namespaces/{NAMESPACE}/secrets");
-    let list: Option<Value> =
-        request::get_metadata(&client, &format!("{base}?labelSelector=owner%3Dhelm,name%3D{name}")).await?;
-    let items = list.as_ref().and_then(|list| list["items"].as_array()).map(Vec::as_slice).unwrap_or_default();
-    for secret in items.iter().filter_map(|item| item.pointer("/metadata/name")?.as_str()) {
-        request::delete(&client, &format!("{base}/{secret}")).await?;
-    }
-    Ok(())
+    Ok(release::forget(&context.api().await?, NAMESPACE, name, |_| true).await?)
 }
 
 #[cfg(test)]
