@@ -40,7 +40,7 @@ test-faults: tests ## Break things on purpose, every way there is a test for, an
 
 vm-test: ## Prepare a real Debian under qemu, cut its connection, reset it; ACCEL=tcg emulates where KVM would do
 	scripts/install --vm
-	cargo build --locked --package homeprov
+	cargo build --locked --workspace --bins
 	$(ROOT) scripts/vm-test $(TARGET)/debug/homeprov $(TARGET)/vm $(ACCEL)
 
 fuzz: ## Feed each reader of somebody else's text with rubbish, a minute each
