@@ -29,7 +29,7 @@ test: tests ## Run every test but those of `make matrix`
 	$(NEXTEST)
 	cargo test --locked --workspace --doc
 
-matrix: tests ## Run the tests that take minutes each: every fault of storage and of the site, a run killed, and each node rebooted, after each of its events
+matrix: tests ## Run the tests that take minutes each: every fault of storage and of the site, a run killed after each of its events, each node rebooted after every seventh
 	$(NEXTEST) --ignore-default-filter -E 'not default()'
 
 test-faults: tests ## Break things on purpose, every way there is a test for, and write what came of it to tests/faults/README.md
