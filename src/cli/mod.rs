@@ -1,9 +1,13 @@
 //! The commands: what can be typed, one file for each.
 
+mod add;
 mod bundle;
+mod change;
 mod completions;
 mod files;
+mod grow;
 mod interrupt;
+mod kubeconfig;
 mod log;
 mod output;
 mod panic;
@@ -11,10 +15,14 @@ mod plan;
 mod playbooks;
 mod prompt;
 mod reach;
+mod remove;
+mod replace;
+mod reset;
 mod run;
 mod schema;
 mod status;
 mod up;
+mod upgrade;
 mod verify;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -62,6 +70,12 @@ enum Command {
     Plan(plan::Arguments),
     Status(status::Arguments),
     Verify(verify::Arguments),
+    Add(add::Arguments),
+    Remove(remove::Arguments),
+    Replace(replace::Arguments),
+    Kubeconfig(kubeconfig::Arguments),
+    Upgrade(upgrade::Arguments),
+    Reset(reset::Arguments),
     Log(log::Arguments),
     Playbooks(playbooks::Arguments),
     Schema(schema::Arguments),
@@ -125,6 +139,12 @@ impl Cli {
             Command::Plan(arguments) => wait(arguments.run(verbosity)),
             Command::Status(arguments) => wait(arguments.run(verbosity)),
             Command::Verify(arguments) => wait(arguments.run(verbosity)),
+            Command::Add(arguments) => wait(arguments.run(verbosity)),
+            Command::Remove(arguments) => wait(arguments.run(verbosity)),
+            Command::Replace(arguments) => wait(arguments.run(verbosity)),
+            Command::Kubeconfig(arguments) => wait(arguments.run(verbosity)),
+            Command::Upgrade(arguments) => wait(arguments.run(verbosity)),
+            Command::Reset(arguments) => wait(arguments.run(verbosity)),
             Command::Log(arguments) => arguments.run(verbosity),
             Command::Playbooks(arguments) => arguments.run(),
             Command::Schema(arguments) => arguments.run(),

@@ -17,7 +17,7 @@ mod verify_app;
 
 pub use outcome::Outcome;
 pub use parting::Parting;
-pub use session::{Session, plan, up};
+pub use session::{Session, converge, plan, preview, up};
 pub use status::status;
 pub use stop::Stop;
 pub use verify::{StorageQuestion, storage as verify_storage};

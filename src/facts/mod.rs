@@ -1,6 +1,7 @@
 //! What was observed: [`NodeFacts`] from one exec on each node, [`ClusterFacts`] from the API.
 
 pub mod cluster;
+pub mod departing;
 #[cfg(test)]
 pub mod fixture;
 pub mod flux;
@@ -22,6 +23,7 @@ pub mod when;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use cluster::{ClusterFacts, KubernetesNode, MetallbFacts};
+pub use departing::Departing;
 pub use identity::{Identity, IdentityRecord};
 pub use mastodon::MastodonFacts;
 pub use node::{Member, MemberRole, NodeFacts, Snap};
@@ -49,6 +51,8 @@ pub struct Facts {
     pub lone_namespaces: BTreeMap<String, Vec<String>>,
     /// Whether the user wants members repaired (`--repair`).
     pub repair: bool,
+    /// The member the user wants taken out of the cluster.
+    pub departing: Option<Departing>,
     /// The nodes that were waited for in vain in this run.
     pub overdue: BTreeSet<String>,
     /// When this was observed, by the controller's clock.

@@ -1,9 +1,11 @@
 //! The Kubernetes API, read and written.
 
 pub mod apply;
+pub mod config;
 pub mod error;
 pub mod flux;
 pub mod mastodon;
+pub mod pods;
 pub mod read;
 pub mod records;
 pub mod release;

@@ -22,7 +22,16 @@ pub(super) struct PlaybookFile {
 
 /// The playbooks that are part of the program.
 pub(super) fn embedded() -> Vec<PlaybookFile> {
-    let mut files: Vec<PlaybookFile> = EMBEDDED
+    read(&EMBEDDED)
+}
+
+/// The playbooks of another command than `up` that are part of the program: those in a folder of its name.
+pub(super) fn embedded_of(command: &str) -> Vec<PlaybookFile> {
+    EMBEDDED.get_dir(command).map(read).unwrap_or_default()
+}
+
+fn read(folder: &'static Dir<'static>) -> Vec<PlaybookFile> {
+    let mut files: Vec<PlaybookFile> = folder
         .files()
         .filter_map(|file| {
             let playbook = playbook_name(file.path())?;

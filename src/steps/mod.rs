@@ -4,6 +4,7 @@
 mod cause;
 mod cluster_identity;
 pub mod context;
+pub mod departure;
 mod failure_domain;
 pub mod flux;
 mod guard;
@@ -26,6 +27,7 @@ mod snap_installed;
 mod speakers;
 pub mod storage;
 pub mod storage_proven;
+mod upgrade;
 mod warnings;
 
 use async_trait::async_trait;
@@ -110,6 +112,16 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("mastodon-running", &mastodon::running::MastodonRunning),
     ("mastodon-owner", &mastodon::owner::MastodonOwner),
     ("site-answers", &mastodon::site_answers::SiteAnswers),
+    ("departure-allowed", &departure::allowed::DepartureAllowed),
+    ("node-cordoned", &departure::cordoned::NodeCordoned),
+    ("node-drained", &departure::drained::NodeDrained),
+    ("replicas-moved", &departure::replicas::ReplicasMoved),
+    ("node-left", &departure::left::NodeLeft),
+    ("node-gone", &departure::gone::NodeGone),
+    ("volumes-whole", &departure::replicas::VolumesWhole),
+    ("upgrade-allowed", &upgrade::allowed::UpgradeAllowed),
+    ("node-upgraded", &upgrade::node::NodeUpgraded),
+    ("departed-forgets", &departure::forgets::DepartedForgets),
 ];
 
 /// The Rust step of a name.

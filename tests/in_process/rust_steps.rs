@@ -32,6 +32,8 @@ const ROWS: &[Row] = &[
     row!("members-joined", "cluster-tokens.txt", revoke),
     row!("workers-joined", "cluster-tokens.txt", revoke),
     row!("join-settled", "touch no-cert-reissue && rm -f join-in-progress", settle),
+    row!("node-left", "touch no-cert-reissue && rm -f join-in-progress", settle),
+    row!("departed-forgets", "rm -f /var/lib/homeprov/identity", forget),
     row!("pool-probed", "arping -c 2 -w 2", arping),
     row!("initiator-unique", "iscsi-iname", name_initiator),
     row!("metallb-enabled", "arping -f -c 2", arping_all),
@@ -92,6 +94,11 @@ async fn settle(shell: &Shell, _: &str, _: &str) -> i32 {
     }
     shell.write(&format!("{folder}/no-cert-reissue"), "");
     shell.remove(&format!("{folder}/join-in-progress"));
+    0
+}
+
+async fn forget(shell: &Shell, _: &str, _: &str) -> i32 {
+    shell.remove("/var/lib/homeprov/identity");
     0
 }
 

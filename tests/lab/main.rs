@@ -11,6 +11,7 @@ mod hostile;
 mod kill;
 mod logins;
 mod mastodon;
+mod nodes;
 mod observation;
 mod paths;
 mod plan_only;
