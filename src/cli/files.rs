@@ -39,6 +39,15 @@ pub(super) fn recipe(folder: Option<&Path>) -> Result<Recipe, Failure> {
         Some(folder) => playbook::load_dir(folder, &builtins),
         None => playbook::load_embedded(&builtins),
     };
+    usable(recipe)
+}
+
+/// The steps of a restore, which are homeprov's own.
+pub(super) fn restore_recipe() -> Result<Recipe, Failure> {
+    usable(playbook::load_restore(&steps::names().collect::<Vec<_>>()))
+}
+
+fn usable(recipe: Result<Recipe, playbook::InvalidPlaybooks>) -> Result<Recipe, Failure> {
     recipe.map_err(|invalid| {
         let colour = Surroundings::of(&io::stderr()).colour();
         let problems = invalid.render(colour, output::stderr_width());

@@ -1,5 +1,6 @@
 //! The commands: what can be typed, one file for each.
 
+mod backup;
 mod bundle;
 mod completions;
 mod files;
@@ -11,6 +12,7 @@ mod plan;
 mod playbooks;
 mod prompt;
 mod reach;
+mod restore;
 mod run;
 mod schema;
 mod status;
@@ -39,7 +41,9 @@ Examples:
   homeprov up home.toml                make it so; again: nothing to do
   homeprov status home.toml            nodes, data store, address pool
   homeprov verify storage home.toml    find data on the nodes' disks
-  homeprov verify app home.toml        ask the site, and all behind it")]
+  homeprov verify app home.toml        ask the site, and all behind it
+  homeprov backup home.toml DIR        save the site into a folder
+  homeprov restore home.toml DIR/DATE  put it back")]
 #[command(after_help = "\
 Exit status:
   0  done, or nothing to do          6  a step failed
@@ -62,6 +66,8 @@ enum Command {
     Plan(plan::Arguments),
     Status(status::Arguments),
     Verify(verify::Arguments),
+    Backup(backup::Arguments),
+    Restore(restore::Arguments),
     Log(log::Arguments),
     Playbooks(playbooks::Arguments),
     Schema(schema::Arguments),
@@ -125,6 +131,8 @@ impl Cli {
             Command::Plan(arguments) => wait(arguments.run(verbosity)),
             Command::Status(arguments) => wait(arguments.run(verbosity)),
             Command::Verify(arguments) => wait(arguments.run(verbosity)),
+            Command::Backup(arguments) => wait(arguments.run(verbosity)),
+            Command::Restore(arguments) => wait(arguments.run(verbosity)),
             Command::Log(arguments) => arguments.run(verbosity),
             Command::Playbooks(arguments) => arguments.run(),
             Command::Schema(arguments) => arguments.run(),

@@ -12,6 +12,7 @@ use super::parting::Parting;
 use super::run::Run;
 use super::stop::Stop;
 use crate::facts::repository::Manner;
+use crate::facts::restore::Restore;
 use crate::facts::{Facts, RepositoryFacts, gather, here, repository};
 use crate::inventory::model::Inventory;
 use crate::plan::{self, Plan};
@@ -46,6 +47,8 @@ pub struct Session {
     pub overwrite: bool,
     /// How the user is asked before members are repaired; absent where they did not want that.
     pub repair: Option<Ask>,
+    /// The backup that is to be put back; absent where none is.
+    pub restore: Option<Arc<Restore>>,
 }
 
 impl Session {

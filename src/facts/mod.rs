@@ -16,10 +16,12 @@ pub mod parse;
 pub mod probe;
 pub mod record;
 pub mod repository;
+pub mod restore;
 pub mod storage;
 pub mod when;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use cluster::{ClusterFacts, KubernetesNode, MetallbFacts};
 pub use identity::{Identity, IdentityRecord};
@@ -47,6 +49,8 @@ pub struct Facts {
     pub recorded_here: Option<IdentityRecord>,
     /// User namespaces of nodes that are a cluster of their own and wait to be joined.
     pub lone_namespaces: BTreeMap<String, Vec<String>>,
+    /// The backup that is to be put back, in a restore.
+    pub restore: Option<Arc<restore::Restore>>,
     /// Whether the user wants members repaired (`--repair`).
     pub repair: bool,
     /// The nodes that were waited for in vain in this run.

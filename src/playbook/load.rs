@@ -49,6 +49,11 @@ pub fn load_embedded(builtins: &[&str]) -> Result<Recipe, InvalidPlaybooks> {
     load(source::embedded(), builtins, Templates::default())
 }
 
+/// Reads the steps of a restore, which are part of the program.
+pub fn load_restore(builtins: &[&str]) -> Result<Recipe, InvalidPlaybooks> {
+    load(source::restore(), builtins, Templates::default())
+}
+
 /// Reads the playbooks in a folder instead, and the templates in its folder `gitops`.
 pub fn load_dir(folder: &Path, builtins: &[&str]) -> Result<Recipe, InvalidPlaybooks> {
     let templates = Templates::beside(folder).map_err(|error| Problem::error(error.to_string()));

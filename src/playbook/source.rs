@@ -34,6 +34,16 @@ pub(super) fn embedded() -> Vec<PlaybookFile> {
     files
 }
 
+/// The steps of a restore: beside the playbooks of `up`, and none of them.
+pub(super) fn restore() -> Vec<PlaybookFile> {
+    let folder = EMBEDDED.get_dir("restore");
+    let files = folder.into_iter().flat_map(Dir::files).filter_map(|file| {
+        let shown = Path::new("playbooks").join(file.path()).display().to_string();
+        Some(PlaybookFile { playbook: playbook_name(file.path())?, shown, text: file.contents_utf8()?.to_owned() })
+    });
+    files.collect()
+}
+
 /// The playbooks in a folder, in the order of their names.
 pub(super) fn folder(folder: &Path) -> Result<Vec<PlaybookFile>, Problem> {
     let shown = folder.display();

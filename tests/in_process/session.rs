@@ -110,6 +110,11 @@ impl House {
         Self::new(3, 0, Os::Ubuntu2404, faults, 1)
     }
 
+    /// What the next run of homeprov works with, with these steps, and what it tells.
+    pub fn session_for(&self, recipe: Recipe) -> (Session, UnboundedReceiver<Event>) {
+        self.session(recipe)
+    }
+
     fn session(&self, recipe: Recipe) -> (Session, UnboundedReceiver<Event>) {
         let run = ulid::Ulid::generate().to_string();
         self.session_of(recipe, Holder { run, ..self.me.clone() })
@@ -134,6 +139,7 @@ impl House {
             parting: engine::Parting::default(),
             overwrite: false,
             repair: None,
+            restore: None,
         };
         (session, received)
     }
