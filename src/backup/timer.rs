@@ -94,7 +94,20 @@ mod tests {
     #[test]
     fn units_take_any_path() {
         let [service, timer] = timer(false).units();
-        insta::assert_snapshot!(format!("== {}\n{}\n== {}\n{}", service.0, service.1, timer.0, timer.1));
+        assert_eq!(
+            (service.0.as_str(), timer.0.as_str()),
+            ("homeprov-backup-home.service", "homeprov-backup-home.timer")
+        );
+        for line in [
+            "Type=oneshot",
+            r#"Environment="XDG_STATE_HOME=/srv/state \"x\"""#,
+            r#"ExecStart="/usr/bin/homeprov" "backup" "/home/a b/50%%.toml" "/srv/$$backups" "--keep" "7""#,
+        ] {
+            assert!(service.1.lines().any(|own| own == line), "{line} is not in\n{}", service.1);
+        }
+        for line in ["OnCalendar=*-*-* 03:00", "Persistent=true", "WantedBy=timers.target"] {
+            assert!(timer.1.lines().any(|own| own == line), "{line} is not in\n{}", timer.1);
+        }
     }
 
     #[test]
