@@ -8,4 +8,5 @@
 pub mod kubernetes;
 pub mod runtime;
 pub mod server;
+mod tar;
 pub mod world;

@@ -1,6 +1,7 @@
 //! The commands: what can be typed, one file for each.
 
 mod add;
+mod backup;
 mod bundle;
 mod change;
 mod completions;
@@ -18,6 +19,7 @@ mod reach;
 mod remove;
 mod replace;
 mod reset;
+mod restore;
 mod run;
 mod schema;
 mod status;
@@ -47,7 +49,9 @@ Examples:
   homeprov up home.toml                make it so; again: nothing to do
   homeprov status home.toml            nodes, data store, address pool
   homeprov verify storage home.toml    find data on the nodes' disks
-  homeprov verify app home.toml        ask the site, and all behind it")]
+  homeprov verify app home.toml        ask the site, and all behind it
+  homeprov backup home.toml DIR        save the site into a folder
+  homeprov restore home.toml DIR/DATE  put it back")]
 #[command(after_help = "\
 Exit status:
   0  done, or nothing to do          6  a step failed
@@ -76,6 +80,8 @@ enum Command {
     Kubeconfig(kubeconfig::Arguments),
     Upgrade(upgrade::Arguments),
     Reset(reset::Arguments),
+    Backup(backup::Arguments),
+    Restore(restore::Arguments),
     Log(log::Arguments),
     Playbooks(playbooks::Arguments),
     Schema(schema::Arguments),
@@ -145,6 +151,8 @@ impl Cli {
             Command::Kubeconfig(arguments) => wait(arguments.run(verbosity)),
             Command::Upgrade(arguments) => wait(arguments.run(verbosity)),
             Command::Reset(arguments) => wait(arguments.run(verbosity)),
+            Command::Backup(arguments) => wait(arguments.run(verbosity)),
+            Command::Restore(arguments) => wait(arguments.run(verbosity)),
             Command::Log(arguments) => arguments.run(verbosity),
             Command::Playbooks(arguments) => arguments.run(),
             Command::Schema(arguments) => arguments.run(),

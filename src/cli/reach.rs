@@ -19,7 +19,7 @@ use crate::ssh::{HostKeyPolicy, OpenSsh, Options, SudoPassword, Transport};
 /// After this a machine that does not answer is unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct Reach {
     /// Accept unknown host keys; a changed one is refused still
     #[arg(long, help_heading = "Connections")]
@@ -30,6 +30,19 @@ pub(super) struct Reach {
 }
 
 impl Reach {
+    /// The arguments that say the same to another process; paths as they are from the root on.
+    pub(super) fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if self.accept_new_host_keys {
+            words.push("--accept-new-host-keys".to_owned());
+        }
+        if let Some(file) = &self.sudo_password_file {
+            let path = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+            words.extend(["--sudo-password-file".to_owned(), path.display().to_string()]);
+        }
+        words
+    }
+
     /// The way to the machines. `yes` answers the questions that can be answered so.
     pub(super) fn transport(
         &self,

@@ -74,6 +74,11 @@ pub(super) struct Run {
 }
 
 impl RunArguments {
+    /// An inventory, homeprov's own playbooks, and the way to the machines.
+    pub(super) fn new(inventory: PathBuf, reach: Reach) -> Self {
+        Self { inventory, playbooks: None, reach }
+    }
+
     /// Reads the files and sets everything up; no machine is talked to yet.
     pub(super) fn begin(&self, manner: &Manner) -> Result<Run, Failure> {
         let inventory = files::inventory(&self.inventory, manner.verbosity)?;
@@ -150,6 +155,7 @@ impl RunArguments {
             overwrite,
             repair: None,
             departing: None,
+            restore: None,
         };
         Ok(Run { session, relay, json: manner.json, screen })
     }

@@ -1,11 +1,13 @@
 //! The loop: observe, plan, run what is runnable, observe again, until a fresh observation leaves nothing to do.
 
 mod apply;
+mod backup;
 pub mod event;
 mod ledger;
 pub mod lock;
 mod outcome;
 pub mod parting;
+mod restore;
 mod run;
 mod session;
 mod site_status;
@@ -15,8 +17,10 @@ mod storage_status;
 mod verify;
 mod verify_app;
 
+pub use backup::backup;
 pub use outcome::Outcome;
 pub use parting::Parting;
+pub use restore::restore;
 pub use session::{Session, converge, plan, preview, up};
 pub use status::status;
 pub use stop::Stop;

@@ -12,6 +12,7 @@ use super::parting::Parting;
 use super::run::Run;
 use super::stop::Stop;
 use crate::facts::repository::Manner;
+use crate::facts::restore::Restore;
 use crate::facts::{Departing, Facts, RepositoryFacts, gather, here, repository};
 use crate::inventory::model::Inventory;
 use crate::plan::{self, Plan};
@@ -48,6 +49,8 @@ pub struct Session {
     pub repair: Option<Ask>,
     /// The member that is to be taken out of the cluster, where that is what the run is for.
     pub departing: Option<Departing>,
+    /// The backup that is to be put back; absent where none is.
+    pub restore: Option<Arc<Restore>>,
 }
 
 impl Session {
@@ -113,6 +116,7 @@ impl Session {
             recorded_here: here::read(&self.state, &self.inventory.cluster.name),
             repair: self.repair.is_some(),
             departing: self.departing.clone(),
+            restore: self.restore.clone(),
             ..Facts::default()
         }
     }

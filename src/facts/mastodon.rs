@@ -6,6 +6,22 @@ use std::net::{IpAddr, Ipv4Addr};
 /// The namespace the `ingress` addon installs into (canonical/microk8s-core-addons `addons/ingress`).
 pub const INGRESS: &str = "ingress";
 
+/// The name of the pod a restore works through.
+pub const HELPER: &str = "homeprov-restore";
+/// The label that says which restore it belongs to.
+pub const HELPER_LABEL: &str = "homeprov/restore";
+
+/// The pod a restore works through.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Helper {
+    /// The id of the restore.
+    pub id: String,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Whether it has ended, or is on its way out.
+    pub ended: bool,
+}
+
 /// Everything of Mastodon in the cluster but what Flux says of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MastodonFacts {
@@ -21,6 +37,12 @@ pub struct MastodonFacts {
     pub serving: BTreeSet<String>,
     /// The name of a ready web pod.
     pub web_pod: Option<String>,
+    /// The names of the pods of web, streaming and Sidekiq, in whatever state, those on their way out too.
+    pub pods: Vec<String>,
+    /// The pod a restore works through.
+    pub helper: Option<Helper>,
+    /// Whether the chart's weekly Job is suspended; absent where there is none.
+    pub cron_suspended: Option<bool>,
     /// The UID of the claim the bundled database is on.
     pub database: Option<String>,
     /// What keeps pods from running, in the cluster's own words.

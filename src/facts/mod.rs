@@ -17,10 +17,12 @@ pub mod parse;
 pub mod probe;
 pub mod record;
 pub mod repository;
+pub mod restore;
 pub mod storage;
 pub mod when;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use cluster::{ClusterFacts, KubernetesNode, MetallbFacts};
 pub use departing::Departing;
@@ -49,6 +51,8 @@ pub struct Facts {
     pub recorded_here: Option<IdentityRecord>,
     /// User namespaces of nodes that are a cluster of their own and wait to be joined.
     pub lone_namespaces: BTreeMap<String, Vec<String>>,
+    /// The backup that is to be put back, in a restore.
+    pub restore: Option<Arc<restore::Restore>>,
     /// Whether the user wants members repaired (`--repair`).
     pub repair: bool,
     /// The member the user wants taken out of the cluster.

@@ -11,6 +11,8 @@ mod set;
 mod user;
 mod vapid;
 
+use std::collections::BTreeMap;
+
 use rand::distr::{Alphanumeric, SampleString};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -130,6 +132,22 @@ pub fn fingerprint(mastodon: &Mastodon, set: &SecretSet) -> String {
         }
     }
     hex(&hash.finalize())
+}
+
+/// The same for each Secret by itself.
+pub fn fingerprints(mastodon: &Mastodon, set: &SecretSet) -> BTreeMap<String, String> {
+    let of = |(secret, keys): (&str, Vec<&str>)| {
+        let mut hash = Sha256::new();
+        for key in keys {
+            let value = set.get(secret, key).map(ExposeSecret::expose_secret).unwrap_or_default();
+            for part in [key, value] {
+                hash.update(part.len().to_be_bytes());
+                hash.update(part.as_bytes());
+            }
+        }
+        (secret.to_owned(), hex(&hash.finalize()))
+    };
+    generated(mastodon).into_iter().map(of).collect()
 }
 
 fn fresh<'a>(secret: &str, keys: &[&'a str]) -> Vec<(&'a str, SecretString)> {

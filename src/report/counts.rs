@@ -57,5 +57,6 @@ fn name(purpose: Purpose) -> &'static str {
         Purpose::Job => "job",
         Purpose::Probe => "probe",
         Purpose::Lock => "lock",
+        Purpose::Stream => "stream",
     }
 }

@@ -2,6 +2,7 @@
 //! do, the engine never waits for them.
 
 pub mod app;
+pub mod backup;
 pub mod board;
 pub mod bundle;
 pub mod clean;

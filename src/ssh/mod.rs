@@ -16,6 +16,7 @@ pub mod job;
 mod look;
 mod node;
 mod openssh;
+mod pipe;
 mod remedy;
 pub mod script;
 mod session;
@@ -29,6 +30,6 @@ pub use host_key::{HostKeyPolicy, UnknownHostKey};
 pub use openssh::{OpenSsh, Options};
 pub use sudo::SudoPassword;
 pub use transport::{
-    Answer, Job, JobReport, JobState, Program, Purpose, Script, Section, SectionAnswer, Stream, Transport,
+    Answer, Job, JobReport, JobState, PipeEnd, Program, Purpose, Script, Section, SectionAnswer, Stream, Transport,
     TransportError,
 };

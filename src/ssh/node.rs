@@ -60,6 +60,13 @@ pub(super) struct Wire {
     pub api: Mutex<Option<(SecretString, kube::Client)>>,
 }
 
+impl Wire {
+    /// The connection's session.
+    pub(super) fn session(&self) -> &openssh::Session {
+        &self.link.session
+    }
+}
+
 impl Node {
     pub(super) fn new(target: Target) -> Self {
         let rise = Rise::from(target.sudo);
@@ -196,6 +203,16 @@ impl Node {
         }
     }
 
+    /// The connection, and the right to one channel on it for as long as it is held.
+    pub(super) async fn channel(
+        &self,
+        shared: &Shared,
+    ) -> Result<(Arc<Wire>, Option<tokio::sync::SemaphorePermit<'_>>), TransportError> {
+        let wire = self.wire(shared).await?;
+        // The semaphore is never closed.
+        Ok((wire, self.channels.acquire().await.ok()))
+    }
+
     /// Whether another channel of ours is in use: its end makes room for one more.
     fn others_talk(&self) -> bool {
         self.talking.load(Ordering::Relaxed) > 0
@@ -266,7 +283,7 @@ impl Node {
         }
     }
 
-    fn rise(&self) -> Rise {
+    pub(super) fn rise(&self) -> Rise {
         *self.rise.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -278,7 +295,7 @@ impl Node {
         TransportError::BadAnswer { host: self.target.shown(), detail: format!("{detail}") }
     }
 
-    fn lost(&self, detail: impl Into<String>) -> TransportError {
+    pub(super) fn lost(&self, detail: impl Into<String>) -> TransportError {
         TransportError::Lost { host: self.target.shown(), detail: detail.into() }
     }
 
@@ -297,7 +314,7 @@ impl Drop for Talking<'_> {
 }
 
 /// Random text that nobody can guess: twice eighty bits.
-fn token() -> String {
+pub(super) fn token() -> String {
     let half = || ulid::Ulid::generate().random();
     format!("{:020x}{:020x}", half(), half())
 }

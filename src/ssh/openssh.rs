@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::engine::event::{Event, Sink};
@@ -18,7 +19,7 @@ use super::node::Node;
 use super::session::Ground;
 use super::sudo::{Passwords, SudoPassword};
 use super::target;
-use super::transport::{Answer, Job, JobReport, Script, SectionAnswer, Stream, Transport, TransportError};
+use super::transport::{Answer, Job, JobReport, PipeEnd, Script, SectionAnswer, Stream, Transport, TransportError};
 use super::{forward, look, script};
 
 /// Connections through jump hosts being made at a time: a server drops logins when more than ten are in progress
@@ -184,6 +185,17 @@ impl Transport for OpenSsh {
         let (_, socket) = node.forward(&self.shared, host, port).await?;
         let stream = tokio::net::UnixStream::connect(&socket).await;
         Ok(Box::new(stream.map_err(|error| node.bad_answer(format!("no forward to {host}:{port}: {error}")))?))
+    }
+
+    async fn pipe(
+        &self,
+        node: &str,
+        argv: &[String],
+        input: &mut (dyn AsyncRead + Send + Unpin),
+        output: &mut (dyn AsyncWrite + Send + Unpin),
+        idle: Duration,
+    ) -> Result<PipeEnd, TransportError> {
+        self.node(node)?.pipe(&self.shared, argv, input, output, idle).await
     }
 
     async fn close(&self) {

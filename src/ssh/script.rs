@@ -39,7 +39,7 @@ pub fn render(script: &Script, marker: &str) -> Result<Zeroizing<String>, NulByt
     // The clock is read only where it is used: `date` is a process of its own.
     text.push_str(match script.purpose {
         Purpose::Observe => "say \"hello $(date +%s.%N)\"\n",
-        Purpose::Apply | Purpose::Job | Purpose::Probe | Purpose::Lock => "say hello\n",
+        Purpose::Apply | Purpose::Job | Purpose::Probe | Purpose::Lock | Purpose::Stream => "say hello\n",
     });
     for section in &script.sections {
         let seconds = whole_seconds(section.limit);

@@ -38,8 +38,29 @@ pub trait Transport: Send + Sync {
     /// A host that refuses shows as a connection that ends before a byte came back.
     async fn dial(&self, node: &str, host: &str, port: u16) -> Result<Box<dyn Stream>, TransportError>;
 
+    /// Runs a program on a node with `input` on its standard input, and writes what it prints to `output`, byte by byte as
+    /// it is and however much it is. Given up when no byte moves for `idle`. `argv` must hold no secret. The program may go on
+    /// for a while where nobody waits for it any more.
+    async fn pipe(
+        &self,
+        node: &str,
+        argv: &[String],
+        input: &mut (dyn AsyncRead + Send + Unpin),
+        output: &mut (dyn AsyncWrite + Send + Unpin),
+        idle: Duration,
+    ) -> Result<PipeEnd, TransportError>;
+
     /// Ends the connections and removes what was left for them.
     async fn close(&self);
+}
+
+/// How a program that was piped to and from ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PipeEnd {
+    /// Its exit status; 255 when it was ended by a signal or its connection was lost.
+    pub status: i32,
+    /// What it printed on standard error, at most 256 KiB of it, invalid UTF-8 replaced.
+    pub stderr: String,
 }
 
 /// Why a script is run: counted and journalled by the reporters.
@@ -56,6 +77,8 @@ pub enum Purpose {
     Probe,
     /// Taking, renewing or giving back the lease that keeps other runs out.
     Lock,
+    /// Bytes in or out of a program: a dump, an archive of files.
+    Stream,
 }
 
 /// What is run on a node in one exec.

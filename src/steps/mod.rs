@@ -23,6 +23,7 @@ mod pool_quiet;
 mod preflight;
 mod refreshes_held;
 pub mod repair;
+pub mod restore;
 mod snap_installed;
 mod speakers;
 pub mod storage;
@@ -122,6 +123,24 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("upgrade-allowed", &upgrade::allowed::UpgradeAllowed),
     ("node-upgraded", &upgrade::node::NodeUpgraded),
     ("departed-forgets", &departure::forgets::DepartedForgets),
+    ("restore-begun", &restore::Stage::Begun),
+    ("restore-kustomization-suspended", &restore::Stage::KustomizationSuspended),
+    ("restore-release-suspended", &restore::Stage::ReleaseSuspended),
+    ("restore-cron-suspended", &restore::Stage::CronSuspended),
+    ("restore-stopped", &restore::Stage::Stopped),
+    ("restore-helper", &restore::Stage::Helper),
+    ("restore-dump-copied", &restore::Stage::DumpCopied),
+    ("restore-database", &restore::Stage::Database),
+    ("restore-files", &restore::Stage::Files),
+    ("restore-swapped", &restore::Stage::Swapped),
+    ("restore-redis", &restore::Stage::Redis),
+    ("restore-migrated", &restore::Stage::Migrated),
+    ("restore-counted", &restore::Stage::Counted),
+    ("restore-serving", &restore::Stage::Serving),
+    ("restore-working", &restore::Stage::Working),
+    ("restore-fetched", &restore::Stage::Fetched),
+    ("restore-resumed", &restore::Stage::Resumed),
+    ("restore-ended", &restore::Stage::Ended),
 ];
 
 /// The Rust step of a name.

@@ -9,10 +9,12 @@ use homeprov::engine::event::{Event, Sink};
 use homeprov::engine::lock;
 use homeprov::inventory::Inventory;
 use homeprov::ssh::{
-    Answer, Job, JobReport, JobState, Program, Purpose, Script, SectionAnswer, Stream, Transport, TransportError,
+    Answer, Job, JobReport, JobState, PipeEnd, Program, Purpose, Script, SectionAnswer, Stream, Transport,
+    TransportError,
 };
 use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::homelab::Homelab;
@@ -237,6 +239,31 @@ impl Transport for WorldTransport {
         self.connect(node).await?;
         let detail = format!("{host}:{port} is outside of the simulated world");
         Err(TransportError::BadAnswer { host: node.to_owned(), detail })
+    }
+
+    async fn pipe(
+        &self,
+        node: &str,
+        argv: &[String],
+        input: &mut (dyn AsyncRead + Send + Unpin),
+        output: &mut (dyn AsyncWrite + Send + Unpin),
+        _: Duration,
+    ) -> Result<PipeEnd, TransportError> {
+        self.connect(node).await?;
+        let local = |error: std::io::Error| TransportError::Local(error.to_string());
+        let mut bytes = Vec::new();
+        input.read_to_end(&mut bytes).await.map_err(local)?;
+        let (shell, argv) = (self.shell(node), argv.to_vec());
+        let work = async move {
+            let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+            match words.as_slice() {
+                ["sh", "-c", script] if script.contains("dbctl backup") => shell.back_up_data_store().await,
+                words => shell.pipe(words, &bytes).await,
+            }
+        };
+        let (status, stdout, stderr) = self.exec(node, Purpose::Stream, work).await?;
+        output.write_all(&stdout).await.map_err(local)?;
+        Ok(PipeEnd { status, stderr: String::from_utf8_lossy(&stderr).into_owned() })
     }
 
     async fn close(&self) {

@@ -166,6 +166,7 @@ fn every_fault_has_its_test() {
         FaultKind::MissingSecretKey,
         FaultKind::SmtpClosed,
         FaultKind::NoIngressAddress,
+        FaultKind::TruncatedStream,
     ];
     for (name, kind) in FaultKind::all() {
         let elsewhere = transport.contains(kind) || volumes.contains(kind) || site.contains(kind);

@@ -116,6 +116,11 @@ impl House {
         Self::new(3, 0, Os::Ubuntu2404, faults, 1)
     }
 
+    /// What the next run of homeprov works with, with these steps, and what it tells.
+    pub fn session_for(&self, recipe: Recipe) -> (Session, UnboundedReceiver<Event>) {
+        self.session(recipe)
+    }
+
     fn session(&self, recipe: Recipe) -> (Session, UnboundedReceiver<Event>) {
         let run = ulid::Ulid::generate().to_string();
         self.session_of(recipe, Holder { run, ..self.me.clone() })
@@ -141,6 +146,7 @@ impl House {
             overwrite: false,
             repair: None,
             departing: None,
+            restore: None,
         };
         (session, received)
     }

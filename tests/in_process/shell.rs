@@ -126,6 +126,30 @@ impl Shell {
         (status, String::from_utf8_lossy(&output).into_owned())
     }
 
+    /// Runs a command with bytes on its standard input: its status, and its bytes on standard output and standard error.
+    pub async fn pipe(&self, argv: &[&str], input: &[u8]) -> (i32, Vec<u8>, Vec<u8>) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let taken = |printed: &Printed<'_>| match printed {
+            Printed::Out(bytes) => out.extend_from_slice(bytes),
+            Printed::Err(bytes) => err.extend_from_slice(bytes),
+        };
+        let status = self.start(argv, input, taken).await;
+        (status, out, err)
+    }
+
+    /// What the backup of the data store does on a machine: a file is made, sent, hashed and removed.
+    pub async fn back_up_data_store(&self) -> (i32, Vec<u8>, Vec<u8>) {
+        const FILE: &str = "/var/snap/microk8s/common/homeprov-datastore";
+        let (status, _, mut err) = self.pipe(&["/snap/bin/microk8s", "dbctl", "backup", "-o", FILE], b"").await;
+        let file = format!("{FILE}.tar.gz");
+        let bytes = self.machine(|machine| machine.files().read(&file)).unwrap_or_default();
+        self.remove(&file);
+        let sum: String =
+            <sha2::Sha256 as sha2::Digest>::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        err.extend(format!("homeprov-status {status}\n{sum}  -\n").bytes());
+        (0, bytes, err)
+    }
+
     /// Runs commands one after another until one fails, as `a && b` does.
     pub async fn all(&self, commands: &[&[&str]]) -> i32 {
         for command in commands {

@@ -240,10 +240,12 @@ pub enum Fault {
     MissingSecretKey,
     /// `MetalLB` allocates no address to the ingress Service.
     NoIngressAddress,
+    /// The first long stream out of a pod ends in its middle, without a word. Once only.
+    TruncatedStream,
 }
 
 impl Fault {
-    const NAMES: [(Self, &'static str); 14] = [
+    const NAMES: [(Self, &'static str); 15] = [
         (Self::MetallbEndlessLoop, "metallb-endless-loop"),
         (Self::PoolNotAnnounced, "pool-not-announced"),
         (Self::ReplicaStaysWriteOnly, "replica-wo"),
@@ -258,6 +260,7 @@ impl Fault {
         (Self::DbSlowStart, "db-slow-start"),
         (Self::MissingSecretKey, "missing-secret-key"),
         (Self::NoIngressAddress, "no-ingress-address"),
+        (Self::TruncatedStream, "truncated-stream"),
     ];
 }
 

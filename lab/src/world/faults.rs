@@ -104,9 +104,11 @@ pub enum FaultKind {
     PoolTaken,
     /// For a quarter of an hour no API server answers for 4 s of every 20.
     ApiFlaps,
+    /// The first long stream out of a pod ends in its middle, and `kubectl exec` says nothing of it.
+    TruncatedStream,
 }
 
-const NAMES: [(&str, FaultKind); 49] = [
+const NAMES: [(&str, FaultKind); 50] = [
     ("join-false-success", FaultKind::JoinFalseSuccess),
     ("join-consumed-token", FaultKind::JoinConsumedToken),
     ("dqlite-slow-vote", FaultKind::DqliteSlowVote),
@@ -156,6 +158,7 @@ const NAMES: [(&str, FaultKind); 49] = [
     ("auto-refresh", FaultKind::AutoRefresh),
     ("pool-taken", FaultKind::PoolTaken),
     ("api-flaps", FaultKind::ApiFlaps),
+    ("truncated-stream", FaultKind::TruncatedStream),
 ];
 
 impl FaultKind {

@@ -60,6 +60,7 @@ fn of_cluster(kind: FaultKind) -> Option<kubernetes::Fault> {
         FaultKind::DbSlowStart => kubernetes::Fault::DbSlowStart,
         FaultKind::MissingSecretKey => kubernetes::Fault::MissingSecretKey,
         FaultKind::NoIngressAddress => kubernetes::Fault::NoIngressAddress,
+        FaultKind::TruncatedStream => kubernetes::Fault::TruncatedStream,
         _ => return None,
     })
 }

@@ -74,7 +74,8 @@ impl Run<'_> {
         self.facts.recorded_here = here::read(state, &inventory.cluster.name);
         let before_repository = self.facts.repository.clone();
         let now = Instant::now();
-        let due = patiently || now >= self.repository_due;
+        // A restore has nothing to do with Git.
+        let due = (patiently || now >= self.repository_due) && self.session.restore.is_none();
         let manner = self.session.manner();
         let repository = async {
             if due {

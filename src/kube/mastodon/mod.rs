@@ -7,6 +7,7 @@ mod workloads;
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{Event, Namespace, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::Client;
@@ -14,10 +15,10 @@ use kube::core::ObjectList;
 
 use super::read::pod_ready;
 use super::request::{get, text};
-use crate::facts::mastodon::{MastodonFacts, SiteWorkload, TroubleKind};
+use crate::facts::mastodon::{HELPER, HELPER_LABEL, Helper, MastodonFacts, SiteWorkload, TroubleKind};
 use crate::inventory::model::Mastodon;
-use crate::mastodon::NAMESPACE;
 use crate::mastodon::secrets::from_files;
+use crate::mastodon::{NAMESPACE, RELEASE};
 
 /// The claim of the bundled database (bitnami/charts `postgresql`: a `StatefulSet`'s claim `data` of its first pod).
 const DATABASE: &str = "data-mastodon-postgresql-0";
@@ -31,7 +32,8 @@ pub async fn read(client: &Client, wanted: &Mastodon) -> kube::Result<MastodonFa
     let base = format!("/api/v1/namespaces/{NAMESPACE}");
     let (pod_path, claim_path) = (format!("{base}/pods"), format!("{base}/persistentvolumeclaims/{DATABASE}"));
     let ingress_path = format!("/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/ingresses");
-    let (namespace, (set, marks), workloads, jobs, pods, claim, ingresses, ingress) = futures::try_join!(
+    let cron_path = format!("/apis/batch/v1/namespaces/{NAMESPACE}/cronjobs/{RELEASE}-media-remove");
+    let (namespace, (set, marks), workloads, jobs, pods, claim, ingresses, ingress, cron) = futures::try_join!(
         get::<Namespace>(client, &base),
         secrets::look(client),
         workloads::read(client),
@@ -40,6 +42,7 @@ pub async fn read(client: &Client, wanted: &Mastodon) -> kube::Result<MastodonFa
         get::<PersistentVolumeClaim>(client, &claim_path),
         get::<ObjectList<Ingress>>(client, &ingress_path),
         ingress::read(client),
+        get::<CronJob>(client, &cron_path),
     )?;
     let pods = pods.map(|list| list.items).unwrap_or_default();
     let ingresses = ingresses.map(|list| list.items).unwrap_or_default();
@@ -50,6 +53,9 @@ pub async fn read(client: &Client, wanted: &Mastodon) -> kube::Result<MastodonFa
         jobs,
         serving: serving(&pods).filter_map(|pod| pod.metadata.uid.clone()).collect(),
         web_pod: serving(&pods).find(|pod| component(pod) == Some("web")).and_then(|pod| pod.metadata.name.clone()),
+        pods: of_site(&pods).filter_map(|pod| pod.metadata.name.clone()).collect(),
+        helper: pods.iter().find(|pod| pod.metadata.name.as_deref() == Some(HELPER)).map(helper),
+        cron_suspended: cron.map(|cron| cron.spec.suspend.unwrap_or_default()),
         database: claim.and_then(|claim| claim.metadata.uid),
         hosts: ingresses.iter().flat_map(ingress::hosts).collect(),
         ingress,
@@ -80,6 +86,23 @@ fn component(pod: &Pod) -> Option<&str> {
 /// `templates/deployment-streaming.yaml`). Pods of Jobs carry no component.
 fn serving(pods: &[Pod]) -> impl Iterator<Item = &Pod> {
     pods.iter().filter(|pod| pod_ready(pod) && matches!(component(pod), Some("web" | "streaming")))
+}
+
+/// The pods of the Deployments that have not ended.
+fn of_site(pods: &[Pod]) -> impl Iterator<Item = &Pod> {
+    let ours = |name: &str| matches!(name, "web" | "streaming") || name.starts_with("sidekiq");
+    pods.iter().filter(move |pod| component(pod).is_some_and(ours) && !ended(pod))
+}
+
+fn ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+fn helper(pod: &Pod) -> Helper {
+    let id = pod.metadata.labels.as_ref().and_then(|labels| labels.get(HELPER_LABEL)).cloned();
+    let ended = ended(pod) || pod.metadata.deletion_timestamp.is_some();
+    Helper { id: id.unwrap_or_default(), ready: pod_ready(pod), ended }
 }
 
 /// The events of a namespace, the newest first.

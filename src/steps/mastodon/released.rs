@@ -10,6 +10,7 @@ use super::{at_hand, both, broken_off};
 use crate::facts::flux::{FLUX, FluxFacts, Resource, commit};
 use crate::facts::mastodon::MastodonFacts;
 use crate::facts::record::{Record, fingerprint};
+use crate::facts::restore;
 use crate::facts::{ClusterFacts, Facts};
 use crate::inventory::model::{Inventory, Mastodon};
 use crate::kube::{flux, records};
@@ -95,6 +96,17 @@ fn judge(wanted: &Mastodon, cluster: &ClusterFacts, seen: &MastodonFacts) -> Ver
             .unwrap_or_else(|| format!("Flux has not made the HelmRelease {RELEASE} yet"));
         return Verdict::settling(why);
     };
+    if release.suspended
+        && let Some(record) = cluster.records.get(restore::RECORD)
+        && let journal = restore::Journal::of(record)
+        && !journal.ended
+    {
+        return Verdict::blocked(format!(
+            "a restore of the backup {} has not ended, and Flux leaves the release alone meanwhile: `homeprov restore INVENTORY BACKUP` \
+             goes on with it",
+            journal.backup
+        ));
+    }
     if release.suspended {
         return Verdict::blocked(format!(
             "the HelmRelease {RELEASE} is suspended, so nothing happens to it: `microk8s kubectl -n {NAMESPACE} patch helmrelease \

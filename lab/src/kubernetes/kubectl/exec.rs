@@ -10,7 +10,7 @@ use super::{Printed, object_path, server_error};
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::controllers::{is_leaving, is_ready};
 use crate::kubernetes::selector::Labels;
-use crate::kubernetes::types::Millis;
+use crate::kubernetes::types::{Fault, Millis};
 use crate::kubernetes::value::{at, list, text};
 
 /// How long a program of Mastodon's needs to load Rails.
@@ -26,11 +26,24 @@ pub(super) struct Target {
     note: String,
 }
 
+/// How long dumping and reading back a database takes, and packing and unpacking files.
+const COPIES: Millis = 4_000;
+/// A stream longer than this may be cut off by the fault.
+const LONG: usize = 200;
+
 /// How long the program that is to be executed runs.
 pub(super) fn lasts(arguments: &Arguments) -> Millis {
-    let words = || arguments.command.iter().flatten();
-    let loads = |word: &String| ["tootctl", "rails", "rake"].iter().any(|program| word.contains(program));
-    if words().any(loads) { RAILS } else { 0 }
+    let has = |programs: &[&str]| {
+        let mut words = arguments.command.iter().flatten();
+        words.any(|word| programs.iter().any(|program| word.contains(program)))
+    };
+    if has(&["tootctl", "rails", "rake"]) {
+        RAILS
+    } else if has(&["pg_dump", "pg_restore", "tar"]) {
+        COPIES
+    } else {
+        0
+    }
 }
 
 impl Kubernetes {
@@ -45,7 +58,7 @@ impl Kubernetes {
         let mut printed = Printed { err: target.note, ..Printed::default() };
         match self.exec(now, &target.namespace, &target.pod, &target.container, &command, stdin) {
             Ok(executed) => {
-                printed.out = String::from_utf8_lossy(&executed.stdout).into_owned();
+                printed.bytes = self.cut_stream(executed.stdout);
                 printed.err += &String::from_utf8_lossy(&executed.stderr);
                 printed.status = executed.status;
                 if executed.status != 0 {
@@ -58,6 +71,19 @@ impl Kubernetes {
             }
         }
         printed
+    }
+
+    /// The fault: the first long stream of bytes that are no text ends in its middle, and kubectl says nothing of it
+    /// (<https://github.com/kubernetes/kubernetes/issues/60140>).
+    fn cut_stream(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
+        let is_data = bytes.len() > LONG && (bytes.starts_with(b"PGDMP") || bytes.contains(&0));
+        if is_data
+            && self.faults.contains(&Fault::TruncatedStream)
+            && !std::mem::replace(&mut self.programs.stream_cut, true)
+        {
+            bytes.truncate(bytes.len() / 2);
+        }
+        bytes
     }
 
     /// The container a command line means.

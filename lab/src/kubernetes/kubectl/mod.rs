@@ -30,6 +30,8 @@ pub(super) struct Printed {
     out: String,
     err: String,
     status: i32,
+    /// What is on standard output before `out`: a program's bytes, which need not be text.
+    bytes: Vec<u8>,
 }
 
 impl Printed {
@@ -81,7 +83,7 @@ impl Kubernetes {
                 _ => self.kubectl_at_once(&arguments, stdin),
             },
         };
-        (printed.out.into_bytes(), printed.err.into_bytes(), printed.status)
+        ([printed.bytes, printed.out.into_bytes()].concat(), printed.err.into_bytes(), printed.status)
     }
 
     /// Starts a `kubectl` command that may have to wait; poll it with [`KubectlRun::poll`].

@@ -18,7 +18,8 @@ pub struct KubectlStep {
 
 impl From<Printed> for KubectlStep {
     fn from(printed: Printed) -> Self {
-        Self { stdout: printed.out.into_bytes(), stderr: printed.err.into_bytes(), exit: Some(printed.status) }
+        let stdout = [printed.bytes, printed.out.into_bytes()].concat();
+        Self { stdout, stderr: printed.err.into_bytes(), exit: Some(printed.status) }
     }
 }
 

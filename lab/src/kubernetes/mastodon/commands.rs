@@ -1,11 +1,9 @@
 //! Programs that run to their end in the images: Rails' tasks, `tootctl`, the clients of the databases, a shell around them.
 
 use super::connect::Env;
+use super::sql::SCHEMA;
 use super::types::Executed;
 use crate::kubernetes::Kubernetes;
-
-/// The version of Mastodon's schema at v4.6.3.
-const SCHEMA: &str = "20260610141516";
 
 impl Kubernetes {
     /// Runs a command in an image of Mastodon's; the words are those after the entry point.

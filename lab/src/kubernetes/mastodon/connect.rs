@@ -47,7 +47,19 @@ impl Kubernetes {
                 "connection to server at \"{address}\", port {port} failed: FATAL:  password authentication failed for user \"{user}\"\n"
             ));
         }
+        if self.programs.databases.get(&id).is_some_and(|database| database.dropped) {
+            let name = get(env, "DB_NAME");
+            return Err(format!(
+                "connection to server at \"{address}\", port {port} failed: FATAL:  database \"{name}\" does not exist\n"
+            ));
+        }
         Ok(id)
+    }
+
+    /// The key of the volume of the Redis that a process talks to; none for one outside.
+    pub(super) fn redis_data(&self, namespace: &str, env: &Env) -> Option<String> {
+        let pod = self.server_behind(namespace, get(env, "REDIS_HOST"), &Program::Redis)?;
+        Some(self.data_of(&pod))
     }
 
     /// Whether Redis answers a process.

@@ -1,7 +1,9 @@
 //! Running a command in a container of a pod.
 
 use super::connect::Env;
-use super::program::{Program, main_container};
+use super::container::Container;
+use super::program::main_container;
+use super::shell::Host;
 use super::state::Life;
 use super::types::Executed;
 use crate::kubernetes::Kubernetes;
@@ -60,12 +62,16 @@ impl Kubernetes {
             env.insert("MASTODON_VERSION".to_owned(), version.to_owned());
         }
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-        let done = match program {
-            Program::Database => self.database_client(&object, &words, stdin),
-            Program::Redis => redis_client(&env, &words),
-            Program::Search | Program::Streaming => None,
-            Program::Web | Program::Sidekiq | Program::Command(_) => self.run_known(namespace, &env, &words),
-        };
+        let view = self.view_of(&object);
+        if let (Some(path), Some(password)) = (env.get("REDIS_PASSWORD_FILE").cloned(), env.remove("REDIS_PASSWORD")) {
+            // A file of a Secret's volume; the process itself has read it at its start.
+            let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+            view.make_dir(&mut self.programs.files, folder);
+            let _ = view.write(&mut self.programs.files, &path, password.as_bytes(), false);
+        }
+        let mut inside = Container { cluster: self, pod: object, program, view };
+        let home = inside.home();
+        let done = inside.run(&words, &env, home, stdin);
         done.ok_or_else(|| {
             let name = words.first().copied().unwrap_or_default();
             format!(
@@ -73,78 +79,4 @@ impl Kubernetes {
             )
         })
     }
-
-    /// `pg_isready`, and `psql` for the queries that ask whether somebody is there.
-    fn database_client(&mut self, pod: &serde_json::Value, words: &[&str], stdin: &[u8]) -> Option<Executed> {
-        let (name, rest) = words.split_first()?;
-        if ["sh", "bash", "/bin/sh", "/bin/bash"].contains(name) {
-            let script = rest.iter().find(|word| !word.starts_with('-'))?;
-            let inner = super::commands::shell_words(script);
-            let inner: Vec<&str> =
-                inner.iter().map(String::as_str).filter(|word| *word != "exec" && !word.contains('=')).collect();
-            let unknown = || Executed::failed(127, format!("sh: 1: {}: not found\n", inner.first().unwrap_or(&"")));
-            return Some(self.database_client(pod, &inner, stdin).unwrap_or_else(unknown));
-        }
-        let data = self.data_of(pod);
-        let accepts = self.programs.processes.get(text(pod, "/metadata/uid")).is_some_and(|process| process.booted);
-        let database = self.programs.databases.get(&data).cloned().unwrap_or_default();
-        match name.rsplit('/').next().unwrap_or_default() {
-            "pg_isready" if accepts => Some(Executed::said("127.0.0.1:5432 - accepting connections\n")),
-            "pg_isready" => Some(Executed {
-                stdout: b"127.0.0.1:5432 - rejecting connections\n".to_vec(),
-                status: 1,
-                ..Executed::default()
-            }),
-            "psql" if !accepts => Some(Executed::failed(
-                2,
-                "psql: error: connection to server on socket \"/tmp/.s.PGSQL.5432\" failed: FATAL:  the database system is starting up\n",
-            )),
-            "psql" => {
-                let asked = rest
-                    .iter()
-                    .position(|word| word.starts_with('-') && word.ends_with('c'))
-                    .and_then(|at| rest.get(at + 1));
-                let query =
-                    asked.map_or_else(|| String::from_utf8_lossy(stdin).into_owned(), |query| (*query).to_owned());
-                Some(answer_query(query.trim().trim_end_matches(';'), &database))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// The answers of `psql -At` to the few queries that are known here.
-fn answer_query(query: &str, database: &super::state::Database) -> Executed {
-    let small = query.to_lowercase();
-    let number = |count: usize| Executed::said(format!("{count}\n"));
-    match small.as_str() {
-        "select 1" => number(1),
-        "show server_version" => Executed::said("16.2\n"),
-        "select count(*) from users" | "select count(*) from accounts" | "select count(*) from schema_migrations"
-            if !database.migrated =>
-        {
-            let table = small.rsplit(' ').next().unwrap_or_default();
-            Executed::failed(1, format!("ERROR:  relation \"{table}\" does not exist\nLINE 1: {query}\n"))
-        }
-        "select count(*) from users" | "select count(*) from accounts" => number(database.accounts.len()),
-        _ => Executed::failed(
-            1,
-            format!("ERROR:  syntax error at or near \"{}\"\n", query.split_whitespace().next().unwrap_or_default()),
-        ),
-    }
-}
-
-/// `redis-cli ping`.
-fn redis_client(env: &Env, words: &[&str]) -> Option<Executed> {
-    let (name, rest) = words.split_first()?;
-    if *name != "redis-cli" {
-        return None;
-    }
-    let given = rest.iter().position(|word| *word == "-a").and_then(|at| rest.get(at + 1)).copied();
-    let right = env.get("REDIS_PASSWORD").map(String::as_str);
-    if right.is_some() && given != right {
-        return Some(Executed::said("NOAUTH Authentication required.\n\n"));
-    }
-    let ping = rest.last().is_some_and(|word| word.eq_ignore_ascii_case("ping"));
-    Some(Executed::said(if ping { "PONG\n" } else { "OK\n" }))
 }

@@ -41,6 +41,7 @@ impl Kubernetes {
             let pods: std::collections::BTreeSet<&str> =
                 store.list("", "pods", None).map(|(_, pod)| text(pod, "/metadata/uid")).collect();
             programs.processes.retain(|uid, _| pods.contains(uid.as_str()));
+            programs.files.keep(|uid| pods.contains(uid));
             programs.pulls.retain(|uid, _| pods.contains(uid.as_str()));
         }
         if self.faults.contains(&Fault::MissingSecretKey) && !self.programs.key_lost {

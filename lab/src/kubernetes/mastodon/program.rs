@@ -70,6 +70,11 @@ impl Program {
         }
     }
 
+    /// Whether it stays connected to the database as long as it runs.
+    pub(super) const fn keeps_connections(&self) -> bool {
+        matches!(self, Self::Web | Self::Streaming | Self::Sidekiq)
+    }
+
     /// Whether it reads the keys of Rails.
     pub(super) const fn is_rails(&self) -> bool {
         matches!(self, Self::Web | Self::Sidekiq | Self::Command(_))

@@ -123,6 +123,7 @@ impl Kubernetes {
                 if let Err(why) = self.database_of(namespace, &process.env) {
                     return Progress::ended(1, format!("{why} (ActiveRecord::ConnectionNotEstablished)\n"));
                 }
+                self.remember(namespace, &process.env, &["processes", "stat:processed"].map(str::to_owned));
                 self.booted(
                     uid,
                     "Booted Rails application in production environment\nStarting processing, hit Ctrl-C to stop\n",
@@ -211,6 +212,10 @@ impl Kubernetes {
         words: &[String],
         age: Millis,
     ) -> Progress {
+        if let ["sleep", time] = words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            let over = time.parse::<Millis>().is_ok_and(|seconds| self.passed(process, seconds * 1_000));
+            return if over { Progress::ended(0, String::new()) } else { Progress::serving() };
+        }
         if !self.passed(process, BOOTS) {
             return Progress::busy(false, "");
         }

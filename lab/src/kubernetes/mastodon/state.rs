@@ -1,9 +1,13 @@
 //! What the programs are and know beside the objects: their processes, and the databases on the volumes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::connect::Env;
+use super::files::Files;
 use super::program::Program;
 use crate::kubernetes::types::Millis;
 
@@ -14,6 +18,12 @@ pub(in crate::kubernetes) struct Programs {
     pub(super) processes: BTreeMap<String, Process>,
     /// The databases, by the name of the volume they are on, or the address of one outside.
     pub(super) databases: BTreeMap<String, Database>,
+    /// The keys in Redis, by the name of the volume they are on.
+    pub(super) keys: BTreeMap<String, BTreeSet<String>>,
+    /// The files in the containers.
+    pub(super) files: Files,
+    /// Whether the fault has cut off a stream already.
+    pub(in crate::kubernetes) stream_cut: bool,
     /// The tries to pull an image for a pod, by the pod's uid.
     pub(super) pulls: BTreeMap<String, Pull>,
     /// Until when the fault keeps the image of Redis from being pulled.
@@ -65,7 +75,7 @@ pub(super) struct Probes {
     pub(super) ready: bool,
 }
 
-/// A database, which outlives pods.
+/// A server's data, which outlives pods.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Database {
     /// Whether there is a data directory.
@@ -74,14 +84,44 @@ pub(super) struct Database {
     pub(super) corrupted: bool,
     /// The password of Mastodon's user, as it was at the initialisation; any is right where none was ever set.
     pub(super) password: Option<String>,
+    /// What is in Mastodon's own database.
+    pub(super) content: Content,
+    /// Whether that database was dropped, or given another name.
+    pub(super) dropped: bool,
+    /// The other databases of the server, by name.
+    pub(super) others: BTreeMap<String, Content>,
+}
+
+/// What is in one database.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Content {
     /// Whether the schema is there.
     pub(super) migrated: bool,
     /// The accounts by their names in small letters.
     pub(super) accounts: BTreeMap<String, Account>,
+    /// The rows of the other tables, a text each.
+    pub(super) rows: BTreeMap<String, Vec<String>>,
+    /// `COMMENT ON DATABASE`, which no dump has.
+    #[serde(skip)]
+    pub(super) comment: String,
+}
+
+impl Deref for Database {
+    type Target = Content;
+
+    fn deref(&self) -> &Content {
+        &self.content
+    }
+}
+
+impl DerefMut for Database {
+    fn deref_mut(&mut self) -> &mut Content {
+        &mut self.content
+    }
 }
 
 /// A local account and its user.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Account {
     pub(super) username: String,
     pub(super) email: String,

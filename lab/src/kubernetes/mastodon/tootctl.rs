@@ -21,6 +21,20 @@ impl Kubernetes {
             ["accounts", "approve", rest @ ..] => {
                 self.with_database(namespace, env, |database, _| approve(database, rest))
             }
+            ["cache", "clear"] => self.with_database(namespace, env, |_, _| Executed::said("OK\n")),
+            ["emoji", "purge", ..] => self.with_database(namespace, env, |_, _| Executed::said("OK\n")),
+            ["accounts", "refresh", "--all", ..] => {
+                self.with_database(namespace, env, |_, _| Executed::said("Refreshed 0 accounts\n"))
+            }
+            ["feeds", "build", ..] => {
+                let mut feeds = Vec::new();
+                let done = self.with_database(namespace, env, |database, _| {
+                    feeds = database.accounts.keys().map(|name| format!("feed:home:{name}")).collect();
+                    Executed::said("Regenerated feeds\nOK\n")
+                });
+                self.remember(namespace, env, &feeds);
+                done
+            }
             ["media", "remove", ..] => self.with_database(namespace, env, |_, _| {
                 Executed::said("Removed 0 media attachments (approx. 0 Bytes)\n")
             }),

@@ -5,6 +5,7 @@ mod addon_list;
 mod addons;
 mod agent;
 mod config;
+mod dbctl;
 mod enable;
 mod helm;
 mod ingress;
@@ -127,6 +128,7 @@ pub(super) fn main(world: &mut World, call: &mut Call) -> Next {
         "addons" => addons::addons(world, call, &args),
         "config" => config::config(world, call, args),
         "kubectl" => kubectl::kubectl(world, call, args),
+        "dbctl" => dbctl::dbctl(world, call, &args),
         "helm" | "helm3" => helm::main(world, call, &command, args),
         "start" => state::start(world, call, &args),
         "stop" => state::stop(world),

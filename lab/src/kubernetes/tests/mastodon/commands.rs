@@ -43,8 +43,11 @@ fn pods_know_the_programs_of_their_images_only() {
     assert_eq!((shell.status, shell.stderr.as_slice()), (127, b"sh: 1: psql: not found\n".as_slice()));
     assert_eq!(ask("x", "", &["true"]).unwrap_err(), "Error from server (NotFound): pods \"x\" not found");
     assert!(ask(name(&web), "redis", &["true"]).is_err());
-    let count =
-        ask("mastodon-postgresql-0", "", &["psql", "-U", "mastodon", "-Atc", "select count(*) from users;"]).unwrap();
+    let query = "psql -U mastodon -d mastodon_production -Atc 'select count(*) from users;'";
+    let locked = ask("mastodon-postgresql-0", "", &["sh", "-c", query]).unwrap();
+    assert_eq!(locked.status, 2, "{locked:?}");
+    let query = format!("PGPASSWORD=\"$POSTGRES_PASSWORD\" {query}");
+    let count = ask("mastodon-postgresql-0", "", &["sh", "-c", &query]).unwrap();
     assert_eq!(count.stdout, b"0\n");
 }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod commands;
+mod data;
 mod faults;
 mod install;
 mod render;

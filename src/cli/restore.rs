@@ -1,0 +1,63 @@
+//! `homeprov restore`
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueHint};
+
+use super::reach::Reach;
+use super::run::{Manner, Prints, RunArguments};
+use super::{files, prompt};
+use crate::engine;
+use crate::error::{ExitCode, Failure};
+use crate::report::face::Verbosity;
+
+/// Put a backup of the site back; run again, it goes on where it stopped
+#[derive(Debug, Args)]
+#[command(help_template = super::HELP, before_help = "\
+Examples:
+  homeprov backup --verify /srv/backups/2026-11-21T0300Z
+  homeprov restore home.toml /srv/backups/2026-11-21T0300Z")]
+pub(super) struct Arguments {
+    /// The inventory file
+    #[arg(value_hint = ValueHint::FilePath)]
+    inventory: PathBuf,
+    /// The folder of one backup
+    #[arg(value_name = "BACKUP", value_hint = ValueHint::DirPath)]
+    backup: PathBuf,
+    /// Decrypt its Secrets, if need be, with this key
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    age_identity: Option<PathBuf>,
+    #[command(flatten)]
+    reach: Reach,
+    /// Answer every question with yes, unknown host keys too
+    #[arg(short, long)]
+    yes: bool,
+    /// Take the lock from whoever holds it
+    #[arg(long)]
+    break_lock: bool,
+    /// Print events as JSON, one object per line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+        if !self.yes && !prompt::possible() {
+            let message = "a restore replaces the site's data, and asks before it does: use a terminal, or add --yes";
+            return Err(Failure::new(ExitCode::Usage, message));
+        }
+        let manner = Manner { prints: Prints::Events, json: self.json, yes: self.yes, verbosity };
+        let mut run = RunArguments::new(self.inventory.clone(), self.reach.clone()).begin(&manner)?;
+        let question = format!("This puts {} in the place of the site's present data. Go on?", self.backup.display());
+        if !self.yes && !prompt::confirm(&run.screen, &question) {
+            run.end().await;
+            return Err(Failure::new(ExitCode::Interrupted, "nothing was changed"));
+        }
+        run.session.break_lock = self.break_lock;
+        run.session.recipe = Arc::new(files::recipe_of(None, "restore")?);
+        let outcome = engine::restore(&run.session, &self.backup, self.age_identity.clone()).await;
+        run.end().await;
+        Ok(outcome.code)
+    }
+}

@@ -1,0 +1,42 @@
+//! A restore: the loop of `up` with another recipe.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::outcome::{self, Outcome};
+use super::run::Run;
+use super::session::Session;
+use crate::backup;
+use crate::error::ExitCode;
+use crate::facts::restore::Restore;
+
+/// Puts a backup back, or goes on where an earlier run of the same restore stopped. The session's recipe is to be that of a
+/// restore.
+pub async fn restore(session: &Session, folder: &Path, identity: Option<PathBuf>) -> Outcome {
+    let began = session.begin("restore");
+    let (outcome, applied, observations) = Box::pin(run(session, folder, identity)).await;
+    session.tell(outcome::finished(&outcome, began, applied, observations));
+    outcome
+}
+
+async fn run(session: &Session, folder: &Path, identity: Option<PathBuf>) -> (Outcome, usize, usize) {
+    let refused = |why: String| (Outcome::new(ExitCode::Refused, why), 0, 0);
+    // No machine is asked about a backup that is damaged.
+    let looked = match backup::look(folder) {
+        Ok(looked) if looked.whole() => looked,
+        Ok(looked) => {
+            return refused(format!("the backup is damaged; nothing was changed:\n{}", looked.wrong().join("\n")));
+        }
+        Err(why) => return refused(why),
+    };
+    let facts = tokio::select! {
+        facts = session.observe_cluster() => facts,
+        () = session.stop.wait() => return (outcome::interrupted(), 0, 0),
+    };
+    // One that did not end is continued under its own id.
+    let unfinished = facts.journal().filter(|journal| !journal.ended && journal.backup == looked.manifest.name);
+    let id = unfinished.map_or_else(|| session.run.clone(), |journal| journal.id);
+    let restore = Restore { id, folder: folder.to_owned(), manifest: looked.manifest, identity };
+    let session = Session { restore: Some(Arc::new(restore)), ..session.clone() };
+    Box::pin(Run::new(&session).run()).await
+}

@@ -1,0 +1,154 @@
+//! The beginning: the backup is whole, it fits, and its Secrets are those of the cluster.
+
+use std::io::Read as _;
+
+use secrecy::zeroize::Zeroizing;
+
+use super::{Scene, write};
+use crate::backup::{self, Kind};
+use crate::facts::restore::Journal;
+use crate::inventory::model::Postgresql;
+use crate::kube::mastodon::secrets as in_cluster;
+use crate::mastodon::seal;
+use crate::mastodon::secrets::{KEYS, MASTODON, SecretSet, fingerprints};
+use crate::plan::Verdict;
+use crate::steps::{Context, Failure};
+
+impl Scene<'_> {
+    pub(super) fn begun(&self) -> Verdict {
+        if self.journal.is_some() {
+            return Verdict::Holds;
+        }
+        if self.seen.workload("mastodon-web").is_none() {
+            return Verdict::blocked(
+                "there is no site in the cluster yet; `homeprov up` makes one, and then this puts the backup into it",
+            );
+        }
+        Verdict::differs(format!("the backup {} is to be put back", self.restore.manifest.name))
+    }
+}
+
+fn refused(reason: impl Into<String>) -> Failure {
+    Failure::Refused { reason: reason.into() }
+}
+
+/// Looks whether the backup can be put back here, and begins the journal.
+pub(super) async fn begin(context: &Context) -> Result<(), Failure> {
+    let scene = Scene::at_hand(context)?;
+    let (restore, wanted) = (scene.restore, scene.wanted);
+    if let Postgresql::External { host, .. } = &wanted.postgresql {
+        return Err(refused(format!(
+            "the database is outside of the cluster ({host}): put its dump back where it runs, with pg_restore"
+        )));
+    }
+    let manifest = &restore.manifest;
+    if manifest.site.local_domain != wanted.local_domain {
+        return Err(refused(format!(
+            "the backup is of {}, and the site here is {}: accounts, and what other servers know of them, are bound to their domain",
+            manifest.site.local_domain, wanted.local_domain
+        )));
+    }
+    if version(&manifest.site.image) > version(&wanted.image) {
+        return Err(refused(format!(
+            "the backup is of Mastodon {}, and {} here is older: it cannot read a newer schema. Write image = \"{}\" under [mastodon] \
+             in the inventory and run `homeprov up` first",
+            manifest.site.image, wanted.image, manifest.site.image
+        )));
+    }
+    let looked = backup::look(&restore.folder).map_err(refused)?;
+    if !looked.whole() {
+        return Err(refused(format!("the backup is damaged:\n{}", looked.wrong().join("\n"))));
+    }
+    secrets(context, &scene).await?;
+    // The replicas that another restore, which did not end, found before it are those of the site.
+    let before = context.facts.journal().filter(|journal| !journal.ended);
+    let journal = Journal {
+        id: restore.id.clone(),
+        backup: manifest.name.clone(),
+        replicas: before.map(|before| before.replicas).unwrap_or_default(),
+        ..Journal::default()
+    };
+    write(context, &journal).await
+}
+
+/// The numbers of a version: `v4.6.3`.
+fn version(image: &str) -> Vec<u32> {
+    let numbers = image.trim_start_matches('v').split(['.', '-', '+', '@']);
+    numbers.map_while(|number| number.parse().ok()).collect()
+}
+
+/// Mastodon's own keys have to be those the rows were encrypted with; the databases' passwords are those of the databases
+/// that are there, and stay.
+async fn secrets(context: &Context, scene: &Scene<'_>) -> Result<(), Failure> {
+    let client = context.api().await?;
+    let present = in_cluster::read(&client).await?;
+    let wanted = scene.restore.manifest.secrets.get(MASTODON);
+    if fingerprints(scene.wanted, &present).get(MASTODON) == wanted {
+        return Ok(());
+    }
+    context.say("Mastodon's keys in the cluster are not those of the backup; they are put back from it");
+    let saved = unsealed(context, scene)?;
+    let mut set = present.clone();
+    for key in KEYS {
+        let value =
+            saved.get(MASTODON, key).ok_or_else(|| refused(format!("the backup's Secrets lack {MASTODON}/{key}")))?;
+        set.insert(MASTODON, key, value.clone());
+    }
+    if fingerprints(scene.wanted, &set).get(MASTODON) != wanted {
+        return Err(refused("the backup's Secrets are not those its manifest tells of"));
+    }
+    in_cluster::write(&client, &set, &present).await?;
+    Ok(())
+}
+
+fn unsealed(context: &Context, scene: &Scene<'_>) -> Result<SecretSet, Failure> {
+    let restore = scene.restore;
+    let Some(part) = restore.manifest.part(&Kind::Secrets) else {
+        return Err(refused("the backup has no Secrets, and the cluster has others than those it was made with"));
+    };
+    let known = seal::key_file(&context.state, &context.inventory.cluster.name);
+    let file = restore.identity.clone().unwrap_or(known);
+    let way_out = |why: &str| {
+        refused(format!(
+            "the backup's Secrets are encrypted for {}, and {}: {why}. Name the file with the right key with --age-identity FILE",
+            restore.manifest.sealed_for.join(", "),
+            file.display()
+        ))
+    };
+    let text = Zeroizing::new(std::fs::read_to_string(&file).map_err(|error| way_out(&error.to_string()))?);
+    let key = text.lines().find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+    let identity: age::x25519::Identity = key.parse().map_err(|why: &str| way_out(why))?;
+    let sealed = std::fs::File::open(restore.folder.join(&part.name)).map_err(|error| refused(error.to_string()))?;
+    let decryptor = age::Decryptor::new(sealed).map_err(|error| way_out(&error.to_string()))?;
+    let mut reader = decryptor
+        .decrypt(std::iter::once(&identity as &dyn age::Identity))
+        .map_err(|error| way_out(&error.to_string()))?;
+    let mut plain = Zeroizing::new(String::new());
+    reader.read_to_string(&mut plain).map_err(|error| way_out(&error.to_string()))?;
+    let read: Saved = serde_json::from_str(&plain).map_err(|_| refused("the backup's Secrets cannot be read"))?;
+    let mut set = SecretSet::default();
+    for (secret, keys) in read.secrets {
+        for (key, value) in keys {
+            set.insert(&secret, key, value.into());
+        }
+    }
+    Ok(set)
+}
+
+/// What the encrypted file holds, as [`crate::backup::save`] writes it.
+#[derive(serde::Deserialize)]
+struct Saved {
+    secrets: std::collections::BTreeMap<String, std::collections::BTreeMap<String, String>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        assert!(version("v4.10.0") > version("v4.6.3"));
+        assert!(version("v4.6.3") == version("4.6.3"));
+        assert!(version("v4.6.3-rc.1") <= version("v4.6.3"));
+    }
+}
