@@ -15,6 +15,7 @@
 pub mod bounded;
 pub mod cli;
 pub mod diagnostic;
+pub mod doctor;
 mod document;
 pub mod engine;
 pub mod error;

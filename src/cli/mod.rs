@@ -2,9 +2,12 @@
 
 mod bundle;
 mod completions;
+mod doctor;
 mod files;
+mod init;
 mod interrupt;
 mod log;
+mod man;
 mod output;
 mod panic;
 mod plan;
@@ -35,11 +38,13 @@ const HELP: &str = "\
 #[command(name = "homeprov", version, help_template = HELP, disable_help_subcommand = true)]
 #[command(before_help = "\
 Examples:
+  homeprov init home.toml              write a first inventory
   homeprov plan home.toml              what would change; nothing is touched
   homeprov up home.toml                make it so; again: nothing to do
   homeprov status home.toml            nodes, data store, address pool
   homeprov verify storage home.toml    find data on the nodes' disks
-  homeprov verify app home.toml        ask the site, and all behind it")]
+  homeprov verify app home.toml        ask the site, and all behind it
+  homeprov doctor home.toml            look for what is known to go wrong")]
 #[command(after_help = "\
 Exit status:
   0  done, or nothing to do          6  a step failed
@@ -58,14 +63,17 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[command(help_template = HELP)]
 enum Command {
+    Init(init::Arguments),
     Up(up::Arguments),
     Plan(plan::Arguments),
     Status(status::Arguments),
     Verify(verify::Arguments),
+    Doctor(doctor::Arguments),
     Log(log::Arguments),
     Playbooks(playbooks::Arguments),
     Schema(schema::Arguments),
     Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -121,14 +129,17 @@ impl Cli {
     fn run(&self) -> Result<ExitCode, Failure> {
         let verbosity = self.volume.verbosity();
         match &self.command {
+            Command::Init(arguments) => arguments.run(),
             Command::Up(arguments) => wait(arguments.run(verbosity)),
             Command::Plan(arguments) => wait(arguments.run(verbosity)),
             Command::Status(arguments) => wait(arguments.run(verbosity)),
             Command::Verify(arguments) => wait(arguments.run(verbosity)),
+            Command::Doctor(arguments) => wait(arguments.run(verbosity)),
             Command::Log(arguments) => arguments.run(verbosity),
             Command::Playbooks(arguments) => arguments.run(),
             Command::Schema(arguments) => arguments.run(),
             Command::Completions(arguments) => arguments.run(),
+            Command::Man(arguments) => arguments.run(),
         }
     }
 }

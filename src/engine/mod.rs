@@ -1,6 +1,7 @@
 //! The loop: observe, plan, run what is runnable, observe again, until a fresh observation leaves nothing to do.
 
 mod apply;
+mod diagnose;
 pub mod event;
 mod ledger;
 pub mod lock;
@@ -15,6 +16,7 @@ mod storage_status;
 mod verify;
 mod verify_app;
 
+pub use diagnose::diagnose;
 pub use outcome::Outcome;
 pub use parting::Parting;
 pub use session::{Session, plan, up};

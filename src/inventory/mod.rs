@@ -5,6 +5,7 @@
 
 mod belonging;
 mod build;
+pub mod draft;
 mod file;
 mod flux;
 mod load;

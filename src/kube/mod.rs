@@ -4,6 +4,7 @@ pub mod apply;
 pub mod error;
 pub mod flux;
 pub mod mastodon;
+pub mod pods;
 pub mod read;
 pub mod records;
 pub mod release;
