@@ -29,7 +29,7 @@ test: tests ## Run every test but those of `make matrix`
 	$(NEXTEST)
 	cargo test --locked --workspace --doc
 
-matrix: tests ## Run the tests that take minutes each: every fault of storage and of the site, a run killed, and each node rebooted, after each of its events
+matrix: tests ## Run the tests that take minutes each: every fault of storage and of the site, a run killed after each of its events, each node rebooted after every seventh
 	$(NEXTEST) --ignore-default-filter -E 'not default()'
 
 test-faults: tests ## Break things on purpose, every way there is a test for, and write what came of it to tests/faults/README.md
@@ -40,7 +40,7 @@ test-faults: tests ## Break things on purpose, every way there is a test for, an
 
 vm-test: ## Prepare a real Debian under qemu, cut its connection, reset it; ACCEL=tcg emulates where KVM would do
 	scripts/install --vm
-	cargo build --locked --package homeprov
+	cargo build --locked --workspace --bins
 	$(ROOT) scripts/vm-test $(TARGET)/debug/homeprov $(TARGET)/vm $(ACCEL)
 
 vagrant-test: ## Real MicroK8s on virtual machines: up, again, the proof, a fourth machine, a power cut; needs a hypervisor and the internet

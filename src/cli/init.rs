@@ -92,7 +92,7 @@ impl Arguments {
         }
         let mut draft = self.given();
         if prompt::possible() {
-            questions::complete(&mut draft, |question| prompt::line(question))
+            questions::complete(&mut draft, prompt::line)
                 .map_err(|error| Failure::io("the answers cannot be read", &error))?;
         } else {
             draft.machines = listed(io::stdin().lock())?;

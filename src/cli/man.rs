@@ -1,5 +1,6 @@
 //! `homeprov man`: the manual pages, from the same definition as the help.
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +40,8 @@ fn write(folder: &Path, command: &Command, written: &mut String) -> io::Result<(
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
     let path = folder.join(format!("{name}.1"));
     std::fs::write(&path, page(name, command)?)?;
-    *written += &format!("{}\n", path.display());
+    // Writing to a text cannot fail.
+    let _ = writeln!(written, "{}", path.display());
     let below = command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help");
     below.into_iter().try_for_each(|below| write(folder, below, written))
 }

@@ -1,4 +1,4 @@
-//! The traps of MicroK8s, OpenEBS, Flux and Mastodon, each a named check on one observation: what one notices, where it comes
+//! The traps of MicroK8s, `OpenEBS`, Flux and Mastodon, each a named check on one observation: what one notices, where it comes
 //! from, what was seen of it where, and what to type.
 //!
 //! A check is a pure function. It says nothing of what is merely not done yet, which is for a plan to say: only of what

@@ -86,10 +86,11 @@ impl Draft {
 
     fn login(&self, text: &mut String) {
         *text += "[ssh]\n# The login on the machines: root, or one that may use sudo. Without this line ssh decides, as when you type `ssh ADDRESS`.\n";
-        *text += &match &self.user {
+        let line = match &self.user {
             Some(user) => format!("user = {}\n\n", quoted(user)),
             None => "# user = \"ubuntu\"\n\n".to_owned(),
         };
+        text.push_str(&line);
     }
 
     fn nodes(&self, text: &mut String) {
@@ -128,20 +129,22 @@ impl Draft {
                 "# Addresses for services, in the machines' network and out of what the router hands out by DHCP:\n"
             }
         };
-        *text += &match &self.pool {
+        let line = match &self.pool {
             Some(pool) => format!("pool = {}\n\n", quoted(pool)),
             None => "# [metallb]\n# pool = \"192.168.1.240-192.168.1.250\"\n\n".to_owned(),
         };
+        text.push_str(&line);
     }
 
     fn volumes(&self, text: &mut String) {
         *text += "# Where volumes lie: with three machines or more each is kept on three of them, with fewer in a folder on one of them.\n";
-        *text += &match self.storage {
+        let table = match self.storage {
             Some(engine) => format!("[storage]\nengine = \"{}\"\n", engine.name()),
             None => {
                 "# [storage]\n# engine = \"jiva\"        # or \"hostpath\", \"existing-class\", \"none\"\n".to_owned()
             }
         };
+        text.push_str(&table);
     }
 
     fn git(&self, text: &mut String) {

@@ -42,7 +42,7 @@ fn trap(group: &[Finding], paint: Paint, width: usize) -> String {
         // Later lines stand under the first one's words.
         for (number, line) in lines.lines().enumerate() {
             let lead = if number == 0 { "  " } else { "          " };
-            text += &format!("{lead}{line}\n");
+            text.extend([lead, line, "\n"]);
         }
     };
     part("symptom", first.symptom);

@@ -29,7 +29,10 @@ impl RustStep for SnapInstalled {
         let Some(seen) = facts.node(name) else { return Verdict::unknown("the node answers") };
         let wanted = &inventory.cluster.channel;
         match &seen.snap {
-            None if seen.installed => Verdict::differs("snapd does not say what it has installed"),
+            // Nothing is to be refreshed for that; where snapd stays silent the wait ends with these words.
+            None if seen.installed => Verdict::settling(format!(
+                "snapd does not list the MicroK8s that is there; on {name} `snap list microk8s` and `systemctl status snapd` tell more"
+            )),
             None => Verdict::differs(format!("not installed; wanted from {wanted}")),
             Some(snap) if snap.notes.iter().any(|note| note == "disabled" || note == "broken") => Verdict::blocked(
                 format!("snapd calls microk8s {}; `snap changes microk8s` on {name} tells more", snap.notes.join(", ")),
