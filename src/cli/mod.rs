@@ -5,11 +5,14 @@ mod backup;
 mod bundle;
 mod change;
 mod completions;
+mod doctor;
 mod files;
 mod grow;
+mod init;
 mod interrupt;
 mod kubeconfig;
 mod log;
+mod man;
 mod output;
 mod panic;
 mod plan;
@@ -45,13 +48,15 @@ const HELP: &str = "\
 #[command(name = "homeprov", version, help_template = HELP, disable_help_subcommand = true)]
 #[command(before_help = "\
 Examples:
+  homeprov init home.toml              write a first inventory
   homeprov plan home.toml              what would change; nothing is touched
   homeprov up home.toml                make it so; again: nothing to do
   homeprov status home.toml            nodes, data store, address pool
   homeprov verify storage home.toml    find data on the nodes' disks
   homeprov verify app home.toml        ask the site, and all behind it
   homeprov backup home.toml DIR        save the site into a folder
-  homeprov restore home.toml DIR/DATE  put it back")]
+  homeprov restore home.toml DIR/DATE  put it back
+  homeprov doctor home.toml            look for what is known to go wrong")]
 #[command(after_help = "\
 Exit status:
   0  done, or nothing to do          6  a step failed
@@ -70,6 +75,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[command(help_template = HELP)]
 enum Command {
+    Init(init::Arguments),
     Up(up::Arguments),
     Plan(plan::Arguments),
     Status(status::Arguments),
@@ -82,10 +88,12 @@ enum Command {
     Reset(reset::Arguments),
     Backup(backup::Arguments),
     Restore(restore::Arguments),
+    Doctor(doctor::Arguments),
     Log(log::Arguments),
     Playbooks(playbooks::Arguments),
     Schema(schema::Arguments),
     Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -141,6 +149,7 @@ impl Cli {
     fn run(&self) -> Result<ExitCode, Failure> {
         let verbosity = self.volume.verbosity();
         match &self.command {
+            Command::Init(arguments) => arguments.run(),
             Command::Up(arguments) => wait(arguments.run(verbosity)),
             Command::Plan(arguments) => wait(arguments.run(verbosity)),
             Command::Status(arguments) => wait(arguments.run(verbosity)),
@@ -153,10 +162,12 @@ impl Cli {
             Command::Reset(arguments) => wait(arguments.run(verbosity)),
             Command::Backup(arguments) => wait(arguments.run(verbosity)),
             Command::Restore(arguments) => wait(arguments.run(verbosity)),
+            Command::Doctor(arguments) => wait(arguments.run(verbosity)),
             Command::Log(arguments) => arguments.run(verbosity),
             Command::Playbooks(arguments) => arguments.run(),
             Command::Schema(arguments) => arguments.run(),
             Command::Completions(arguments) => arguments.run(),
+            Command::Man(arguments) => arguments.run(),
         }
     }
 }

@@ -36,6 +36,18 @@ pub(super) fn typed(screen: &Screen, question: &str) -> Option<String> {
     answer.ok().map(|line| line.trim().to_owned())
 }
 
+/// Asks for a line; the end of the input is an error, so that a question that needs an answer is not asked for ever.
+pub(super) fn line(question: &str) -> io::Result<String> {
+    let _only = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
+    eprint!("{question}");
+    io::stderr().flush()?;
+    let mut line = String::new();
+    match io::stdin().lock().read_line(&mut line)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(line.trim().to_owned()),
+    }
+}
+
 /// Asks for a password, without showing it; none when the answer is empty.
 pub(super) fn password(screen: &Screen, question: &str) -> Option<SecretString> {
     let answer = ask(screen, || rpassword::prompt_password(format!("{question}: ")));

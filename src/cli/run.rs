@@ -193,6 +193,11 @@ impl RunArguments {
         faces
     }
 
+    /// The inventory's file as it is typed into a shell.
+    pub(super) fn typed(&self) -> String {
+        crate::report::words::command([shown(&self.inventory).as_str()])
+    }
+
     /// A command of homeprov on the same inventory, to be typed next.
     pub(super) fn command(&self, words: &[&str]) -> String {
         let inventory = shown(&self.inventory);

@@ -2,6 +2,7 @@
 
 mod apply;
 mod backup;
+mod diagnose;
 pub mod event;
 mod ledger;
 pub mod lock;
@@ -18,6 +19,7 @@ mod verify;
 mod verify_app;
 
 pub use backup::backup;
+pub use diagnose::diagnose;
 pub use outcome::Outcome;
 pub use parting::Parting;
 pub use restore::restore;

@@ -14,6 +14,7 @@ mod membership;
 pub mod node;
 pub mod observe;
 pub mod parse;
+pub mod pods;
 pub mod probe;
 pub mod record;
 pub mod repository;

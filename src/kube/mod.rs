@@ -1,5 +1,6 @@
 //! The Kubernetes API, read and written.
 
+pub mod all_pods;
 pub mod apply;
 pub mod config;
 pub mod error;

@@ -19,7 +19,7 @@ mod metallb_enabled;
 mod microk8s_ready;
 mod pool_exact;
 pub mod pool_probed;
-mod pool_quiet;
+pub mod pool_quiet;
 mod preflight;
 mod refreshes_held;
 pub mod repair;

@@ -5,6 +5,7 @@ mod adapter;
 mod changes;
 mod connection;
 mod converge;
+mod doctor;
 mod faults;
 mod homelab;
 mod hostile;

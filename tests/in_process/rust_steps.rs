@@ -38,6 +38,8 @@ const ROWS: &[Row] = &[
     row!("initiator-unique", "iscsi-iname", name_initiator),
     row!("metallb-enabled", "arping -f -c 2", arping_all),
     row!("metallb-enabled", "/sys/class/net/*/address", own_macs),
+    row!("doctor", "arping -f -c 2", arping_all),
+    row!("doctor", "/sys/class/net/*/address", own_macs),
     row!("pool-exact", "arping -f -c 2", arping_all),
     row!("pool-exact", "/sys/class/net/*/address", own_macs),
 ];

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use homeprov::doctor::Diagnosis;
 use homeprov::engine::event::Event;
 use homeprov::engine::lock::Holder;
 use homeprov::engine::{self, Outcome, Session, stop};
@@ -367,6 +368,12 @@ impl House {
     pub async fn status(&self) -> ClusterStatus {
         let (session, _received) = self.session(recipe());
         engine::status(&session).await.expect("nobody interrupts it").0
+    }
+
+    /// `homeprov doctor`
+    pub async fn doctor(&self) -> (Diagnosis, Outcome) {
+        let (session, _received) = self.session(recipe());
+        engine::diagnose(&session, "home.toml").await.expect("nobody interrupts it")
     }
 
     /// `homeprov plan`
