@@ -14,6 +14,8 @@ use tokio::time::sleep;
 use super::row::Row;
 use super::session::{House, inventory, text, with_storage};
 
+const POOLS: &str = "/apis/metallb.io/v1beta1/namespaces/metallb-system/ipaddresspools";
+
 /// The checks that found something.
 fn named(diagnosis: &Diagnosis) -> BTreeSet<&'static str> {
     diagnosis.findings.iter().map(|finding| finding.check).collect()
@@ -39,8 +41,10 @@ async fn finds(house: &House, check: &str) -> String {
         assert!(finding.evidence.len() > 5 && finding.remedy.len() > 10, "{finding:?}");
     }
     let told = diagnosis.findings.iter().filter(|finding| finding.check == check);
-    told.map(|finding| format!("{} {} {}\n", finding.node.as_deref().unwrap_or("-"), finding.evidence, finding.remedy))
-        .collect()
+    let lines: Vec<String> = told
+        .map(|finding| format!("{} {} {}", finding.node.as_deref().unwrap_or("-"), finding.evidence, finding.remedy))
+        .collect();
+    lines.join("\n")
 }
 
 /// Three control planes with storage, on which everything is as wanted.
@@ -57,7 +61,7 @@ async fn tried(faults: &[FaultKind]) -> House {
     let mut house = House::three(faults);
     house.inventory = inventory(&with_storage(&text(3, 0), ""));
     let ran = house.up().await;
-    assert_ne!(ran.outcome.code, ExitCode::Done, "{:?} did nothing", faults);
+    assert_ne!(ran.outcome.code, ExitCode::Done, "{faults:?} did nothing");
     house
 }
 
@@ -279,7 +283,6 @@ cases! {
     // The pool.
     metallb_endless_loop: MetallbEndlessLoop => ["it has no pool; the inventory wants 10.77.0.200-10.77.0.210"], async {
         let house = House::three(&[FaultKind::MetallbEndlessLoop]);
-        const POOLS: &str = "/apis/metallb.io/v1beta1/namespaces/metallb-system/ipaddresspools";
         house.up_until(until(|| house.lab.with(|world| {
             world.machine("nuc1").has_microk8s() && world.api("nuc1", &Request::new("GET", POOLS)).json()["kind"] == "IPAddressPoolList"
         }))).await;
