@@ -2,6 +2,7 @@
 //! an hour of the homelab is a moment here.
 
 mod adapter;
+mod backup;
 mod changes;
 mod connection;
 mod converge;
@@ -27,6 +28,7 @@ mod row;
 mod rust_steps;
 mod session;
 mod shell;
+mod site;
 mod storage;
 mod surroundings;
 mod upgrades;

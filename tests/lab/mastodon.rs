@@ -1,5 +1,6 @@
 //! From an empty repository to a site that answers, and what may go wrong on the way.
 
+mod backup;
 mod faults;
 mod traces;
 

@@ -1,0 +1,255 @@
+//! Backups and restores of a site.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use homeprov::backup::{self, Manifest, Options};
+use homeprov::engine::event::Event;
+use homeprov::engine::{self, Outcome};
+use homeprov::error::ExitCode;
+use homeprov::playbook;
+use homeprov::steps;
+use homeprov_lab::world::FaultKind;
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use super::row::Row;
+use super::session::{House, LONGEST};
+use super::site::{FILES, files, folders, in_pod, kubectl, put, sql, used};
+
+fn options(place: &Path) -> Options {
+    Options { place: place.to_owned(), cache: true, recipients: vec![], keep: None }
+}
+
+async fn save(house: &House, options: &Options) -> Result<PathBuf, Outcome> {
+    let (session, _received) = house.session_for(super::session::recipe());
+    engine::backup(&session, options).await.map(|(saved, _)| saved.folder)
+}
+
+/// A restore to its end, or until so many events were told.
+async fn restore(house: &House, folder: &Path, most: Option<usize>) -> (Option<Outcome>, Vec<Event>) {
+    let recipe = playbook::load_restore(&steps::names().collect::<Vec<_>>()).expect("the steps are valid");
+    let (session, mut received) = house.session_for(recipe);
+    let mut events = Vec::new();
+    let outcome = tokio::select! {
+        biased;
+        () = async {
+            while most.is_none_or(|most| events.len() < most) {
+                match received.recv().await {
+                    Some(event) => events.push(event),
+                    None => std::future::pending().await,
+                }
+            }
+        } => None,
+        ended = timeout(LONGEST, engine::restore(&session, folder, None)) => Some(ended.expect("it ends")),
+    };
+    while let Ok(event) = received.try_recv() {
+        events.push(event);
+    }
+    (outcome, events)
+}
+
+/// What a visitor would miss: rows, and files with what is in them.
+async fn content(house: &House) -> (String, BTreeMap<String, String>) {
+    let rows =
+        sql(house, "SELECT count(*) FROM users;\nSELECT count(*) FROM statuses;\nSELECT count(*) FROM follows;\n")
+            .await;
+    (rows, files(house).await.into_iter().collect())
+}
+
+/// Things that happen after a backup and are gone after its restore.
+async fn spoil(house: &House) {
+    sql(house, "DELETE FROM statuses;\nINSERT INTO follows SELECT generate_series(1, 9);\n").await;
+    put(house, "media_attachments/files/1/cat.jpg", "another cat").await;
+    put(house, "headers/7/new.png", "new").await;
+    in_pod(house, "deploy/mastodon-web", &format!("rm -rf {FILES}/site_uploads"), "").await;
+}
+
+async fn replicas(house: &House) -> String {
+    let format = "jsonpath={range .items[*]}{.metadata.name}={.spec.replicas} {end}";
+    kubectl(house, &["get", "deployments", "-n", "mastodon", "-o", format], b"").await.0
+}
+
+fn told(events: &[Event]) -> String {
+    events.iter().rev().take(12).rev().map(|event| format!("{event:?}\n")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "not yet seen to end: the site is not up in the simulated homelab, see the report of this branch"]
+async fn a_backup_is_whole_and_a_flipped_byte_is_named() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    let manifest = Manifest::read(&folder).unwrap();
+    let rows = &manifest.database.rows;
+    assert_eq!((rows["users"], rows["statuses"], rows["follows"]), (1, 12, 3));
+    assert_eq!(manifest.database.server, 160_002);
+    let archives: Vec<&str> = manifest.archives().map(|(_, folder)| folder).collect();
+    assert_eq!(archives, ["accounts", "cache", "media_attachments", "site_uploads"]);
+    let looked = backup::look(&folder).unwrap();
+    assert!(looked.whole(), "{:?}", looked.wrong());
+    // No password in the clear, in no file.
+    let (password, _) = kubectl(
+        &house,
+        &["get", "secret", "-n", "mastodon", "mastodon-postgresql", "-o", "jsonpath={.data.password}"],
+        b"",
+    )
+    .await;
+    for part in folders(&folder) {
+        let bytes = fs::read(folder.join(&part)).unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        assert!(!text.contains(password.trim()), "{part}");
+    }
+    for part in &manifest.files {
+        let row = Row::of("a byte of a backup is another one", &part.name);
+        let path = folder.join(&part.name);
+        let before = fs::read(&path).unwrap();
+        let mut flipped = before.clone();
+        let middle = flipped.len() / 2;
+        flipped[middle] ^= 1;
+        fs::write(&path, &flipped).unwrap();
+        let wrong = backup::look(&folder).unwrap().wrong();
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        assert!(wrong[0].starts_with(&part.name), "{wrong:?}");
+        fs::write(&path, &before).unwrap();
+        row.ended("named by backup --verify");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "not yet seen to end: the site is not up in the simulated homelab, see the report of this branch"]
+async fn a_stream_that_is_cut_off_is_an_error_and_the_earlier_backup_stays() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let first = save(&house, &options(place.path())).await.unwrap();
+    house.lab.with(|world| world.inject(FaultKind::TruncatedStream.into()));
+    let row = Row::of("a stream from a pod is cut off without a word", "during the dump");
+    let keep = Options { keep: Some(1), ..options(place.path()) };
+    let outcome = save(&house, &keep).await.unwrap_err();
+    assert_eq!(outcome.code, ExitCode::StepFailed);
+    assert!(outcome.summary.contains("the dump of the database was cut off on its way"), "{outcome:?}");
+    assert_eq!(folders(place.path()), [first.file_name().unwrap().to_str().unwrap()]);
+    assert!(backup::look(&first).unwrap().whole());
+    row.refused(&outcome);
+    // The fault strikes once.
+    let second = save(&house, &keep).await.unwrap();
+    assert_eq!(folders(place.path()), [second.file_name().unwrap().to_str().unwrap()]);
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "not yet seen to end: the site is not up in the simulated homelab, see the report of this branch"]
+async fn a_restore_brings_back_what_was_saved() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    let (before, pods) = (content(&house).await, replicas(&house).await);
+    spoil(&house).await;
+    assert_ne!(content(&house).await, before);
+    let (outcome, events) = restore(&house, &folder, None).await;
+    assert_eq!(outcome.expect("it ended").code, ExitCode::Done, "{}", told(&events));
+    assert_eq!(content(&house).await, before);
+    assert_eq!(replicas(&house).await, pods);
+    // Again: it is another restore, since the site may have changed meanwhile.
+    spoil(&house).await;
+    let (outcome, events) = restore(&house, &folder, None).await;
+    assert_eq!(outcome.expect("it ended").code, ExitCode::Done, "{}", told(&events));
+    assert_eq!(content(&house).await, before);
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "not yet seen to end: the site is not up in the simulated homelab, see the report of this branch"]
+async fn without_the_cache_it_is_fetched_again_in_order() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &Options { cache: false, ..options(place.path()) }).await.unwrap();
+    let manifest = Manifest::read(&folder).unwrap();
+    let archives: Vec<&str> = manifest.archives().map(|(_, folder)| folder).collect();
+    assert_eq!(archives, ["accounts", "cache/custom_emojis", "media_attachments", "site_uploads"]);
+    in_pod(&house, "deploy/mastodon-web", &format!("rm -rf {FILES}/cache"), "").await;
+    let (outcome, events) = restore(&house, &folder, None).await;
+    assert_eq!(outcome.expect("it ended").code, ExitCode::Done, "{}", told(&events));
+    let said = events.iter().filter_map(|event| match event {
+        Event::StepOutput { line, .. } if line.starts_with("tootctl ") => Some(line.as_str()),
+        _ => None,
+    });
+    let wanted = ["cache clear", "media remove", "emoji purge --remote-only", "accounts refresh --all", "feeds build"];
+    assert_eq!(said.collect::<Vec<_>>(), wanted.map(|words| format!("tootctl {words}")));
+    let (_, files) = content(&house).await;
+    assert!(
+        files.contains_key("cache/custom_emojis/3/blobcat.png")
+            && !files.contains_key("cache/media_attachments/9/far.jpg")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "not yet seen to end: the site is not up in the simulated homelab, see the report of this branch"]
+async fn a_restore_killed_inside_each_step_is_continued() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    let (before, pods) = (content(&house).await, replicas(&house).await);
+    spoil(&house).await;
+    let row = Row::of("homeprov is killed", "during a restore, at each of its steps in turn");
+    let mut kills = 0;
+    let (outcome, events) = loop {
+        // Each run is let come one step further than the one before it: killed right after it began the second one.
+        let (outcome, events) = killed_in_the_second(&house, &folder).await;
+        if outcome.is_some() {
+            break (outcome, events);
+        }
+        kills += 1;
+        assert!(kills < 60, "it does not come on: {}", told(&events));
+        // What it had begun on the machines goes on for a while.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    };
+    assert!(kills > 10, "it was killed {kills} times only");
+    assert_eq!(outcome.expect("it ended").code, ExitCode::Done, "{}", told(&events));
+    assert_eq!(content(&house).await, before);
+    assert_eq!(replicas(&house).await, pods);
+    row.ended("converged");
+}
+
+/// A restore that is killed half a second after it began its second step.
+async fn killed_in_the_second(house: &House, folder: &Path) -> (Option<Outcome>, Vec<Event>) {
+    let recipe = playbook::load_restore(&steps::names().collect::<Vec<_>>()).expect("the steps are valid");
+    let (session, mut received) = house.session_for(recipe);
+    let mut events = Vec::new();
+    let outcome = tokio::select! {
+        biased;
+        () = async {
+            let mut begun = 0;
+            while begun < 2 {
+                match received.recv().await {
+                    Some(event) => {
+                        begun += usize::from(matches!(event, Event::StepStarted { .. }));
+                        events.push(event);
+                    }
+                    None => std::future::pending().await,
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        } => None,
+        ended = timeout(LONGEST, engine::restore(&session, folder, None)) => Some(ended.expect("it ends")),
+    };
+    (outcome, events)
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "not yet seen to end: the site is not up in the simulated homelab, see the report of this branch"]
+async fn a_damaged_backup_is_refused_before_anything_is_touched() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    let (before, pods) = (content(&house).await, replicas(&house).await);
+    let path = folder.join("database.dump");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.truncate(bytes.len() / 2);
+    fs::write(&path, bytes).unwrap();
+    let (outcome, _) = restore(&house, &folder, None).await;
+    let outcome = outcome.expect("it ended");
+    assert_eq!(outcome.code, ExitCode::Refused);
+    assert!(outcome.summary.contains("database.dump has"), "{outcome:?}");
+    assert_eq!((content(&house).await, replicas(&house).await), (before, pods));
+}
