@@ -9,7 +9,7 @@ ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E) env PATH="$(TARGET)/debug:$$PA
 
 NEXTEST := $(ROOT) cargo-nextest nextest run --cargo-metadata $(TARGET)/nextest/packages.json --binaries-metadata $(TARGET)/nextest/binaries.json
 
-.PHONY: help demo tests test test-faults vm-test matrix fuzz lint schema bench install
+.PHONY: help demo tests test test-faults vm-test vagrant-test matrix fuzz lint schema manual bench deb install
 
 help: ## Name the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test: tests ## Run every test but those of `make matrix`
 	$(NEXTEST)
 	cargo test --locked --workspace --doc
 
-matrix: tests ## Run the tests that take minutes each: every fault of storage and of the site, a run killed, and each node rebooted, after each of its events
+matrix: tests ## Run the tests that take minutes each: every fault of storage and of the site, a run killed after each of its events, each node rebooted after every seventh
 	$(NEXTEST) --ignore-default-filter -E 'not default()'
 
 test-faults: tests ## Break things on purpose, every way there is a test for, and write what came of it to tests/faults/README.md
@@ -40,8 +40,12 @@ test-faults: tests ## Break things on purpose, every way there is a test for, an
 
 vm-test: ## Prepare a real Debian under qemu, cut its connection, reset it; ACCEL=tcg emulates where KVM would do
 	scripts/install --vm
-	cargo build --locked --package homeprov
+	cargo build --locked --workspace --bins
 	$(ROOT) scripts/vm-test $(TARGET)/debug/homeprov $(TARGET)/vm $(ACCEL)
+
+vagrant-test: ## Real MicroK8s on virtual machines: up, again, the proof, a fourth machine, a power cut; needs a hypervisor and the internet
+	cargo build --locked --package homeprov
+	scripts/vagrant-test $(TARGET)/debug/homeprov
 
 fuzz: ## Feed each reader of somebody else's text with rubbish, a minute each
 	scripts/install
@@ -58,9 +62,17 @@ schema: ## Write inventory/schema.json anew
 	cargo run --locked --quiet --package homeprov -- schema >inventory/schema.json.new
 	mv inventory/schema.json.new inventory/schema.json
 
+manual: ## Write the manual's pages that are made from the program anew, and the book if mdbook is here
+	MANUAL_WRITE=1 cargo test --locked --quiet --package homeprov --test manual pages::
+	if command -v mdbook >/dev/null; then mdbook build docs; else echo 'mdbook is not here: cargo install mdbook'; fi
+
 bench: ## Measure homeprov against plain OpenSSH
 	scripts/install
 	scripts/bench
+
+deb: ## Build the Debian package in target/debian
+	cargo build --locked --release --package homeprov
+	scripts/deb $(TARGET)/release/homeprov $(TARGET)/debian
 
 install: ## Install homeprov for this user
 	cargo install --locked --path .

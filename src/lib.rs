@@ -16,6 +16,7 @@ pub mod backup;
 pub mod bounded;
 pub mod cli;
 pub mod diagnostic;
+pub mod doctor;
 mod document;
 pub mod engine;
 pub mod error;

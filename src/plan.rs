@@ -166,8 +166,8 @@ pub fn plan(inventory: &Inventory, recipe: &Recipe, facts: &Facts) -> Plan {
             });
         }
     }
-    let unreachable =
-        inventory.nodes.iter().filter_map(|node| Some((node.name.clone(), facts.unreachable(&node.name)?.to_owned())));
+    let missed = inventory.nodes.iter().filter(|node| !facts.is_dead(&node.name));
+    let unreachable = missed.filter_map(|node| Some((node.name.clone(), facts.unreachable(&node.name)?.to_owned())));
     let mut plan = Plan { pending, unreachable: unreachable.collect() };
     if plan.refusals().next().is_some() {
         plan.pending.iter_mut().for_each(|pending| pending.runnable = false);

@@ -1,5 +1,6 @@
 //! How the cluster stands: what `status` shows, as data.
 
+pub mod growth;
 pub mod site;
 pub mod storage;
 

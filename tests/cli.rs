@@ -199,6 +199,69 @@ fn the_commands_that_need_no_machine() {
     assert!(said.err.contains("homeprov has no template of that name"), "{}", said.err);
 }
 
+/// Runs a command with this on its standard input, which is no terminal.
+fn fed(desk: &Desk, arguments: &[&str], input: &str) -> Said {
+    let mut command = desk.command(arguments);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), input.as_bytes()).expect("it reads");
+    let Output { status, stdout, stderr } = child.wait_with_output().expect("it ends");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Said { code: status.code().expect("an exit status"), out: text(stdout), err: text(stderr) }
+}
+
+#[test]
+fn an_inventory_is_written_from_a_list_of_addresses() {
+    let desk = Desk::new();
+    let machines = "# mine\n192.168.77.12 nuc1\n\n192.168.77.13 nuc2 # in the attic\n192.168.77.14 nuc3 worker\n";
+    let said = fed(&desk, &["init", "home.toml", "--pool", "192.168.77.240/29", "--no-probe"], machines);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
+    assert_eq!(said.out, "home.toml: 3 machines\nnext     homeprov plan home.toml\n");
+    let written = fs::read_to_string(desk.path("home.toml")).expect("written");
+    let loaded = homeprov::inventory::load(&desk.path("home.toml")).expect("`plan` takes it");
+    assert_eq!((loaded.inventory.nodes.len(), loaded.inventory.control_planes().count()), (3, 1));
+    assert!(written.contains("name = \"nuc3\"\naddress = \"192.168.77.14\"\nrole = \"worker\""), "{written}");
+
+    // It is there now, and stays as it is.
+    let again = fed(&desk, &["init", "home.toml", "--no-probe"], "192.168.77.9\n");
+    assert!(again.code == 2 && again.err.contains("home.toml is there already"), "{}", again.err);
+    assert_eq!(fs::read_to_string(desk.path("home.toml")).expect("there"), written);
+}
+
+#[test]
+fn init_writes_nothing_that_is_no_inventory() {
+    let desk = Desk::new();
+    for (input, arguments, words) in [
+        ("", &[][..], "no address on standard input"),
+        ("attic\n", &[], "`attic` is no IPv4 address"),
+        ("192.168.77.1\n192.168.77.1 other\n", &[], "192.168.77.1"),
+        ("192.168.77.1\n", &["--pool", "everything"], "everything"),
+    ] {
+        let arguments = [&["init", "home.toml", "--no-probe"], arguments].concat();
+        let said = fed(&desk, &arguments, input);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{arguments:?} {input}");
+        assert!(said.err.contains(words), "{}", said.err);
+        assert!(!desk.path("home.toml").exists());
+    }
+    let said = desk.run(&["init", "home.toml", "--mastodon", "example.org"]);
+    assert!(said.code == 2 && said.err.contains("--flux"), "{}", said.err);
+}
+
+#[test]
+fn every_command_has_a_manual_page_that_man_can_read() {
+    let desk = Desk::new();
+    let said = desk.run(&["man", "pages"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    for page in ["homeprov", "homeprov-up", "homeprov-verify-storage", "homeprov-doctor", "homeprov-init"] {
+        assert!(said.out.contains(&format!("pages/{page}.1\n")), "{}", said.out);
+        let text = fs::read_to_string(desk.path(&format!("pages/{page}.1"))).expect("written");
+        assert!(text.starts_with(".ie \\n(.g") && text.contains(".SH EXAMPLES"), "{text}");
+        assert!(!text.contains("Examples:"), "{page} has its heading twice");
+    }
+    let main = fs::read_to_string(desk.path("pages/homeprov.1")).expect("written");
+    assert!(main.contains("EXIT STATUS") && main.contains("a node is unreachable"), "{main}");
+}
+
 #[test]
 fn an_interrupt_ends_the_run_in_good_order_with_130() {
     let desk = Desk::new();

@@ -73,7 +73,7 @@ fn valid_files_are_accepted_with_these_warnings() {
 #[test]
 fn examples_load_without_a_word() {
     let examples = files("inventory");
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     for path in examples {
         assert_eq!(render(&load(&path).warnings), "", "{}", path.display());
         let text = fs::read_to_string(&path).expect("the example");

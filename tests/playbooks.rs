@@ -62,12 +62,14 @@ fn the_embedded_playbooks_are_valid_and_every_rust_step_in_them_is_there() {
     let builtins: Vec<&str> = homeprov::steps::names().collect();
     let recipe =
         playbook::load_embedded(&builtins).unwrap_or_else(|invalid| panic!("{}", invalid.render(false, WIDTH)));
-    let restore =
-        playbook::load_restore(&builtins).unwrap_or_else(|invalid| panic!("{}", invalid.render(false, WIDTH)));
+    let others = ["remove", "upgrade", "reset", "restore"].map(|command| {
+        playbook::load_embedded_of(command, &builtins)
+            .unwrap_or_else(|invalid| panic!("{}", invalid.render(false, WIDTH)))
+    });
     let named: Vec<&str> = recipe
         .steps
         .iter()
-        .chain(&restore.steps)
+        .chain(others.iter().flat_map(|recipe| &recipe.steps))
         .filter_map(|step| match &step.action {
             Action::Builtin(name) => Some(name.as_str()),
             Action::Script { .. } => None,

@@ -66,7 +66,9 @@ fn plain(verbosity: Verbosity, events: &[(i64, Event)]) -> String {
 fn summary(events: &[(i64, Event)]) -> (String, String) {
     let (good, bad) = (Paper::default(), Paper::default());
     let paint = Paint::new(false);
-    let subject = Subject { inventory: "my lab/home.toml".into(), journal: Some("/state/01RUN/events.jsonl".into()) };
+    let again = ["up", "my lab/home.toml"].map(str::to_owned).to_vec();
+    let subject =
+        Subject { inventory: "my lab/home.toml".into(), again, journal: Some("/state/01RUN/events.jsonl".into()) };
     replay(&mut Summary::new((good.clone(), paint), (bad.clone(), paint), subject), events);
     (good.text(), bad.text())
 }

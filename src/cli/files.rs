@@ -35,16 +35,19 @@ pub(super) fn check_templates(recipe: &Recipe, inventory: &Inventory) -> Result<
 /// Reads the playbooks: those in the folder, or the program's own.
 pub(super) fn recipe(folder: Option<&Path>) -> Result<Recipe, Failure> {
     let builtins: Vec<&str> = steps::names().collect();
-    let recipe = match folder {
+    usable(match folder {
         Some(folder) => playbook::load_dir(folder, &builtins),
         None => playbook::load_embedded(&builtins),
-    };
-    usable(recipe)
+    })
 }
 
-/// The steps of a restore, which are homeprov's own.
-pub(super) fn restore_recipe() -> Result<Recipe, Failure> {
-    usable(playbook::load_restore(&steps::names().collect::<Vec<_>>()))
+/// The same for another command than `up`, whose playbooks stand in a folder of its name.
+pub(super) fn recipe_of(folder: Option<&Path>, command: &str) -> Result<Recipe, Failure> {
+    let builtins: Vec<&str> = steps::names().collect();
+    usable(match folder.map(|folder| folder.join(command)).filter(|folder| folder.is_dir()) {
+        Some(folder) => playbook::load_dir(&folder, &builtins),
+        None => playbook::load_embedded_of(command, &builtins),
+    })
 }
 
 fn usable(recipe: Result<Recipe, playbook::InvalidPlaybooks>) -> Result<Recipe, Failure> {

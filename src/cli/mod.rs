@@ -1,22 +1,33 @@
 //! The commands: what can be typed, one file for each.
 
+mod add;
 mod backup;
 mod bundle;
+mod change;
 mod completions;
+mod doctor;
 mod files;
+mod grow;
+mod init;
 mod interrupt;
+mod kubeconfig;
 mod log;
+mod man;
 mod output;
 mod panic;
 mod plan;
 mod playbooks;
 mod prompt;
 mod reach;
+mod remove;
+mod replace;
+mod reset;
 mod restore;
 mod run;
 mod schema;
 mod status;
 mod up;
+mod upgrade;
 mod verify;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -37,13 +48,15 @@ const HELP: &str = "\
 #[command(name = "homeprov", version, help_template = HELP, disable_help_subcommand = true)]
 #[command(before_help = "\
 Examples:
+  homeprov init home.toml              write a first inventory
   homeprov plan home.toml              what would change; nothing is touched
   homeprov up home.toml                make it so; again: nothing to do
   homeprov status home.toml            nodes, data store, address pool
   homeprov verify storage home.toml    find data on the nodes' disks
   homeprov verify app home.toml        ask the site, and all behind it
   homeprov backup home.toml DIR        save the site into a folder
-  homeprov restore home.toml DIR/DATE  put it back")]
+  homeprov restore home.toml DIR/DATE  put it back
+  homeprov doctor home.toml            look for what is known to go wrong")]
 #[command(after_help = "\
 Exit status:
   0  done, or nothing to do          6  a step failed
@@ -62,16 +75,25 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[command(help_template = HELP)]
 enum Command {
+    Init(init::Arguments),
     Up(up::Arguments),
     Plan(plan::Arguments),
     Status(status::Arguments),
     Verify(verify::Arguments),
+    Add(add::Arguments),
+    Remove(remove::Arguments),
+    Replace(replace::Arguments),
+    Kubeconfig(kubeconfig::Arguments),
+    Upgrade(upgrade::Arguments),
+    Reset(reset::Arguments),
     Backup(backup::Arguments),
     Restore(restore::Arguments),
+    Doctor(doctor::Arguments),
     Log(log::Arguments),
     Playbooks(playbooks::Arguments),
     Schema(schema::Arguments),
     Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -127,16 +149,25 @@ impl Cli {
     fn run(&self) -> Result<ExitCode, Failure> {
         let verbosity = self.volume.verbosity();
         match &self.command {
+            Command::Init(arguments) => arguments.run(),
             Command::Up(arguments) => wait(arguments.run(verbosity)),
             Command::Plan(arguments) => wait(arguments.run(verbosity)),
             Command::Status(arguments) => wait(arguments.run(verbosity)),
             Command::Verify(arguments) => wait(arguments.run(verbosity)),
+            Command::Add(arguments) => wait(arguments.run(verbosity)),
+            Command::Remove(arguments) => wait(arguments.run(verbosity)),
+            Command::Replace(arguments) => wait(arguments.run(verbosity)),
+            Command::Kubeconfig(arguments) => wait(arguments.run(verbosity)),
+            Command::Upgrade(arguments) => wait(arguments.run(verbosity)),
+            Command::Reset(arguments) => wait(arguments.run(verbosity)),
             Command::Backup(arguments) => wait(arguments.run(verbosity)),
             Command::Restore(arguments) => wait(arguments.run(verbosity)),
+            Command::Doctor(arguments) => wait(arguments.run(verbosity)),
             Command::Log(arguments) => arguments.run(verbosity),
             Command::Playbooks(arguments) => arguments.run(),
             Command::Schema(arguments) => arguments.run(),
             Command::Completions(arguments) => arguments.run(),
+            Command::Man(arguments) => arguments.run(),
         }
     }
 }

@@ -21,14 +21,31 @@ pub(super) fn possible() -> bool {
 
 /// Asks a question that only `yes` answers with yes.
 pub(super) fn confirm(screen: &Screen, question: &str) -> bool {
+    typed(screen, &format!("{question} [yes/no] ")).is_some_and(|line| line.eq_ignore_ascii_case("yes"))
+}
+
+/// Asks for a word; what was typed, without blanks around it.
+pub(super) fn typed(screen: &Screen, question: &str) -> Option<String> {
     let answer = ask(screen, || {
-        eprint!("{question} [yes/no] ");
+        eprint!("{question}");
         io::stderr().flush()?;
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line)?;
         Ok(line)
     });
-    answer.is_ok_and(|line| line.trim().eq_ignore_ascii_case("yes"))
+    answer.ok().map(|line| line.trim().to_owned())
+}
+
+/// Asks for a line; the end of the input is an error, so that a question that needs an answer is not asked for ever.
+pub(super) fn line(question: &str) -> io::Result<String> {
+    let _only = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
+    eprint!("{question}");
+    io::stderr().flush()?;
+    let mut line = String::new();
+    match io::stdin().lock().read_line(&mut line)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(line.trim().to_owned()),
+    }
 }
 
 /// Asks for a password, without showing it; none when the answer is empty.

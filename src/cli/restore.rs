@@ -55,7 +55,7 @@ impl Arguments {
             return Err(Failure::new(ExitCode::Interrupted, "nothing was changed"));
         }
         run.session.break_lock = self.break_lock;
-        run.session.recipe = Arc::new(files::restore_recipe()?);
+        run.session.recipe = Arc::new(files::recipe_of(None, "restore")?);
         let outcome = engine::restore(&run.session, &self.backup, self.age_identity.clone()).await;
         run.end().await;
         Ok(outcome.code)

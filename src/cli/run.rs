@@ -16,6 +16,8 @@ use crate::engine::lock::Holder;
 use crate::engine::parting::Parting;
 use crate::engine::{Session, stop};
 use crate::error::Failure;
+use crate::inventory::Inventory;
+use crate::playbook::Recipe;
 use crate::redact::{self, Redactor};
 use crate::report::face::{Face, Surroundings, Verbosity};
 use crate::report::journal::{self, Journal};
@@ -79,8 +81,29 @@ impl RunArguments {
 
     /// Reads the files and sets everything up; no machine is talked to yet.
     pub(super) fn begin(&self, manner: &Manner) -> Result<Run, Failure> {
-        let inventory = Arc::new(files::inventory(&self.inventory, manner.verbosity)?);
-        let recipe = Arc::new(files::recipe(self.playbooks.as_deref())?);
+        let inventory = files::inventory(&self.inventory, manner.verbosity)?;
+        self.begin_with(manner, inventory, self.recipe()?, &["up", &shown(&self.inventory)])
+    }
+
+    /// The recipe of `up`.
+    pub(super) fn recipe(&self) -> Result<Recipe, Failure> {
+        files::recipe(self.playbooks.as_deref())
+    }
+
+    /// The recipe of another command.
+    pub(super) fn recipe_of(&self, command: &str) -> Result<Recipe, Failure> {
+        files::recipe_of(self.playbooks.as_deref(), command)
+    }
+
+    /// The same with an inventory that need not be the file's; `again` is what goes on from where this run ends.
+    pub(super) fn begin_with(
+        &self,
+        manner: &Manner,
+        inventory: Inventory,
+        recipe: Recipe,
+        again: &[&str],
+    ) -> Result<Run, Failure> {
+        let (inventory, recipe) = (Arc::new(inventory), Arc::new(recipe));
         files::check_templates(&recipe, &inventory)?;
         let run = ulid::Ulid::generate().to_string();
         let redactor = redact::of_this_process();
@@ -109,7 +132,7 @@ impl RunArguments {
                 let _ = events.send(Event::Warning { node: None, message });
             }
         }
-        reporters.extend(self.faces(manner, &screen, &redactor, journal_path));
+        reporters.extend(self.faces(manner, &screen, &redactor, journal_path, again));
 
         let transport = self.reach.transport(&inventory, manner.yes, &screen, &redactor, events.clone())?;
         let (stopper, stop) = stop::channel();
@@ -131,6 +154,7 @@ impl RunArguments {
             parting,
             overwrite,
             repair: None,
+            departing: None,
             restore: None,
         };
         Ok(Run { session, relay, json: manner.json, screen })
@@ -142,6 +166,7 @@ impl RunArguments {
         screen: &Screen,
         redactor: &Redactor,
         journal: Option<PathBuf>,
+        again: &[&str],
     ) -> Vec<Box<dyn Reporter>> {
         let stderr = Surroundings::of(&io::stderr());
         let paint = output::stderr_paint();
@@ -160,11 +185,17 @@ impl RunArguments {
         };
         let mut faces = vec![progress];
         if manner.prints == Prints::Events {
-            let subject = Subject { inventory: shown(&self.inventory), journal };
+            let again = again.iter().map(|word| (*word).to_owned()).collect();
+            let subject = Subject { inventory: shown(&self.inventory), again, journal };
             let summary = Summary::new((io::stdout(), output::stdout_paint()), (io::stderr(), paint), subject);
             faces.push(Box::new(summary));
         }
         faces
+    }
+
+    /// The inventory's file as it is typed into a shell.
+    pub(super) fn typed(&self) -> String {
+        crate::report::words::command([shown(&self.inventory).as_str()])
     }
 
     /// A command of homeprov on the same inventory, to be typed next.

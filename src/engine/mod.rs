@@ -2,6 +2,7 @@
 
 mod apply;
 mod backup;
+mod diagnose;
 pub mod event;
 mod ledger;
 pub mod lock;
@@ -18,10 +19,11 @@ mod verify;
 mod verify_app;
 
 pub use backup::backup;
+pub use diagnose::diagnose;
 pub use outcome::Outcome;
 pub use parting::Parting;
 pub use restore::restore;
-pub use session::{Session, plan, up};
+pub use session::{Session, converge, plan, preview, up};
 pub use status::status;
 pub use stop::Stop;
 pub use verify::{StorageQuestion, storage as verify_storage};

@@ -82,7 +82,7 @@ impl<'a> Run<'a> {
     pub fn new(session: &'a Session) -> Self {
         Self {
             session,
-            facts: Facts { repair: session.repair.is_some(), restore: session.restore.clone(), ..Facts::default() },
+            facts: session.blank_facts(),
             ledger: Ledger::default(),
             flying: JoinSet::new(),
             places: BTreeMap::new(),

@@ -13,7 +13,7 @@ use super::run::Run;
 use super::stop::Stop;
 use crate::facts::repository::Manner;
 use crate::facts::restore::Restore;
-use crate::facts::{Facts, RepositoryFacts, gather, here, repository};
+use crate::facts::{Departing, Facts, RepositoryFacts, gather, here, repository};
 use crate::inventory::model::Inventory;
 use crate::plan::{self, Plan};
 use crate::playbook::model::Recipe;
@@ -47,6 +47,8 @@ pub struct Session {
     pub overwrite: bool,
     /// How the user is asked before members are repaired; absent where they did not want that.
     pub repair: Option<Ask>,
+    /// The member that is to be taken out of the cluster, where that is what the run is for.
+    pub departing: Option<Departing>,
     /// The backup that is to be put back; absent where none is.
     pub restore: Option<Arc<Restore>>,
 }
@@ -108,10 +110,23 @@ impl Session {
         self.observe_with(std::future::ready(None)).await
     }
 
+    /// What is known before anything was looked at: what this machine has recorded, and what the user wants.
+    pub(super) fn blank_facts(&self) -> Facts {
+        Facts {
+            recorded_here: here::read(&self.state, &self.inventory.cluster.name),
+            repair: self.repair.is_some(),
+            departing: self.departing.clone(),
+            restore: self.restore.clone(),
+            ..Facts::default()
+        }
+    }
+
     async fn observe_with(&self, repository: impl Future<Output = Option<RepositoryFacts>>) -> Facts {
-        let recorded = here::read(&self.state, &self.inventory.cluster.name);
-        let facts = gather::all(&*self.transport, &self.inventory, &self.recipe, recorded, repository).await;
+        let facts = gather::all(&*self.transport, &self.inventory, &self.recipe, self.blank_facts(), repository).await;
         for node in &self.inventory.nodes {
+            if facts.is_dead(&node.name) {
+                continue;
+            }
             if let Some(reason) = facts.unreachable(&node.name) {
                 self.tell(Event::Unreachable { node: node.name.clone(), reason: reason.to_owned() });
             }
@@ -122,20 +137,30 @@ impl Session {
 
 /// Brings the machines to what the inventory says.
 pub async fn up(session: &Session) -> Outcome {
-    let began = session.begin("up");
+    converge(session, "up").await
+}
+
+/// The same with another recipe, for another command: repeats until a fresh observation leaves nothing to do.
+pub async fn converge(session: &Session, command: &str) -> Outcome {
+    let began = session.begin(command);
     let (outcome, applied, observations) = Box::pin(Run::new(session).run()).await;
     session.tell(outcome::finished(&outcome, began, applied, observations));
     outcome
 }
 
-/// What `up` would do now; nothing is touched.
-pub async fn plan(session: &Session) -> Result<(Plan, Facts), Outcome> {
-    let began = session.begin("plan");
+/// What the recipe would do now, without a word: for a question before it is done.
+pub async fn preview(session: &Session) -> Result<(Plan, Facts), Outcome> {
     let facts = tokio::select! {
         facts = session.observe() => facts,
         () = session.stop.wait() => return Err(outcome::interrupted()),
     };
-    let plan = plan::plan(&session.inventory, &session.recipe, &facts);
+    Ok((plan::plan(&session.inventory, &session.recipe, &facts), facts))
+}
+
+/// What `up` would do now; nothing is touched.
+pub async fn plan(session: &Session) -> Result<(Plan, Facts), Outcome> {
+    let began = session.begin("plan");
+    let (plan, facts) = preview(session).await?;
     session.tell(Event::Planned { turn: 1, plan: plan.clone() });
     let outcome = outcome::of_plan(&plan);
     session.tell(outcome::finished(&outcome, began, 0, session.inventory.nodes.len()));

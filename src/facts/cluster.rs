@@ -27,6 +27,8 @@ pub struct ClusterFacts {
     pub storage: StorageFacts,
     /// Flux; read where the inventory asks for it, and absent where there is none.
     pub flux: Option<FluxFacts>,
+    /// The pods of the node that is to be taken out; read only then.
+    pub departing_pods: Vec<NodePod>,
     /// Mastodon; read where the inventory asks for it.
     pub mastodon: Option<MastodonFacts>,
 }
@@ -46,6 +48,36 @@ pub struct KubernetesNode {
     pub addresses: Vec<IpAddr>,
     /// `metadata.labels`
     pub labels: BTreeMap<String, String>,
+    /// `spec.unschedulable`: it takes no new pods.
+    pub unschedulable: bool,
+}
+
+/// A pod on the node that is to be taken out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NodePod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The kind of its controller; absent for one that nobody makes anew.
+    pub owner: Option<String>,
+    /// Whether its manifest lies on the node itself.
+    pub mirror: bool,
+    /// Whether it is a replica of a Jiva volume.
+    pub replica: bool,
+    /// The share it serves, for an NFS server: `nfs-pvc-…`.
+    pub share: Option<String>,
+    /// Whether it has run to its end.
+    pub ended: bool,
+    /// Whether it is being ended.
+    pub leaving: bool,
+}
+
+impl NodePod {
+    /// Whether it has to be sent away before its node can go: what belongs to each node, or to its disk, has not.
+    pub fn moves(&self) -> bool {
+        !self.mirror && !self.replica && !self.ended && self.owner.as_deref() != Some("DaemonSet")
+    }
 }
 
 /// What is there of `MetalLB`.

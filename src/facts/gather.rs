@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 
-use super::identity::IdentityRecord;
 use super::observe::observe;
 use super::{Facts, Observation, RepositoryFacts};
 use crate::inventory::model::{Engine, Inventory};
@@ -33,9 +32,15 @@ pub async fn cluster(transport: &dyn Transport, inventory: &Inventory, facts: &m
     facts.cluster_problem = None;
     for node in candidates(inventory, facts) {
         match Box::pin(read_through(transport, inventory, &node, facts)).await {
-            Ok(cluster) => {
+            Ok((client, cluster)) => {
                 facts.cluster = Some(cluster);
-                break;
+                match departing_pods(&client, facts).await {
+                    Ok(()) => break,
+                    Err(problem) => {
+                        facts.cluster = None;
+                        facts.cluster_problem = Some(format!("{node}: {problem}"));
+                    }
+                }
             }
             Err(problem) => facts.cluster_problem = Some(format!("{node}: {problem}")),
         }
@@ -59,18 +64,28 @@ async fn read_through(
     inventory: &Inventory,
     node: &str,
     facts: &Facts,
-) -> Result<super::ClusterFacts, String> {
+) -> Result<(kube::Client, super::ClusterFacts), String> {
     let config = facts.node(node).and_then(|seen| seen.kubeconfig.clone()).ok_or("it has no admin kubeconfig")?;
     let client = transport.kubernetes(node, &config).await.map_err(|error| error.to_string())?;
     let (mut cluster, flux, mastodon) = futures::try_join!(
-        Box::pin(read::cluster(&client, node, inventory.storage.engine != Engine::None)),
+        Box::pin(read::cluster(&client, node, inventory.storage.engine != Engine::None || facts.departing.is_some())),
         flux(&client, inventory),
         mastodon(&client, inventory),
     )
     .map_err(|error| error.to_string())?;
     cluster.flux = flux;
     cluster.mastodon = mastodon;
-    Ok(cluster)
+    Ok((client, cluster))
+}
+
+/// The pods of the member that is to be taken out: its Node is known only now.
+async fn departing_pods(client: &kube::Client, facts: &mut Facts) -> Result<(), String> {
+    let Some(object) = facts.departing_object().map(|(name, _)| name.to_owned()) else { return Ok(()) };
+    let pods = crate::kube::pods::on_node(client, &object).await.map_err(|error| error.to_string())?;
+    if let Some(cluster) = &mut facts.cluster {
+        cluster.departing_pods = pods;
+    }
+    Ok(())
 }
 
 async fn flux(client: &kube::Client, inventory: &Inventory) -> kube::Result<Option<super::flux::FluxFacts>> {
@@ -106,15 +121,16 @@ async fn lone_namespaces(
     join_all(reads).await.into_iter().flatten().collect()
 }
 
-/// Everything: all nodes, the repository beside them, and the API.
+/// Everything: all nodes, the repository beside them, and the API. `blank` holds what is known before: the record on this
+/// machine, and what the user wants.
 pub async fn all(
     transport: &dyn Transport,
     inventory: &Inventory,
     recipe: &Recipe,
-    recorded_here: Option<IdentityRecord>,
+    blank: Facts,
     repository: impl Future<Output = Option<RepositoryFacts>>,
 ) -> Facts {
-    let mut facts = Facts { recorded_here, ..Facts::default() };
+    let mut facts = blank;
     let names: Vec<String> = inventory.nodes.iter().map(|node| node.name.clone()).collect();
     let (repository, ()) = tokio::join!(repository, nodes(transport, inventory, recipe, &names, &mut facts));
     facts.repository = repository;

@@ -16,6 +16,14 @@ pub fn read(state: &Path, cluster: &str) -> Option<IdentityRecord> {
     IdentityRecord::parse(&fs::read_to_string(file(state, cluster)).ok()?)
 }
 
+/// Removes the record; one that is not there is as good as removed.
+pub fn forget(state: &Path, cluster: &str) -> io::Result<()> {
+    match fs::remove_file(file(state, cluster)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Writes the record, whole or not at all.
 pub fn write(state: &Path, record: &IdentityRecord) -> io::Result<()> {
     let path = file(state, &record.cluster);

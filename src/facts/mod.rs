@@ -1,6 +1,7 @@
 //! What was observed: [`NodeFacts`] from one exec on each node, [`ClusterFacts`] from the API.
 
 pub mod cluster;
+pub mod departing;
 #[cfg(test)]
 pub mod fixture;
 pub mod flux;
@@ -13,6 +14,7 @@ mod membership;
 pub mod node;
 pub mod observe;
 pub mod parse;
+pub mod pods;
 pub mod probe;
 pub mod record;
 pub mod repository;
@@ -24,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use cluster::{ClusterFacts, KubernetesNode, MetallbFacts};
+pub use departing::Departing;
 pub use identity::{Identity, IdentityRecord};
 pub use mastodon::MastodonFacts;
 pub use node::{Member, MemberRole, NodeFacts, Snap};
@@ -53,6 +56,8 @@ pub struct Facts {
     pub restore: Option<Arc<restore::Restore>>,
     /// Whether the user wants members repaired (`--repair`).
     pub repair: bool,
+    /// The member the user wants taken out of the cluster.
+    pub departing: Option<Departing>,
     /// The nodes that were waited for in vain in this run.
     pub overdue: BTreeSet<String>,
     /// When this was observed, by the controller's clock.

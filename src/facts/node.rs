@@ -45,7 +45,7 @@ pub struct NodeFacts {
     pub cloud_init: bool,
     /// snapd's version; absent where snapd is not installed.
     pub snapd: Option<String>,
-    /// `MicroK8s` as snapd lists it; absent where it is not installed.
+    /// `MicroK8s` as snapd lists it; absent where it is not installed, or where snapd gave no answer in time.
     pub snap: Option<Snap>,
     /// What snapd is doing about it now, in its words; looked for while refreshes of it are not held.
     pub snap_change: Option<String>,

@@ -36,7 +36,7 @@ pub fn node_facts(answer: &str) -> NodeFacts {
         snap_change: text("change").lines().find_map(unfinished),
         addresses: text("address").lines().filter_map(address).collect(),
         snapd: newest_snapd(text("snapd")),
-        installed: texts.contains_key("snap"),
+        installed: values.contains_key("installed"),
         snap: snap_list::parse(text("snap")).into_iter().find(|(name, _)| name == "microk8s").map(|(_, snap)| snap),
         refresh_hold: Some(text("refresh_hold").trim().to_owned()).filter(|hold| !hold.is_empty()),
         locks: text("lock").lines().filter(|name| *name != "." && *name != "..").map(str::to_owned).collect(),
@@ -161,6 +161,12 @@ mod tests {
     }
 
     #[test]
+    fn a_silent_snapd_does_not_make_a_machine_bare() {
+        let facts = node_facts("installed=yes\nlock:ha-cluster\n");
+        assert!(facts.installed && facts.snap.is_none());
+    }
+
+    #[test]
     fn storage_is_seen_on_a_machine() {
         let facts = node_facts(
             "kubelet:--root-dir=${SNAP_COMMON}/var/lib/kubelet\ninitiator:## comment\ninitiator:InitiatorName=iqn.x:01:a\n\
@@ -193,7 +199,7 @@ mod tests {
     #[test]
     fn a_member_shows_its_cluster() {
         let facts = node_facts(
-            "snap:Name      Version  Rev  Tracking     Publisher   Notes\n\
+            "installed=yes\nsnap:Name      Version  Rev  Tracking     Publisher   Notes\n\
              snap:microk8s  v1.36.2  8500 1.36/stable  canonical** classic,held\n\
              members:[{\"ID\": 3297041220608546238, \"Address\": \"10.77.0.11:19001\", \"Role\": 0}]\n\
              info:ID: 3297041220608546238\ninfo:Address: 10.77.0.11:19001\ninfo:Role: 0\n\

@@ -6,6 +6,11 @@
 put() { printf '%s=%s\n' "$1" "$2"; }
 lines() { sed "s|^|$1:|"; }
 file() { [ -r "$2" ] && lines "$1" <"$2"; }
+# The same for a file of few lines, without a process of its own.
+small() {
+	[ -r "$2" ] || return 0
+	while IFS= read -r line || [ -n "$line" ]; do printf '%s:%s\n' "$1" "$line"; done <"$2"
+}
 
 data=/var/snap/microk8s/current
 backend=$data/var/kubernetes/backend
@@ -13,10 +18,16 @@ scratch=$(mktemp -d /run/homeprov-probe.XXXXXX) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 
 # What takes longest goes first, side by side.
-dial() { # name address port
-	(timeout 1 bash -c "exec 3<>/dev/tcp/$2/$3" && put "$1" "$2") >"$scratch/dial.$1.$2" 2>/dev/null &
+dial() { # "name address port" ...
+	# shellcheck disable=SC2016 # bash is to read them
+	timeout 1 bash -c 'for target; do
+		(set -- $target; exec 3<>"/dev/tcp/$2/$3" && echo "$1=$2") &
+	done; wait' dial "$@" >"$scratch/dial" 2>/dev/null &
 }
+set --
 if [ -e /snap/microk8s/current ]; then
+	# Said first, and by a file: a snapd that gives no answer in time does not make a member look like a bare machine.
+	put installed yes
 	(
 		timeout 8 snap list microk8s >"$scratch/listed" 2>&1
 		lines snap <"$scratch/listed"
@@ -26,10 +37,9 @@ if [ -e /snap/microk8s/current ]; then
 	if [ ! -e "$data/var/lock/clustered.lock" ] && [ -e "$backend/cluster.yaml" ]; then
 		(timeout 5 /snap/microk8s/current/bin/dqlite -s "file://$backend/cluster.yaml" -c "$backend/cluster.crt" \
 			-k "$backend/cluster.key" -f json k8s .cluster 2>/dev/null | lines members) >"$scratch/members" &
-		for address in $control_planes; do dial answers "$address" 19001; done
+		for address in $control_planes; do set -- "$@" "answers $address 19001"; done
 	fi
-	dial api 127.0.0.1 16443
-	dial agent 127.0.0.1 25000
+	dial "$@" "api 127.0.0.1 16443" "agent 127.0.0.1 25000"
 	for unit in kubelite k8s-dqlite containerd cluster-agent apiserver-proxy; do
 		echo "snap.microk8s.daemon-$unit"
 	done >"$scratch/units"
@@ -50,9 +60,9 @@ put cpus "$(getconf _NPROCESSORS_ONLN)"
 while read -r key value _; do
 	[ "$key" = MemTotal: ] && put memory_kib "$value" && break
 done </proc/meminfo
-file machine_id /etc/machine-id
-file boot_id /proc/sys/kernel/random/boot_id
-put uptime "$(cut -d' ' -f1 /proc/uptime)"
+small machine_id /etc/machine-id
+small boot_id /proc/sys/kernel/random/boot_id
+read -r uptime _ </proc/uptime && put uptime "$uptime"
 put login "${SUDO_USER:-root}"
 common=/var/snap/microk8s/common
 disks="/ /var /var/snap /var/lib $common $common/var/openebs/local $common/default-storage"
@@ -63,18 +73,18 @@ df -Pi $disks 2>/dev/null | lines inode
 ip -o -4 addr show 2>/dev/null | lines address
 command -v cloud-init >/dev/null && put cloud_init yes
 command -v mount.nfs >/dev/null && put nfs_client yes
-file initiator /etc/iscsi/initiatorname.iscsi
+small initiator /etc/iscsi/initiatorname.iscsi
 if command -v snap >/dev/null; then
 	for info in /usr/lib/snapd/info /snap/snapd/current/usr/lib/snapd/info; do file snapd "$info"; done
 fi
 
-file identity /var/lib/homeprov/identity
+small identity /var/lib/homeprov/identity
 if [ -e /snap/microk8s/current ]; then
 	ls -a "$data/var/lock" 2>/dev/null | lines lock
-	file info "$backend/info.yaml"
+	small info "$backend/info.yaml"
 	file stored "$backend/cluster.yaml"
-	file ha_conf "$data/args/ha-conf"
-	file failure_domain "$backend/failure-domain"
+	small ha_conf "$data/args/ha-conf"
+	small failure_domain "$backend/failure-domain"
 	if [ -e "$data/var/lock/clustered.lock" ]; then
 		# A worker trusts its cluster's authority and keeps its own, of no use now, in ca.crt.
 		file ca "$data/certs/ca.remote.crt"
@@ -91,5 +101,5 @@ if [ -e /snap/microk8s/current ]; then
 fi
 
 wait
-cat "$scratch"/snap "$scratch"/members "$scratch"/services "$scratch"/dial.* 2>/dev/null
+cat "$scratch"/snap "$scratch"/members "$scratch"/services "$scratch"/dial 2>/dev/null
 exit 0

@@ -5,6 +5,8 @@
 
 mod belonging;
 mod build;
+pub mod draft;
+pub mod edit;
 mod file;
 mod flux;
 mod load;

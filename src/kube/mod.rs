@@ -1,9 +1,12 @@
 //! The Kubernetes API, read and written.
 
+pub mod all_pods;
 pub mod apply;
+pub mod config;
 pub mod error;
 pub mod flux;
 pub mod mastodon;
+pub mod pods;
 pub mod read;
 pub mod records;
 pub mod release;

@@ -42,6 +42,7 @@ pub async fn cluster(client: &Client, via: &str, with_storage: bool) -> kube::Re
         dns,
         storage,
         flux: None,
+        departing_pods: Vec::new(),
         mastodon: None,
     })
 }
@@ -68,6 +69,7 @@ fn describe(node: &Node) -> KubernetesNode {
             .filter_map(|address| address.address.parse().ok())
             .collect(),
         labels: node.metadata.labels.clone().unwrap_or_default(),
+        unschedulable: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or_default(),
     }
 }
 

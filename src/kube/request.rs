@@ -63,6 +63,12 @@ pub async fn apply_at(client: &Client, path: &str, object: &Value) -> kube::Resu
     client.request(request("PATCH", path, Some("application/apply-patch+yaml"), body)?).await
 }
 
+/// POST of an object, or of a request such as an eviction.
+pub async fn create(client: &Client, path: &str, object: &Value) -> kube::Result<Value> {
+    let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
+    client.request(request("POST", path, Some("application/json"), body)?).await
+}
+
 /// JSON merge patch.
 pub async fn merge(client: &Client, path: &str, patch: &Value) -> kube::Result<Value> {
     let body = serde_json::to_vec(patch).map_err(kube::Error::SerdeError)?;

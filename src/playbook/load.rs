@@ -49,9 +49,9 @@ pub fn load_embedded(builtins: &[&str]) -> Result<Recipe, InvalidPlaybooks> {
     load(source::embedded(), builtins, Templates::default())
 }
 
-/// Reads the steps of a restore, which are part of the program.
-pub fn load_restore(builtins: &[&str]) -> Result<Recipe, InvalidPlaybooks> {
-    load(source::restore(), builtins, Templates::default())
+/// Reads the playbooks of another command than `up` that are part of the program.
+pub fn load_embedded_of(command: &str, builtins: &[&str]) -> Result<Recipe, InvalidPlaybooks> {
+    load(source::embedded_of(command), builtins, Templates::default())
 }
 
 /// Reads the playbooks in a folder instead, and the templates in its folder `gitops`.

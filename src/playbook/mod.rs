@@ -8,7 +8,7 @@ mod trial;
 mod unquoted;
 pub mod when;
 
-pub use load::{InvalidPlaybooks, load_dir, load_embedded, load_restore, parse};
+pub use load::{InvalidPlaybooks, load_dir, load_embedded, load_embedded_of, parse};
 pub use model::{Action, On, Recipe, Step};
 pub use render::{RenderContext, RenderError, render};
 pub use source::{ExportError, export};

@@ -22,7 +22,16 @@ pub(super) struct PlaybookFile {
 
 /// The playbooks that are part of the program.
 pub(super) fn embedded() -> Vec<PlaybookFile> {
-    let mut files: Vec<PlaybookFile> = EMBEDDED
+    read(&EMBEDDED)
+}
+
+/// The playbooks of another command than `up` that are part of the program: those in a folder of its name.
+pub(super) fn embedded_of(command: &str) -> Vec<PlaybookFile> {
+    EMBEDDED.get_dir(command).map(read).unwrap_or_default()
+}
+
+fn read(folder: &'static Dir<'static>) -> Vec<PlaybookFile> {
+    let mut files: Vec<PlaybookFile> = folder
         .files()
         .filter_map(|file| {
             let playbook = playbook_name(file.path())?;
@@ -32,16 +41,6 @@ pub(super) fn embedded() -> Vec<PlaybookFile> {
         .collect();
     files.sort_by(|one, other| one.playbook.cmp(&other.playbook));
     files
-}
-
-/// The steps of a restore: beside the playbooks of `up`, and none of them.
-pub(super) fn restore() -> Vec<PlaybookFile> {
-    let folder = EMBEDDED.get_dir("restore");
-    let files = folder.into_iter().flat_map(Dir::files).filter_map(|file| {
-        let shown = Path::new("playbooks").join(file.path()).display().to_string();
-        Some(PlaybookFile { playbook: playbook_name(file.path())?, shown, text: file.contents_utf8()?.to_owned() })
-    });
-    files.collect()
 }
 
 /// The playbooks in a folder, in the order of their names.

@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod clean;
 pub mod counts;
 mod diff;
+pub mod doctor;
 pub mod face;
 pub mod journal;
 pub mod json;

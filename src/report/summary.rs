@@ -17,6 +17,8 @@ use crate::error::ExitCode;
 pub struct Subject {
     /// The inventory, as it was typed.
     pub inventory: String,
+    /// The command that goes on from where this one ended, without `homeprov`: `up home.toml`.
+    pub again: Vec<String>,
     /// Where the journal is, if there is one.
     pub journal: Option<PathBuf>,
 }
@@ -88,7 +90,7 @@ pub fn lines(end: &Event, counts: &Counts, subject: &Subject, paint: Paint) -> V
     done.push(words::count(*connections as usize, "connection"));
     done.push(words::count(*observations as usize, "observation"));
     let mut lines = vec![headline, format!("  {}", paint.dim(&done.join(" · ")))];
-    if let Some(next) = next(*code, *applied, &subject.inventory) {
+    if let Some(next) = next(*code, *applied, subject) {
         lines.push(format!("  next     {next}"));
     }
     if let Some(journal) = subject.journal.as_ref().filter(|_| !good) {
@@ -98,19 +100,25 @@ pub fn lines(end: &Event, counts: &Counts, subject: &Subject, paint: Paint) -> V
 }
 
 /// The next thing to type.
-fn next(code: u8, applied: u32, inventory: &str) -> Option<String> {
-    let command = |name: &str| words::command(["homeprov", name, inventory]);
+fn next(code: u8, applied: u32, subject: &Subject) -> Option<String> {
+    let command = |name: &str| words::command(["homeprov", name, subject.inventory.as_str()]);
+    let again = words::command(std::iter::once("homeprov").chain(subject.again.iter().map(String::as_str)));
+    let is_up = subject.again.first().is_none_or(|command| command == "up");
     let is = |other: ExitCode| code == other.number();
     if is(ExitCode::Done) {
         (applied > 0).then(|| command("status"))
     } else if is(ExitCode::StepFailed) {
-        Some(format!("{}   shows what is left; `up` again goes on from there", command("plan")))
+        Some(if is_up {
+            format!("{}   shows what is left; `up` again goes on from there", command("plan"))
+        } else {
+            format!("{again}   again goes on from there")
+        })
     } else if is(ExitCode::Unreachable) {
-        Some(format!("{}   again, once the machine answers", command("up")))
+        Some(format!("{again}   again, once the machine answers"))
     } else if is(ExitCode::Locked) {
-        Some(format!("{}   again, once the other run has ended", command("up")))
+        Some(format!("{again}   again, once the other run has ended"))
     } else if is(ExitCode::Interrupted) {
-        Some(format!("{}   goes on from there", command("up")))
+        Some(format!("{again}   goes on from there"))
     } else if is(ExitCode::VerificationFailed) {
         Some(format!("{}   shows what was observed", command("status")))
     } else {

@@ -68,6 +68,17 @@ pub fn judge(inventory: &Inventory, facts: &Facts, node: &str, loss: Loss) -> Re
     if loss == Loss::Leaves { local_volumes(storage, node) } else { Ok(()) }
 }
 
+/// The same of a node that goes in several steps, before and between them: a volume that has no replica there any more, since
+/// that is being made anew elsewhere, is no obstacle.
+pub fn judge_departure(inventory: &Inventory, facts: &Facts, node: &str, loss: Loss) -> Result<(), Obstacle> {
+    let mut facts = facts.clone();
+    if let Some(cluster) = &mut facts.cluster {
+        let storage = cluster.storage.clone();
+        cluster.storage.jiva_volumes.retain(|name, _| storage.replica_nodes(name).iter().any(|other| other == node));
+    }
+    judge(inventory, &facts, node, loss)
+}
+
 /// The same from a look at the moment it is to be done: what the step began with may be minutes old. Where the inventory
 /// leaves storage alone its volumes are read for this all the same: they are the user's.
 pub async fn allow(context: &Context, node: &str, loss: Loss) -> Result<(), Obstacle> {
@@ -78,7 +89,7 @@ pub async fn allow(context: &Context, node: &str, loss: Loss) -> Result<(), Obst
     let recipe = Recipe::default();
     gather::nodes(&*context.transport, inventory, &recipe, &names, &mut facts).await;
     Box::pin(gather::cluster(&*context.transport, inventory, &mut facts)).await;
-    if let (Engine::None, Some(cluster)) = (inventory.storage.engine, &mut facts.cluster) {
+    if let (Engine::None, Some(cluster), None) = (inventory.storage.engine, &mut facts.cluster, &facts.departing) {
         let unread = |why: String| Obstacle::unjudged(format!("the volumes cannot be read: {why}"));
         let client = context.api().await.map_err(|failure| unread(failure.to_string()))?;
         let read = Box::pin(kube::storage::read(&client)).await;
@@ -101,7 +112,7 @@ pub async fn refuse(context: &Context, node: &str, loss: Loss, what: &str) -> Re
 
 /// The voters that would be left can decide.
 fn voters(inventory: &Inventory, facts: &Facts, node: &str, loss: Loss) -> Result<(), Obstacle> {
-    let address = inventory.node(node).map(|node| node.address);
+    let address = facts.address_of(inventory, node);
     let Some(seed) = facts.seed(inventory) else {
         let own = facts.node(node).is_some_and(|seen| seen.alone() && !facts.carries_authority(seen));
         let unjudged = Obstacle::unjudged("no control plane of this cluster answers, so its voters cannot be judged");

@@ -4,6 +4,7 @@
 mod cause;
 mod cluster_identity;
 pub mod context;
+pub mod departure;
 mod failure_domain;
 pub mod flux;
 mod guard;
@@ -18,7 +19,7 @@ mod metallb_enabled;
 mod microk8s_ready;
 mod pool_exact;
 pub mod pool_probed;
-mod pool_quiet;
+pub mod pool_quiet;
 mod preflight;
 mod refreshes_held;
 pub mod repair;
@@ -27,6 +28,7 @@ mod snap_installed;
 mod speakers;
 pub mod storage;
 pub mod storage_proven;
+mod upgrade;
 mod warnings;
 
 use async_trait::async_trait;
@@ -111,6 +113,16 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("mastodon-running", &mastodon::running::MastodonRunning),
     ("mastodon-owner", &mastodon::owner::MastodonOwner),
     ("site-answers", &mastodon::site_answers::SiteAnswers),
+    ("departure-allowed", &departure::allowed::DepartureAllowed),
+    ("node-cordoned", &departure::cordoned::NodeCordoned),
+    ("node-drained", &departure::drained::NodeDrained),
+    ("replicas-moved", &departure::replicas::ReplicasMoved),
+    ("node-left", &departure::left::NodeLeft),
+    ("node-gone", &departure::gone::NodeGone),
+    ("volumes-whole", &departure::replicas::VolumesWhole),
+    ("upgrade-allowed", &upgrade::allowed::UpgradeAllowed),
+    ("node-upgraded", &upgrade::node::NodeUpgraded),
+    ("departed-forgets", &departure::forgets::DepartedForgets),
     ("restore-begun", &restore::Stage::Begun),
     ("restore-kustomization-suspended", &restore::Stage::KustomizationSuspended),
     ("restore-release-suspended", &restore::Stage::ReleaseSuspended),

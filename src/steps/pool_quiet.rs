@@ -18,19 +18,13 @@ const AT_ONCE: u32 = 32;
 
 /// Refuses a pool of which an address answers ARP from a machine that is none of the nodes.
 pub async fn refuse_taken(context: &Context, metallb: &Metallb) -> Result<(), Failure> {
-    let asker = context.node()?.clone();
-    let answers = ask(context, &asker, metallb).await?;
-    if answers.is_empty() {
-        return Ok(());
-    }
-    let own = own(context).await?;
-    let absent: Vec<&Node> =
-        context.inventory.nodes.iter().filter(|node| context.facts.unreachable(&node.name).is_some()).collect();
-    let foreign: Vec<(&Ipv4Addr, &String)> = answers.iter().filter(|(_, mac)| !own.contains(*mac)).collect();
-    let announced = context.facts.cluster.as_ref().is_some_and(|cluster| cluster.metallb.is_some());
+    let foreign = taken(context, metallb).await?;
     if foreign.is_empty() {
         return Ok(());
     }
+    let absent: Vec<&Node> =
+        context.inventory.nodes.iter().filter(|node| context.facts.unreachable(&node.name).is_some()).collect();
+    let announced = context.facts.cluster.as_ref().is_some_and(|cluster| cluster.metallb.is_some());
     let shown: Vec<String> =
         foreign.iter().map(|(address, mac)| format!("{address} is answered for by {mac}")).collect();
     if announced && !absent.is_empty() {
@@ -46,6 +40,17 @@ pub async fn refuse_taken(context: &Context, metallb: &Metallb) -> Result<(), Fa
             shown.join(", ")
         ),
     })
+}
+
+/// The addresses of the pool that a machine answers for which is none of the nodes that answered, each with its MAC address.
+pub async fn taken(context: &Context, metallb: &Metallb) -> Result<BTreeMap<Ipv4Addr, String>, Failure> {
+    let asker = context.node()?.clone();
+    let mut answers = ask(context, &asker, metallb).await?;
+    if !answers.is_empty() {
+        let own = own(context).await?;
+        answers.retain(|_, mac| !own.contains(mac));
+    }
+    Ok(answers)
 }
 
 /// Who answers for the addresses of the pool, as one node hears it.

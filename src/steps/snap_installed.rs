@@ -29,7 +29,10 @@ impl RustStep for SnapInstalled {
         let Some(seen) = facts.node(name) else { return Verdict::unknown("the node answers") };
         let wanted = &inventory.cluster.channel;
         match &seen.snap {
-            None if seen.installed => Verdict::differs("snapd does not say what it has installed"),
+            // Nothing is to be refreshed for that; where snapd stays silent the wait ends with these words.
+            None if seen.installed => Verdict::settling(format!(
+                "snapd does not list the MicroK8s that is there; on {name} `snap list microk8s` and `systemctl status snapd` tell more"
+            )),
             None => Verdict::differs(format!("not installed; wanted from {wanted}")),
             Some(snap) if snap.notes.iter().any(|note| note == "disabled" || note == "broken") => Verdict::blocked(
                 format!("snapd calls microk8s {}; `snap changes microk8s` on {name} tells more", snap.notes.join(", ")),
@@ -39,7 +42,7 @@ impl RustStep for SnapInstalled {
                 Verdict::differs(format!("tracks {}, wanted {wanted}", snap.tracking))
             }
             Some(snap) => Verdict::blocked(format!(
-                "it tracks {}, the inventory wants {wanted}, and it is a member of the cluster: versions are changed one minor and one node at a time, not by `up`. Set channel = \"{}\" to go on",
+                "it tracks {}, the inventory wants {wanted}, and it is a member of the cluster: versions are changed one minor and one node at a time, not by `up`. Set channel = \"{}\" to go on, and `homeprov upgrade --channel {wanted}` to change it",
                 snap.tracking, snap.tracking,
             )),
         }
@@ -64,7 +67,7 @@ impl RustStep for SnapInstalled {
     }
 }
 
-async fn judge(context: &Context, node: &str, what: &str, ended: &Ended) -> Result<(), Failure> {
+pub(super) async fn judge(context: &Context, node: &str, what: &str, ended: &Ended) -> Result<(), Failure> {
     match ended.status {
         0 => Ok(()),
         BUSY => Err(Failure::Busy {
@@ -101,7 +104,7 @@ async fn store_is_silent(context: &Context, node: &str, said: &str) -> Failure {
 }
 
 /// A channel that the store does not list is refused with what it lists, before anything is downloaded.
-async fn refuse_unlisted(context: &Context, node: &str, wanted: &str) -> Result<(), Failure> {
+pub(super) async fn refuse_unlisted(context: &Context, node: &str, wanted: &str) -> Result<(), Failure> {
     let program = Program::command(["/usr/bin/snap", "info", "microk8s"]);
     let answer = context.run(node, Purpose::Probe, program).await?;
     let listed = snap_info::channels(&answer.stdout);

@@ -4,6 +4,7 @@
 
 use futures::future::BoxFuture;
 use homeprov::playbook::{Action, Recipe};
+use homeprov_lab::world::Machine;
 
 use super::shell::Shell;
 
@@ -46,6 +47,9 @@ const ROWS: &[Row] = &[
     row!("nfs-ready", nfs, install_nfs),
     row!("community-addons", community, add_community),
     row!("search-kernel-setting", search, allow_search),
+    row!("datastore-saved", saved, save),
+    row!("microk8s-removed", no_microk8s, purge),
+    row!("record-removed", no_record, remove_record),
 ];
 
 /// The row of a step.
@@ -62,6 +66,46 @@ const CLOUD_FOLDER: &str = "/etc/cloud/cloud.cfg.d";
 const CLOUD_FILE: &str = "/etc/cloud/cloud.cfg.d/99-homeprov.cfg";
 const HOSTS_BEGIN: &str = "# homeprov: the nodes";
 const HOSTS_END: &str = "# homeprov: end";
+
+/// Where the data store is saved before an upgrade.
+fn saved_at(shell: &Shell) -> String {
+    format!("/var/lib/homeprov/datastore-before-{}", shell.inventory.cluster.channel.replace('/', "-"))
+}
+
+async fn saved(shell: &Shell) -> i32 {
+    let tracks = shell.machine(|machine| machine.snapd.snaps.get("microk8s").map(|snap| snap.tracking.clone()));
+    if tracks.as_ref() == Some(&shell.inventory.cluster.channel) || shell.exists(&format!("{}.tar.gz", saved_at(shell)))
+    {
+        return 0;
+    }
+    shell.differs("its data store is to be saved first")
+}
+
+async fn save(shell: &Shell) -> i32 {
+    // What `dbctl` reads is the API server's data store.
+    let (status, _) = shell.ask(&["/snap/bin/microk8s", "kubectl", "get", "nodes"]).await;
+    if status == 0 {
+        shell.write(&format!("{}.tar.gz", saved_at(shell)), "the data store");
+    }
+    status
+}
+
+async fn no_microk8s(shell: &Shell) -> i32 {
+    if shell.machine(Machine::has_microk8s) { shell.differs("MicroK8s is installed, with all its data") } else { 0 }
+}
+
+async fn purge(shell: &Shell) -> i32 {
+    shell.run(&["/usr/bin/snap", "remove", "--purge", "microk8s"]).await
+}
+
+async fn no_record(shell: &Shell) -> i32 {
+    if shell.exists("/var/lib/homeprov/identity") { shell.differs("it has the cluster on record") } else { 0 }
+}
+
+async fn remove_record(shell: &Shell) -> i32 {
+    shell.remove("/var/lib/homeprov/identity");
+    0
+}
 
 async fn cloud_init(shell: &Shell) -> i32 {
     let done = shell.exists("/run/cloud-init/result.json")

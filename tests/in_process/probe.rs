@@ -1,6 +1,7 @@
 //! The fact probe's answer, told from a machine's files and commands.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::shell::Shell;
 
@@ -84,18 +85,24 @@ fn system(shell: &Shell) {
     }
 }
 
+/// What a command prints, unless it takes too long.
+async fn within_eight_seconds(shell: &Shell, argv: &[&str]) -> String {
+    tokio::time::timeout(Duration::from_secs(8), shell.ask(argv)).await.map(|(_, text)| text).unwrap_or_default()
+}
+
 async fn microk8s(shell: &Shell, control_planes: &[Ipv4Addr]) {
     let worker = shell.exists(&format!("{DATA}/var/lock/clustered.lock"));
     let serves = !worker && shell.exists(&format!("{BACKEND}/cluster.yaml"));
     let units: Vec<String> = SERVICES.iter().map(|service| format!("snap.microk8s.daemon-{service}")).collect();
+    shell.say("installed=yes");
     // Side by side, as in the probe: the slowest decides how long it takes.
-    let ((_, snap), members, (_, states)) = tokio::join!(
+    let (snap, members, (_, states)) = tokio::join!(
         async {
-            let (status, snap) = shell.ask(&["snap", "list", "microk8s"]).await;
+            let snap = within_eight_seconds(shell, &["snap", "list", "microk8s"]).await;
             if !snap.contains("held") {
-                lines(shell, "change", &shell.ask(&["snap", "changes", "microk8s"]).await.1);
+                lines(shell, "change", &within_eight_seconds(shell, &["snap", "changes", "microk8s"]).await);
             }
-            (status, snap)
+            snap
         },
         async { if serves { members(shell).await } else { String::new() } },
         async {

@@ -32,10 +32,14 @@ const ROWS: &[Row] = &[
     row!("members-joined", "cluster-tokens.txt", revoke),
     row!("workers-joined", "cluster-tokens.txt", revoke),
     row!("join-settled", "touch no-cert-reissue && rm -f join-in-progress", settle),
+    row!("node-left", "touch no-cert-reissue && rm -f join-in-progress", settle),
+    row!("departed-forgets", "rm -f /var/lib/homeprov/identity", forget),
     row!("pool-probed", "arping -c 2 -w 2", arping),
     row!("initiator-unique", "iscsi-iname", name_initiator),
     row!("metallb-enabled", "arping -f -c 2", arping_all),
     row!("metallb-enabled", "/sys/class/net/*/address", own_macs),
+    row!("doctor", "arping -f -c 2", arping_all),
+    row!("doctor", "/sys/class/net/*/address", own_macs),
     row!("pool-exact", "arping -f -c 2", arping_all),
     row!("pool-exact", "/sys/class/net/*/address", own_macs),
 ];
@@ -92,6 +96,11 @@ async fn settle(shell: &Shell, _: &str, _: &str) -> i32 {
     }
     shell.write(&format!("{folder}/no-cert-reissue"), "");
     shell.remove(&format!("{folder}/join-in-progress"));
+    0
+}
+
+async fn forget(shell: &Shell, _: &str, _: &str) -> i32 {
+    shell.remove("/var/lib/homeprov/identity");
     0
 }
 

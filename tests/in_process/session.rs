@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use homeprov::doctor::Diagnosis;
 use homeprov::engine::event::Event;
 use homeprov::engine::lock::Holder;
 use homeprov::engine::{self, Outcome, Session, stop};
+use homeprov::facts::Departing;
 use homeprov::inventory::{self, Inventory};
 use homeprov::plan::Plan;
 use homeprov::playbook::{self, Recipe};
@@ -37,6 +39,11 @@ pub fn with_storage(text: &str, table: &str) -> String {
 /// The playbooks that are part of homeprov.
 pub fn recipe() -> Recipe {
     playbook::load_embedded(&steps::names().collect::<Vec<_>>()).expect("the playbooks are valid")
+}
+
+/// The playbooks of another command.
+pub fn recipe_of(command: &str) -> Recipe {
+    playbook::load_embedded_of(command, &steps::names().collect::<Vec<_>>()).expect("the playbooks are valid")
 }
 
 /// The same without the proof of storage: the bytes of volumes are real in the lab alone.
@@ -139,6 +146,7 @@ impl House {
             parting: engine::Parting::default(),
             overwrite: false,
             repair: None,
+            departing: None,
             restore: None,
         };
         (session, received)
@@ -161,9 +169,17 @@ impl House {
         self.to_the_end((session, received)).await
     }
 
-    async fn to_the_end(&self, (session, mut received): (Session, UnboundedReceiver<Event>)) -> Ran {
+    async fn to_the_end(&self, started: (Session, UnboundedReceiver<Event>)) -> Ran {
+        self.command_to_the_end("up", started).await
+    }
+
+    async fn command_to_the_end(
+        &self,
+        command: &str,
+        (session, mut received): (Session, UnboundedReceiver<Event>),
+    ) -> Ran {
         let began = Instant::now();
-        let ended = timeout(LONGEST, engine::up(&session)).await;
+        let ended = timeout(LONGEST, engine::converge(&session, command)).await;
         let took = began.elapsed();
         let events = drain(&mut received);
         let Ok(outcome) = ended else { panic!("it did not end within {LONGEST:?}; its end:\n{}", tail(&events)) };
@@ -171,11 +187,19 @@ impl House {
     }
 
     /// `homeprov up`, to its end; every event is shown to `meets` as it is reported.
-    pub async fn up_meeting(&self, mut meets: impl FnMut(&Event)) -> Ran {
-        let (session, mut received) = self.session(without_proof());
+    pub async fn up_meeting(&self, meets: impl FnMut(&Event)) -> Ran {
+        self.meeting("up", self.session(without_proof()), meets).await
+    }
+
+    async fn meeting(
+        &self,
+        command: &str,
+        (session, mut received): (Session, UnboundedReceiver<Event>),
+        mut meets: impl FnMut(&Event),
+    ) -> Ran {
         let began = Instant::now();
         let mut events = Vec::new();
-        let run = engine::up(&session);
+        let run = engine::converge(&session, command);
         tokio::pin!(run);
         let outcome = loop {
             tokio::select! {
@@ -266,6 +290,74 @@ impl House {
         self.to_the_end((session, received)).await
     }
 
+    /// A run of `homeprov remove`, as the command begins it: the departing node comes last, so that another one is the seed.
+    fn removal(&self, departing: Departing) -> (Session, UnboundedReceiver<Event>) {
+        let (mut session, received) = self.session(recipe_of("remove"));
+        let mut inventory = Inventory::clone(&self.inventory);
+        inventory.nodes.sort_by_key(|node| node.name == departing.name);
+        session.inventory = Arc::new(inventory);
+        session.departing = Some(departing);
+        (session, received)
+    }
+
+    /// `homeprov remove`, once it was agreed to, up to the change of the inventory.
+    pub async fn remove(&self, departing: Departing) -> Ran {
+        self.command_to_the_end("remove", self.removal(departing)).await
+    }
+
+    /// The same, killed when it has reported so many events, unless it has ended by then.
+    pub async fn remove_events(&self, departing: Departing, most: usize) {
+        Self::killed("remove", self.removal(departing), most).await;
+    }
+
+    async fn killed(command: &str, (session, mut received): (Session, UnboundedReceiver<Event>), most: usize) {
+        let mut events = 0;
+        tokio::select! {
+            biased;
+            () = async {
+                while events < most {
+                    received.recv().await;
+                    events += 1;
+                }
+            } => {}
+            _ = engine::converge(&session, command) => {}
+        }
+    }
+
+    /// A run of `homeprov upgrade`, as the command begins it: with the channel that the inventory is to name.
+    fn upgrading(&self, channel: &str) -> (Session, UnboundedReceiver<Event>) {
+        let (mut session, received) = self.session(recipe_of("upgrade"));
+        let mut inventory = Inventory::clone(&self.inventory);
+        channel.clone_into(&mut inventory.cluster.channel);
+        session.inventory = Arc::new(inventory);
+        // Scripts are rendered from it.
+        session.transport =
+            Arc::new(WorldTransport::new(&self.lab, &session.inventory, session.events.clone(), self.login));
+        (session, received)
+    }
+
+    /// `homeprov upgrade`, once it was agreed to, up to the change of the inventory; every event is shown to `meets`.
+    pub async fn upgrade(&self, channel: &str, meets: impl FnMut(&Event)) -> Ran {
+        self.meeting("upgrade", self.upgrading(channel), meets).await
+    }
+
+    /// The same, killed when it has reported so many events, unless it has ended by then.
+    pub async fn upgrade_events(&self, channel: &str, most: usize) {
+        Self::killed("upgrade", self.upgrading(channel), most).await;
+    }
+
+    /// `homeprov reset`, once it was agreed to.
+    pub async fn reset(&self) -> Ran {
+        self.command_to_the_end("reset", self.session(recipe_of("reset"))).await
+    }
+
+    /// What `homeprov remove` says it costs.
+    pub async fn losses(&self, departing: Departing) -> Vec<String> {
+        let (session, _received) = self.removal(departing);
+        let (_, facts) = engine::preview(&session).await.expect("nobody interrupts it");
+        steps::departure::losses(&session.inventory, &session.inventory, &facts).lines()
+    }
+
     /// Removes what this machine, the controller, knows of the cluster.
     pub fn forget_the_cluster(&self) {
         let folder = self.state.path().join("clusters").join(&self.inventory.cluster.name);
@@ -276,6 +368,12 @@ impl House {
     pub async fn status(&self) -> ClusterStatus {
         let (session, _received) = self.session(recipe());
         engine::status(&session).await.expect("nobody interrupts it").0
+    }
+
+    /// `homeprov doctor`
+    pub async fn doctor(&self) -> (Diagnosis, Outcome) {
+        let (session, _received) = self.session(recipe());
+        engine::diagnose(&session, "home.toml").await.expect("nobody interrupts it")
     }
 
     /// `homeprov plan`

@@ -82,6 +82,7 @@ fn said(ran: &Ran, words: &str) -> bool {
     ran.events.iter().any(|event| {
         matches!(event,
             Event::StepRetry { reason: text, .. } | Event::StepFailed { reason: text, .. } | Event::StepOutput { line: text, .. }
+            | Event::Waiting { why: text, .. }
             if text.contains(words))
     })
 }
@@ -488,4 +489,23 @@ async fn a_state_folder_that_cannot_be_written_is_named() {
     std::fs::remove_file(house.state().join("clusters")).expect("it was there");
     converged(&house, &house.up().await);
     row.ended("converged");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_whose_snapd_does_not_answer_is_no_bare_machine() {
+    let row = Row::of("snapd answers nothing on all nodes", "for half a minute, in a finished cluster");
+    let house = House::three(&[]);
+    converged(&house, &house.up().await);
+    house.lab.with(|world| ["nuc1", "nuc2", "nuc3"].map(|name| world.silence_snapd(name, 30_000)));
+    let ran = house.up().await;
+    converged(&house, &ran);
+    assert_eq!(ran.applied(), Vec::<String>::new(), "{}", ran.tail());
+    assert!(said(&ran, "snapd does not list the MicroK8s that is there"), "{}", ran.tail());
+    row.ended("converged: waited for, nothing applied");
+    let row = Row::of("snapd answers nothing on a node", "for good, in a finished cluster");
+    house.lab.with(|world| world.silence_snapd("nuc2", 24 * 3_600_000));
+    let ran = house.up().await;
+    ended(&ran, ExitCode::StepFailed, &["nuc2", "snapd does not list the MicroK8s that is there"]);
+    assert_eq!(ran.applied(), Vec::<String>::new(), "{}", ran.tail());
+    row.refused(&ran.outcome);
 }

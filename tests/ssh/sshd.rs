@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use homeprov::engine::event::Event;
@@ -193,10 +194,14 @@ pub fn quick() -> Options {
     Options { connect_timeout: Duration::from_secs(2), ..Options::default() }
 }
 
-/// A port nothing listens on.
+/// A port of 127.0.0.1 where nobody listens. Each test is a process of its own with a dozen ports of its own, below those
+/// that the kernel gives away: no other test gets the same one before it is listened on.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = u16::try_from(std::process::id() % 1000).expect("a small number") * 12 + 20_000;
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let ports = std::iter::repeat_with(|| own + NEXT.fetch_add(1, Ordering::Relaxed) % 12);
+    ports.take(12).find(free).expect("a free port")
 }
 
 fn keygen(kind: &str, path: &Path) {

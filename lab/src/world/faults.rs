@@ -82,7 +82,7 @@ pub enum FaultKind {
     HelmInstallBreaksOff,
     /// After Flux has first fetched it, somebody edits the file with Mastodon's values in the repository by hand.
     HumanEdit,
-    /// The image of Redis cannot be pulled for two minutes.
+    /// The image of Redis cannot be pulled for six minutes.
     ImagePull,
     /// `PostgreSQL` recovers for five minutes at each start; who kills it before that ruins the database.
     DbSlowStart,

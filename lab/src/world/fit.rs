@@ -104,6 +104,9 @@ pub(super) struct Faults {
     cloned_initiator: Option<String>,
 }
 
+/// The last one without `snap refresh --hold` (canonical/snapd release notes of 2.58).
+const OLD_SNAPD: &str = "2.57.6";
+
 impl Faults {
     pub(super) fn old_snapd(&self, machine: &str) -> bool {
         self.old_snapd.iter().any(|name| name == machine)
@@ -141,6 +144,9 @@ impl Faults {
         if self.iscsid_off(machine.name()) {
             super::iscsi::switch_off(machine);
         }
+        if self.old_snapd(machine.name()) && machine.packages.contains_key("snapd") {
+            super::system::write_snapd_info(machine, OLD_SNAPD);
+        }
     }
 }
 
@@ -173,7 +179,7 @@ impl World {
                 for name in everywhere {
                     let machine = self.machine_mut(&name);
                     if machine.packages.contains_key("snapd") {
-                        super::system::write_snapd_info(machine, "2.57.6");
+                        super::system::write_snapd_info(machine, OLD_SNAPD);
                     }
                 }
             }

@@ -82,6 +82,12 @@ impl World {
         self.restore_network(name);
     }
 
+    /// snapd on a machine takes connections and answers none of them for so long.
+    pub fn silence_snapd(&mut self, name: &str, lasts: Millis) {
+        let until = self.now + lasts;
+        self.machine_mut(name).snapd.silent_until = until;
+    }
+
     /// dpkg was cut off on a machine, by a power cut or somebody's Ctrl-C.
     pub fn interrupt_dpkg(&mut self, name: &str) {
         let text = b"Package: libc-bin\nStatus: install ok half-configured\n";

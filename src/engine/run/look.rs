@@ -151,6 +151,7 @@ impl Run<'_> {
                     keeper.also(name);
                 }
             }
+            Some(_) if self.facts.is_dead(name) => {}
             Some(reason) if Some(reason) != before => {
                 let event = Event::Unreachable { node: name.to_owned(), reason: reason.to_owned() };
                 self.moved = Instant::now();

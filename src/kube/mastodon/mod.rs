@@ -2,7 +2,7 @@
 
 mod ingress;
 pub mod secrets;
-mod trouble;
+pub(super) mod trouble;
 mod workloads;
 
 use std::collections::BTreeSet;

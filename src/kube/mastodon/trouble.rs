@@ -19,7 +19,7 @@ const WAITING: [(&str, TroubleKind); 8] = [
 ];
 
 /// The trouble of a pod, if it has one.
-pub(super) fn of(pod: &Pod, events: &[Event]) -> Option<Trouble> {
+pub(in crate::kube) fn of(pod: &Pod, events: &[Event]) -> Option<Trouble> {
     let name = pod.metadata.name.as_deref()?;
     let about = warnings(events, "Pod", Some(name));
     let status = pod.status.as_ref()?;

@@ -3,7 +3,7 @@
 mod broken_off;
 pub mod claims;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 pub(crate) use fixture::inventory as inventory_with_a_site;
 pub mod credentials;

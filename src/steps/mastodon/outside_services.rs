@@ -83,6 +83,18 @@ fn describe(fingerprint: String, findings: &[Finding]) -> Record {
     Record { fingerprint, at: jiff::Timestamp::now(), evidence: lines(good), not_tried: lines(troubles) }
 }
 
+/// Facts with a record of the last time, in which this one service did not answer.
+#[cfg(test)]
+pub(crate) fn write_down(inventory: &Inventory, facts: &mut Facts, silent: &str) {
+    let cluster = facts.cluster.as_mut().expect("a cluster");
+    let (wanted, seen) =
+        (inventory.mastodon.as_ref().expect("a site"), cluster.mastodon.as_ref().expect("it was read"));
+    let fingerprint = vouches_for(inventory, wanted, seen);
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let record = Record { fingerprint, at, evidence: Vec::new(), not_tried: vec![silent.to_owned()] };
+    cluster.records.insert(RECORD.into(), record);
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{facts, inventory};

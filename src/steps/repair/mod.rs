@@ -99,7 +99,8 @@ async fn agreed(context: &Context, finding: &Finding) -> bool {
     tokio::task::spawn_blocking(move || ask(&question)).await.unwrap_or(false)
 }
 
-async fn run(context: &Context, command: &Command) -> Result<(), Failure> {
+/// Types a command there; whether it did what it should is for the next observation to say.
+pub(super) async fn run(context: &Context, command: &Command) -> Result<(), Failure> {
     let mut argv = command.argv();
     "/snap/bin/microk8s".clone_into(&mut argv[0]);
     let program = Program::Command { argv: argv.clone(), input: None };

@@ -82,7 +82,7 @@ fn an_installation_without_databases_is_begun_anew() {
 
 #[test]
 fn an_image_that_cannot_be_pulled_is_told_and_waited_for() {
-    let row = Row::of("the registry refuses an image", "for two minutes from the first pull");
+    let row = Row::of("the registry refuses an image", "for six minutes from the first pull");
     let traces = Traces::of("image-pull");
     traces.converged();
     traces.seen("ImagePullBackOff", |line| line.contains("mastodon-redis-master-0 Failed: Error: ImagePullBackOff"));

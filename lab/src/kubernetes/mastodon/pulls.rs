@@ -15,7 +15,7 @@ const SHOWN: Millis = 4_000;
 /// The first pause before the next pull, and the longest.
 const PAUSES: (Millis, Millis) = (10_000, 300_000);
 /// How long the fault keeps an image away.
-const IMAGE_AWAY: Millis = 120_000;
+const IMAGE_AWAY: Millis = 360_000;
 /// The newest version of Mastodon there is an image of.
 const NEWEST: [u32; 3] = [4, 6, 3];
 

@@ -67,6 +67,8 @@ pub struct Snapd {
     pub settings: BTreeMap<String, String>,
     /// Somebody else's change begins when the snap is next to be changed, and lasts this long.
     pub(super) busy: Option<Millis>,
+    /// Until when it takes connections and answers nothing, as on a disk that cannot keep up.
+    pub(super) silent_until: Millis,
 }
 
 impl Snapd {
@@ -100,7 +102,8 @@ pub(super) fn main(world: &mut World, call: &mut Call) -> Next {
         "services" | "info" => 390,
         _ => 150,
     });
-    after(took, move |world, call| match command.as_str() {
+    let silent = world.machine(&call.machine).snapd.silent_until.saturating_sub(world.now);
+    after(took + silent, move |world, call| match command.as_str() {
         "install" => install::install(world, call, &rest),
         "refresh" => refresh::refresh(world, call, &rest),
         "remove" => remove::remove(world, call, &rest),
