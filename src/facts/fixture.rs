@@ -13,6 +13,9 @@ use crate::inventory::model::Inventory;
 /// So many control planes, nuc1 and on.
 pub fn inventory(nodes: u8) -> Inventory {
     let mut text = "[cluster]\nname = \"home\"\n".to_owned();
+    if nodes == 2 {
+        text += "allow_two_control_planes = true\n";
+    }
     for number in 1..=nodes {
         let _ = writeln!(text, "[[nodes]]\nname = \"nuc{number}\"\naddress = \"192.168.1.{number}\"");
     }

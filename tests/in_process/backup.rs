@@ -30,7 +30,8 @@ async fn save(house: &House, options: &Options) -> Result<PathBuf, Outcome> {
 
 /// A restore to its end, or until so many events were told.
 async fn restore(house: &House, folder: &Path, most: Option<usize>) -> (Option<Outcome>, Vec<Event>) {
-    let recipe = playbook::load_embedded_of("restore", &steps::names().collect::<Vec<_>>()).expect("the steps are valid");
+    let recipe =
+        playbook::load_embedded_of("restore", &steps::names().collect::<Vec<_>>()).expect("the steps are valid");
     let (session, mut received) = house.session_for(recipe);
     let mut events = Vec::new();
     let outcome = tokio::select! {
@@ -213,7 +214,8 @@ async fn a_restore_killed_inside_each_step_is_continued() {
 
 /// A restore that is killed half a second after it began its second step.
 async fn killed_in_the_second(house: &House, folder: &Path) -> (Option<Outcome>, Vec<Event>) {
-    let recipe = playbook::load_embedded_of("restore", &steps::names().collect::<Vec<_>>()).expect("the steps are valid");
+    let recipe =
+        playbook::load_embedded_of("restore", &steps::names().collect::<Vec<_>>()).expect("the steps are valid");
     let (session, mut received) = house.session_for(recipe);
     let mut events = Vec::new();
     let outcome = tokio::select! {

@@ -346,7 +346,7 @@ cases! {
 
 #[test]
 fn every_fault_is_named_or_cannot_be_seen() {
-    // Told by facts of the site: src/doctor/tests.rs has them, and tests/lab/doctor.rs on a site.
+    // Told by facts of the site: src/doctor/tests.rs has them.
     let site = [
         FaultKind::GitDown,
         FaultKind::FluxReconcileFails,
@@ -372,6 +372,7 @@ fn every_fault_is_named_or_cannot_be_seen() {
         (FaultKind::SlowVolume, "it is no fault but a delay"),
         (FaultKind::GitPushRejected, "the next push is on top of what was pushed in between"),
         (FaultKind::DnsDown, "only a download tells"),
+        (FaultKind::TruncatedStream, "only a backup tells, and makes nothing of it"),
     ];
     for (name, kind) in FaultKind::all() {
         let known = [HERE.contains(kind), site.contains(kind), unseen.iter().any(|(unseen, _)| unseen == kind)];
