@@ -78,7 +78,7 @@ fn an_image_that_cannot_be_pulled_comes_in_the_end() {
         "{told:#?}"
     );
     assert!(told.iter().any(|line| line == "Failed Error: ImagePullBackOff"), "{told:#?}");
-    bench.pass(240_000);
+    bench.pass(720_000);
     assert!(bench.ready("mastodon-redis"), "{}", bench.container("mastodon-redis"));
 }
 
