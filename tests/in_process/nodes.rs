@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use homeprov::engine::event::Event;
 use homeprov::error::ExitCode;
 use homeprov::facts::Departing;
 use homeprov_lab::kubernetes::Request;
@@ -243,6 +244,41 @@ fn holders(house: &House) -> Vec<String> {
     let mut nodes: Vec<String> = pods.filter_map(|pod| pod["spec"]["nodeName"].as_str().map(str::to_owned)).collect();
     nodes.sort();
     nodes
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_is_made_anew_elsewhere_before_its_node_leaves() {
+    let (mut house, jiva) = with_volume(&[]).await;
+    let name = holders(&house).into_iter().rfind(|node| node != "nuc1").expect("a replica");
+    let costs = house.losses(departing(&name, false)).await;
+    assert!(costs.iter().any(|line| line.contains("a replica of default/album")), "{costs:?}");
+    let lab = house.lab.clone();
+    let ran = house.remove(departing(&name, false)).await;
+    done(&ran);
+    let applied = ran.applied();
+    let place = |step: &str| applied.iter().position(|other| other == &format!("{step}@cluster"));
+    assert!(place("replicas-moved").expect("it was moved") < place("node-left").expect("it left"), "{applied:?}");
+    is_out(&mut house, departing(&name, false), &two_allowed(&without(&jiva, &name))).await;
+    assert_eq!(modes(&house), ["RW"; 3]);
+    assert!(!holders(&house).contains(&name), "{:?}", holders(&house));
+    lab.agreed_removals();
+    assert_eq!(lab.harm(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_lost_meanwhile_is_waited_for() {
+    let row = Row::of(FaultKind::ReplicaLost.name(), "while a node is being emptied");
+    let (mut house, jiva) = with_volume(&[]).await;
+    let name = holders(&house).into_iter().rfind(|node| node != "nuc1").expect("a replica");
+    // Another replica than its own goes with its files, as soon as it is begun.
+    house.lab.with(|world| world.inject(FaultKind::ReplicaLost.into()));
+    let ran = house.remove(departing(&name, false)).await;
+    done(&ran);
+    let waited = |event: &Event| matches!(event, Event::Waiting { why, .. } if why.contains("of 3 replicas"));
+    assert!(ran.events.iter().any(waited), "the fault should have been seen:\n{}", ran.tail());
+    is_out(&mut house, departing(&name, false), &two_allowed(&without(&jiva, &name))).await;
+    assert_eq!(modes(&house), ["RW"; 3]);
+    row.ended("waited for, then taken out; the volume was whole in the end");
 }
 
 #[tokio::test(start_paused = true)]
