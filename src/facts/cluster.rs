@@ -50,7 +50,13 @@ pub struct KubernetesNode {
     pub labels: BTreeMap<String, String>,
     /// `spec.unschedulable`: it takes no new pods.
     pub unschedulable: bool,
+    /// Whether it has the taint [`DEPARTING`].
+    pub departing: bool,
 }
+
+/// The taint of a node that is being emptied. The replicas of Jiva volumes tolerate a cordoned node (openebs/jiva-operator
+/// `pkg/controllers/jivavolume_controller.go`), and nobody tolerates this.
+pub const DEPARTING: &str = "homeprov.io/departing";
 
 /// A pod on the node that is to be taken out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

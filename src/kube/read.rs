@@ -10,6 +10,7 @@ use kube::core::ObjectList;
 use serde_json::Value;
 
 use super::request::get;
+use crate::facts::cluster::DEPARTING;
 use crate::facts::record::{PLACE, Record};
 use crate::facts::storage::StorageFacts;
 use crate::facts::{ClusterFacts, KubernetesNode, MetallbFacts};
@@ -69,6 +70,11 @@ fn describe(node: &Node) -> KubernetesNode {
             .filter_map(|address| address.address.parse().ok())
             .collect(),
         labels: node.metadata.labels.clone().unwrap_or_default(),
+        departing: node
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.taints.as_ref())
+            .is_some_and(|taints| taints.iter().any(|taint| taint.key == DEPARTING)),
         unschedulable: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or_default(),
     }
 }

@@ -75,6 +75,12 @@ pub async fn merge(client: &Client, path: &str, patch: &Value) -> kube::Result<V
     client.request(request("PATCH", path, Some("application/merge-patch+json"), body)?).await
 }
 
+/// Strategic merge patch: lists are merged by their keys.
+pub async fn strategic(client: &Client, path: &str, patch: &Value) -> kube::Result<Value> {
+    let body = serde_json::to_vec(patch).map_err(kube::Error::SerdeError)?;
+    client.request(request("PATCH", path, Some("application/strategic-merge-patch+json"), body)?).await
+}
+
 /// DELETE; an absent object is as good as a deleted one.
 pub async fn delete(client: &Client, path: &str) -> kube::Result<()> {
     match client.request::<Value>(request("DELETE", path, None, Vec::new())?).await {

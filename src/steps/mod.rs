@@ -122,6 +122,7 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("volumes-whole", &departure::replicas::VolumesWhole),
     ("upgrade-allowed", &upgrade::allowed::UpgradeAllowed),
     ("node-upgraded", &upgrade::node::NodeUpgraded),
+    ("cluster-whole", &upgrade::node::ClusterWhole),
     ("departed-forgets", &departure::forgets::DepartedForgets),
     ("restore-begun", &restore::Stage::Begun),
     ("restore-kustomization-suspended", &restore::Stage::KustomizationSuspended),

@@ -25,6 +25,9 @@ impl RustStep for ReplicasMoved {
         };
         let concerned: Vec<_> =
             cluster.storage.jiva_volumes.iter().filter(|(id, volume)| concerned(cluster, id, volume, name)).collect();
+        if let Some((id, _)) = concerned.iter().find(|(id, volume)| unclaimed(cluster, id, volume).next().is_some()) {
+            return Verdict::differs(format!("a replica of {} waits for a claim that is gone", shown(cluster, id)));
+        }
         if let Some(why) = concerned.iter().find_map(|(id, volume)| lacks(cluster, id, volume)) {
             return Verdict::settling(why);
         }
@@ -41,6 +44,16 @@ impl RustStep for ReplicasMoved {
         else {
             return Ok(());
         };
+        let client = context.api().await?;
+        // A pod that was made anew before its old claim was gone waits for that for ever; the next one gets a claim of its own.
+        let mut waiting = cluster.storage.jiva_volumes.iter().flat_map(|(id, volume)| {
+            let pod = move |number| (&volume.namespace, format!("{id}-jiva-rep-{number}"));
+            unclaimed(cluster, id, volume).map(pod)
+        });
+        if let Some((namespace, pod)) = waiting.next() {
+            request::delete(&client, &format!("/api/v1/namespaces/{namespace}/pods/{pod}")).await?;
+            return Ok(());
+        }
         let mut movable = cluster.storage.jiva_volumes.iter().filter(|(id, _)| movable(cluster, id, name));
         let Some((id, volume)) = movable.next() else { return Ok(()) };
         let what = format!("the replica of {} on {name} is taken away and made anew elsewhere", shown(cluster, id));
@@ -48,7 +61,6 @@ impl RustStep for ReplicasMoved {
         let Some(claim) = claim_on(cluster, id, name) else { return Ok(()) };
         let pod = claim.strip_prefix("openebs-").unwrap_or(claim);
         context.say(what);
-        let client = context.api().await?;
         let namespace = format!("/api/v1/namespaces/{}", volume.namespace);
         request::delete(&client, &format!("{namespace}/persistentvolumeclaims/{claim}")).await?;
         request::delete(&client, &format!("{namespace}/pods/{pod}")).await?;
@@ -120,6 +132,15 @@ fn claim_on<'a>(cluster: &'a ClusterFacts, id: &str, node: &str) -> Option<&'a s
     let mut claims = cluster.storage.claims.iter().filter(|claim| claim.name.starts_with(&start));
     let on_node = |volume: &String| cluster.storage.volumes.get(volume).is_some_and(|volume| volume.nodes == [node]);
     claims.find(|claim| claim.volume.as_ref().is_some_and(on_node)).map(|claim| claim.name.as_str())
+}
+
+/// The numbers of a volume's replicas that have no claim.
+fn unclaimed<'a>(cluster: &'a ClusterFacts, id: &'a str, volume: &'a JivaVolume) -> impl Iterator<Item = u32> + 'a {
+    let claimed = move |number: &u32| {
+        let name = format!("openebs-{id}-jiva-rep-{number}");
+        cluster.storage.claims.iter().any(|claim| claim.name == name)
+    };
+    (0..volume.replication_factor).filter(move |number| !claimed(number))
 }
 
 fn wanted(volume: &JivaVolume) -> usize {

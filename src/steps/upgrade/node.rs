@@ -12,8 +12,23 @@ use crate::steps::guard::{self, Loss};
 use crate::steps::highly_available::look;
 use crate::steps::{Context, Failure, RustStep, snap_installed};
 
-/// Its snap tracks the channel, its Node is Ready with the new kubelet, every voter answers and every volume is whole.
+/// Its snap tracks the channel and its Node is Ready with the new kubelet. It is begun when every voter answers and every volume is
+/// whole.
 pub struct NodeUpgraded;
+
+/// After the last one: every Node is Ready, every voter answers and every volume is whole.
+pub struct ClusterWhole;
+
+#[async_trait]
+impl RustStep for ClusterWhole {
+    fn check(&self, inventory: &Inventory, facts: &Facts, _: &Place) -> Verdict {
+        unsettled(inventory, facts).map_or(Verdict::Holds, Verdict::settling)
+    }
+
+    async fn apply(&self, _: &Context) -> Result<(), Failure> {
+        Ok(())
+    }
+}
 
 #[async_trait]
 impl RustStep for NodeUpgraded {
@@ -24,15 +39,21 @@ impl RustStep for NodeUpgraded {
         let Some(snap) = &seen.snap else { return Verdict::settling("snapd does not say what it has installed") };
         if snap.tracking != *wanted {
             // A kubelet must not be newer than the API server.
-            if node.role == Role::Worker && inventory.control_planes().any(|other| behind(facts, other, wanted)) {
+            let open = |other: &Node| {
+                let seen = facts.node(&other.name);
+                behind(facts, other, wanted)
+                    || seen.is_none_or(|seen| not_back(inventory, facts, other, seen).is_some())
+            };
+            if node.role == Role::Worker && inventory.control_planes().any(open) {
                 return Verdict::unknown("control-planes-upgraded");
             }
-            return Verdict::differs(format!("it tracks {}, wanted {wanted}", snap.tracking));
+            // The one before it may not be quite back.
+            return match unsettled(inventory, facts) {
+                Some(why) => Verdict::settling(format!("it tracks {}, and waits for its turn: {why}", snap.tracking)),
+                None => Verdict::differs(format!("it tracks {}, wanted {wanted}", snap.tracking)),
+            };
         }
-        match not_back(inventory, facts, node, seen).or_else(|| unsettled(inventory, facts)) {
-            Some(why) => Verdict::settling(why),
-            None => Verdict::Holds,
-        }
+        not_back(inventory, facts, node, seen).map_or(Verdict::Holds, Verdict::settling)
     }
 
     fn serial(&self) -> bool {

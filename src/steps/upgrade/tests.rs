@@ -3,7 +3,7 @@
 use super::allowed::{UpgradeAllowed, minor};
 use super::node::NodeUpgraded;
 use crate::facts::fixture::{cluster, inventory, node};
-use crate::facts::{Facts, Snap};
+use crate::facts::{Facts, KubernetesNode, Snap};
 use crate::inventory::model::{Inventory, Role};
 use crate::plan::{Place, Verdict};
 use crate::steps::RustStep;
@@ -82,27 +82,25 @@ fn a_refreshed_node_is_done_when_all_is_whole_again() {
     assert!(matches!(upgraded(&at(&[]), "nuc1"), Verdict::Differs { .. }));
     let facts = at(&[("nuc1", "1.36")]);
     assert_eq!(upgraded(&facts, "nuc1"), Verdict::Holds);
-    let waits = |change: &dyn Fn(&mut Facts), words: &str| {
+    let waits = |name: &str, change: &dyn Fn(&mut Facts), words: &str| {
         let mut facts = facts.clone();
         change(&mut facts);
-        let verdict = upgraded(&facts, "nuc1");
+        let verdict = upgraded(&facts, name);
         assert!(matches!(&verdict, Verdict::Settling { why } if why.contains(words)), "{words}: {verdict:?}");
     };
-    waits(&|facts| node(facts, "nuc1").api_answers = false, "not up again");
-    waits(
-        &|facts| facts.cluster.as_mut().expect("one").nodes.get_mut("nuc1").expect("one").version = "v1.35.9".into(),
-        "kubelet is still v1.35.9",
-    );
-    waits(
-        &|facts| facts.cluster.as_mut().expect("one").nodes.get_mut("nuc3").expect("one").ready = false,
-        "nuc3 is not Ready",
-    );
+    let nodes = |facts: &mut Facts, name: &str, change: &dyn Fn(&mut KubernetesNode)| {
+        change(facts.cluster.as_mut().expect("one").nodes.get_mut(name).expect("one"));
+    };
+    waits("nuc1", &|facts| node(facts, "nuc1").api_answers = false, "not up again");
+    waits("nuc1", &|facts| nodes(facts, "nuc1", &|node| node.version = "v1.35.9".into()), "kubelet is still v1.35.9");
+    // The next one waits for the others, too.
+    waits("nuc2", &|facts| nodes(facts, "nuc3", &|node| node.ready = false), "nuc3 is not Ready");
     let deaf = |facts: &mut Facts| {
         for name in ["nuc1", "nuc3"] {
             node(facts, name).answers.remove(&crate::facts::fixture::address(2));
         }
     };
-    waits(&deaf, "2 of 3 voters answer");
+    waits("nuc2", &deaf, "2 of 3 voters answer");
 }
 
 #[test]
