@@ -37,10 +37,10 @@ pub(super) async fn grow(arguments: &RunArguments, manner: &Manner, wanted: Grow
             let typed = words::command(std::iter::once("homeprov").chain(wanted.again.iter().copied()));
             if manner.verbosity > Verbosity::Quiet {
                 let shown = view::text(&plan, &wanted.wanted, &typed, output::stderr_paint(), output::stderr_width());
-                let words: String =
-                    growth(wanted.before, &wanted.wanted, &facts).iter().map(|line| format!("{line}\n")).collect();
+                let words = growth(wanted.before, &wanted.wanted, &facts);
+                let words: Vec<String> = words.into_iter().map(|line| line + "\n").collect();
                 let change = wanted.change.map(|change| format!("\n{}", change.difference())).unwrap_or_default();
-                run.screen.suspend(|| output::note(&format!("{shown}{words}{change}")));
+                run.screen.suspend(|| output::note(&format!("{shown}{}{change}", words.concat())));
             }
             if plan.is_empty() && wanted.change.is_none() {
                 return Ok(());

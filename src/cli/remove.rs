@@ -21,6 +21,7 @@ Examples:
   homeprov remove home.toml nuc1
   homeprov remove home.toml nuc1 --dead          its machine is gone for good
   homeprov remove home.toml 192.168.1.14 --dead  a member that is in no inventory")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag one can type")]
 pub(super) struct Arguments {
     #[command(flatten)]
     run: RunArguments,
@@ -163,9 +164,9 @@ async fn consent(run: &mut Run, manner: &Manner, taking: &Taking<'_>) -> Result<
         lines.push(format!("{name} is taken for gone for good: it must never be switched on again as it is"));
     }
     let steps: Vec<String> = plan.pending.iter().map(|pending| format!("  + {}\n", pending.title)).collect();
-    let told: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+    let told: Vec<String> = lines.iter().map(|line| format!("  {line}\n")).collect();
     if manner.verbosity > Verbosity::Quiet || !manner.yes {
-        run.screen.suspend(|| output::note(&format!("{name}:\n{}{told}", steps.concat())));
+        run.screen.suspend(|| output::note(&format!("{name}:\n{}{}", steps.concat(), told.concat())));
     }
     change::agreed(manner.yes, &run.screen, &format!("Take {name} out of {}?", run.session.inventory.cluster.name))
 }

@@ -1,5 +1,6 @@
 //! `homeprov reset`
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
@@ -176,8 +177,11 @@ async fn residue(run: &Run) -> String {
                 some => some,
             },
         );
-        text +=
-            &format!("{}: left: {places}; packages that were installed (open-iscsi, nfs-common, …) stay\n", node.name);
+        let _ = writeln!(
+            text,
+            "{}: left: {places}; packages that were installed (open-iscsi, nfs-common, …) stay",
+            node.name
+        );
     }
     text
 }

@@ -59,6 +59,8 @@ pub struct KubernetesNode {
 pub const DEPARTING: &str = "homeprov.io/departing";
 
 /// A pod on the node that is to be taken out.
+// Each switch is an observation of its own.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodePod {
     /// Its namespace.

@@ -48,7 +48,7 @@ pub fn add(text: &str, inventory: &Inventory, node: &NewNode) -> Result<String, 
     let numbered = inventory.control_planes().any(|other| other.failure_domain.is_some());
     if numbered && node.role == Role::ControlPlane {
         let taken: Vec<u32> = inventory.control_planes().map(|other| inventory.failure_domain(other)).collect();
-        let free = (1..).find(|number| !taken.contains(number)).unwrap_or(1);
+        let free = (1..=u32::MAX).find(|number| !taken.contains(number)).unwrap_or(1);
         table["failure_domain"] = value(i64::from(free));
     }
     nodes.push(table);

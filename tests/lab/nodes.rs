@@ -9,6 +9,7 @@ part up; homeprov up -q $I; echo up=$?
 part add; homeprov add --yes $I nuc4 10.77.0.14; echo add=$?
 part added; homeprov up $I; echo added=$?
 part remove; homeprov remove --yes $I nuc1; echo remove=$?
+part settled; homeprov up -q $I; echo settled=$?
 part removed; homeprov up $I; echo removed=$?
 part file; cat $I
 part merge; KUBECONFIG=$PWD/kube/config homeprov kubeconfig --merge $I; echo merge=$?
@@ -24,7 +25,8 @@ part last; KUBECONFIG=$PWD/kube/config homeprov kubeconfig --merge $I; kubectl -
 #[test]
 fn a_node_is_added_another_removed_and_a_dead_one_replaced() {
     let ran = lab("--nodes 3 --spare 1", SCRIPT);
-    for step in ["up", "add", "added", "remove", "removed", "merge", "nodes", "bare", "replace", "replaced"] {
+    for step in ["up", "add", "added", "remove", "settled", "removed", "merge", "nodes", "bare", "replace", "replaced"]
+    {
         ran.expect(ran.code_of(step) == 0, &format!("{step} should succeed"));
     }
     for again in ["added", "removed", "replaced"] {

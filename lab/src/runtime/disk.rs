@@ -159,9 +159,20 @@ impl Disk {
         Ok(symlink(format!("{INSIDE}/stand-in"), path)?)
     }
 
-    /// Takes a stand-in away.
+    /// Takes a stand-in away; of a snap nothing stays below `/snap` (canonical/snapd `overlord/snapstate/backend/link.go`).
     pub fn uninstall(&self, program: &str) -> Result<()> {
-        remove(&self.root().join(program.trim_start_matches('/')))
+        remove(&self.root().join(program.trim_start_matches('/')))?;
+        let mut parts = Path::new(program).components().skip(1);
+        if let (Some(top), Some(snap)) = (parts.next(), parts.next())
+            && top.as_os_str() == "snap"
+            && snap.as_os_str() != "bin"
+        {
+            let folder = self.root().join("snap").join(snap);
+            if folder.is_dir() {
+                fs::remove_dir_all(folder)?;
+            }
+        }
+        Ok(())
     }
 
     /// The login: host key, authorized key, the user and its rights. Returns the public host key.

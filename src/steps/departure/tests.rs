@@ -3,11 +3,23 @@
 use super::allowed::DepartureAllowed;
 use super::replicas::ReplicasMoved;
 use super::*;
-use crate::facts::fixture::{address, cluster, inventory, node};
+use crate::facts::fixture;
+use crate::facts::fixture::{address, cluster, node};
 use crate::facts::storage::{Claim, JivaVolume, Replica, Volume};
 use crate::facts::{Departing, MemberRole};
+use crate::inventory::model::Engine;
 use crate::plan::{Place, Verdict};
 use crate::steps::RustStep;
+
+/// So many control planes; with two, as an inventory that allows them says.
+fn inventory(nodes: u8) -> Inventory {
+    let mut inventory = fixture::inventory(nodes.max(3));
+    inventory.nodes.truncate(nodes.into());
+    if nodes < 3 {
+        inventory.storage.engine = Engine::Hostpath;
+    }
+    inventory
+}
 
 /// The inventory as the command hands it over: the departing node comes last.
 fn seen_from_others(nodes: u8, name: &str) -> Inventory {
