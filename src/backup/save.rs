@@ -166,7 +166,7 @@ impl Work<'_> {
     async fn database(&mut self) -> Result<Database, Failure> {
         const NAME: &str = "database.dump";
         const WHAT: &str = "the dump of the database";
-        let container = Container::database();
+        let container = Container::database(NAMESPACE);
         let file = self.create(NAME)?;
         let script = pod::dump_script();
         let (file, streamed) =

@@ -78,7 +78,6 @@ fn told(events: &[Event]) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "written, but not yet run to its end: run it with --ignored"]
 async fn a_backup_is_whole_and_a_flipped_byte_is_named() {
     let house = used(&[]).await;
     let place = TempDir::new().unwrap();
@@ -120,7 +119,6 @@ async fn a_backup_is_whole_and_a_flipped_byte_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "written, but not yet run to its end: run it with --ignored"]
 async fn a_stream_that_is_cut_off_is_an_error_and_the_earlier_backup_stays() {
     let house = used(&[]).await;
     let place = TempDir::new().unwrap();
@@ -140,7 +138,6 @@ async fn a_stream_that_is_cut_off_is_an_error_and_the_earlier_backup_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "written, but not yet run to its end: run it with --ignored"]
 async fn a_restore_brings_back_what_was_saved() {
     let house = used(&[]).await;
     let place = TempDir::new().unwrap();
@@ -160,7 +157,6 @@ async fn a_restore_brings_back_what_was_saved() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "written, but not yet run to its end: run it with --ignored"]
 async fn without_the_cache_it_is_fetched_again_in_order() {
     let house = used(&[]).await;
     let place = TempDir::new().unwrap();
@@ -185,7 +181,6 @@ async fn without_the_cache_it_is_fetched_again_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "written, but not yet run to its end: run it with --ignored"]
 async fn a_restore_killed_inside_each_step_is_continued() {
     let house = used(&[]).await;
     let place = TempDir::new().unwrap();
@@ -239,7 +234,6 @@ async fn killed_in_the_second(house: &House, folder: &Path) -> (Option<Outcome>,
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "written, but not yet run to its end: run it with --ignored"]
 async fn a_damaged_backup_is_refused_before_anything_is_touched() {
     let house = used(&[]).await;
     let place = TempDir::new().unwrap();
@@ -254,4 +248,114 @@ async fn a_damaged_backup_is_refused_before_anything_is_touched() {
     assert_eq!(outcome.code, ExitCode::Refused);
     assert!(outcome.summary.contains("database.dump has"), "{outcome:?}");
     assert_eq!((content(&house).await, replicas(&house).await), (before, pods));
+}
+
+/// A rehearsal to its end, or until so many steps were begun.
+async fn rehearse(house: &House, folder: &Path, most: usize) -> (Option<Outcome>, Vec<Event>) {
+    let recipe =
+        playbook::load_embedded_of("rehearse", &steps::names().collect::<Vec<_>>()).expect("the steps are valid");
+    let (session, mut received) = house.session_for(recipe);
+    let mut events = Vec::new();
+    let outcome = tokio::select! {
+        biased;
+        () = async {
+            let mut begun = 0;
+            while begun < most {
+                match received.recv().await {
+                    Some(event) => {
+                        begun += usize::from(matches!(event, Event::StepStarted { .. }));
+                        events.push(event);
+                    }
+                    None => std::future::pending().await,
+                }
+            }
+        } => None,
+        ended = timeout(LONGEST, engine::rehearse(&session, folder, None)) => Some(ended.expect("it ends")),
+    };
+    while let Ok(event) = received.try_recv() {
+        events.push(event);
+    }
+    (outcome, events)
+}
+
+/// What there is of the site and of volumes, whatever became of it.
+async fn objects(house: &House) -> String {
+    let format = "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.uid}{\"\\n\"}{end}";
+    let mut all = String::new();
+    for words in [
+        &["get", "pods,secrets,persistentvolumeclaims,statefulsets,deployments", "-n", "mastodon", "-o", format][..],
+        &["get", "persistentvolumes,namespaces", "-o", format],
+    ] {
+        all += &kubectl(house, words, b"").await.0;
+    }
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_tries_everything_and_leaves_the_site_alone() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    spoil(&house).await;
+    let (site, there) = (content(&house).await, objects(&house).await);
+    // It is cut off in its middle, too.
+    let (outcome, _) = rehearse(&house, &folder, 5).await;
+    assert!(outcome.is_none());
+    assert!(objects(&house).await.contains("mastodon-rehearsal"), "there should be something in the making");
+    let (outcome, events) = rehearse(&house, &folder, usize::MAX).await;
+    assert_eq!(outcome.expect("it ended").code, ExitCode::Done, "{}", told(&events));
+    let said =
+        |part: &str| events.iter().any(|event| matches!(event, Event::StepOutput { line, .. } if line.contains(part)));
+    assert!(said("a web pod is ready on the restored data") && said("can be put back: "), "{}", told(&events));
+    let begun: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::StepStarted { step, .. } => Some(step.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert!(!begun.contains(&"rehearsal-begun"), "the first one is continued: {begun:?}");
+    assert_eq!(content(&house).await, site);
+    assert_eq!(objects(&house).await, there);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_finds_out_a_backup_that_lacks_rows() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    let path = folder.join("manifest.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let other = text.replace("\"statuses\": 12", "\"statuses\": 13");
+    assert_ne!(text, other);
+    fs::write(&path, other).unwrap();
+    let site = content(&house).await;
+    let row = Row::of("a backup has fewer rows than it says", "before a rehearsal");
+    let (outcome, events) = rehearse(&house, &folder, usize::MAX).await;
+    let outcome = outcome.expect("it ended");
+    assert_ne!(outcome.code, ExitCode::Done);
+    assert!(
+        format!("{outcome:?}{}", told(&events)).contains("statuses has 12 rows, and had 13 in the backup"),
+        "{outcome:?}"
+    );
+    row.refused(&outcome);
+    assert_eq!(content(&house).await, site);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dump_of_a_newer_postgresql_is_refused_before_anything_stops() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    let path = folder.join("manifest.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let other = text.replace("160002", "170001");
+    assert_ne!(text, other);
+    fs::write(&path, other).unwrap();
+    let pods = replicas(&house).await;
+    let (outcome, _) = restore(&house, &folder, None).await;
+    let outcome = outcome.expect("it ended");
+    assert_eq!(outcome.code, ExitCode::Refused, "{outcome:?}");
+    assert!(format!("{outcome:?}").contains("PostgreSQL 17"), "{outcome:?}");
+    assert_eq!(replicas(&house).await, pods);
 }

@@ -15,7 +15,9 @@ async fn job(context: &Context, what: &str, argv: Vec<String>) -> Result<(), Fai
 
 /// Brings the database to the schema of the image; one that has it already is left as it is.
 pub(super) async fn migrate(context: &Context) -> Result<(), Failure> {
-    job(context, "rake db:migrate", helper::container().exec(["bundle", "exec", "rake", "db:migrate"])).await
+    let scene = Scene::at_hand(context)?;
+    job(context, "rake db:migrate", helper::container(scene.restore).exec(["bundle", "exec", "rake", "db:migrate"]))
+        .await
 }
 
 /// What `tootctl` is to make anew, in this order (mastodon/documentation `content/en/admin/tootctl.md`). Without the copies
