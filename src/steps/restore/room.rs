@@ -70,7 +70,7 @@ pub(super) async fn make(context: &Context) -> Result<(), Failure> {
     for mut secret in list(&client, "/api/v1", "secrets").await? {
         if let Some(set) = keys.as_ref().filter(|_| secret["metadata"]["name"] == MASTODON) {
             secret["stringData"] =
-                set.of(MASTODON).map(|(key, value)| (key.to_owned(), value.expose_secret().into())).collect();
+                set.of(MASTODON).map(|(key, value)| (key.to_owned(), Value::from(value.expose_secret()))).collect();
         }
         if let Some(copy) = copies::secret(&secret) {
             put(&client, &copy, id).await?;
