@@ -10,6 +10,10 @@ pub const ROLE: &str = "mastodon";
 /// Where the users' files are mounted (mastodon/chart `templates/deployment-web.yaml`).
 pub const FILES: &str = "/opt/mastodon/public/system";
 
+/// Of the copies of other servers' files those that nothing fetches again where profiles show them
+/// (<https://github.com/mastodon/mastodon/issues/17862>).
+pub const CUSTOM_EMOJIS: &str = "cache/custom_emojis";
+
 /// The tables whose rows are counted: what a person would miss first.
 pub const TABLES: [&str; 8] =
     ["users", "accounts", "statuses", "media_attachments", "follows", "favourites", "notifications", "custom_emojis"];

@@ -1,12 +1,11 @@
 //! `homeprov restore`
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, ValueHint};
 
 use super::reach::Reach;
-use super::run::{Manner, Prints, RunArguments};
+use super::run::{Manner, Prints, RunArguments, shown};
 use super::{files, prompt};
 use crate::engine;
 use crate::error::{ExitCode, Failure};
@@ -52,7 +51,13 @@ impl Arguments {
             return Err(Failure::new(ExitCode::Usage, message));
         }
         let manner = Manner { prints: Prints::Events, json: self.json, yes: self.yes, verbosity };
-        let mut run = RunArguments::new(self.inventory.clone(), self.reach.clone()).begin(&manner)?;
+        let (inventory, backup) = (shown(&self.inventory), shown(&self.backup));
+        let mut again = vec!["restore", inventory.as_str(), backup.as_str()];
+        again.extend(self.rehearse.then_some("--rehearse"));
+        let recipe = files::recipe_of(None, if self.rehearse { "rehearse" } else { "restore" })?;
+        let wanted = files::inventory(&self.inventory, verbosity)?;
+        let mut run = RunArguments::new(self.inventory.clone(), self.reach.clone())
+            .begin_with(&manner, wanted, recipe, &again)?;
         let question = format!("This puts {} in the place of the site's present data. Go on?", self.backup.display());
         if !self.yes && !self.rehearse && !prompt::confirm(&run.screen, &question) {
             run.end().await;
@@ -61,10 +66,8 @@ impl Arguments {
         run.session.break_lock = self.break_lock;
         let identity = self.age_identity.clone();
         let outcome = if self.rehearse {
-            run.session.recipe = Arc::new(files::recipe_of(None, "rehearse")?);
             engine::rehearse(&run.session, &self.backup, identity).await
         } else {
-            run.session.recipe = Arc::new(files::recipe_of(None, "restore")?);
             engine::restore(&run.session, &self.backup, identity).await
         };
         run.end().await;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::helper;
 use crate::facts::mastodon::HELPER_LABEL;
 use crate::mastodon::{NAMESPACE, REHEARSAL};
 
@@ -90,9 +91,12 @@ pub(super) fn stateful_set(from: &Value, id: &str) -> Value {
     object
 }
 
-/// Without an account of the API's: nothing in there asks it.
+/// Without an account of the API's, which nothing in there asks, and without other pods it would have to be near to.
 pub(super) fn alone(object: &Value, spec: &str) -> Value {
     let mut object = object.clone();
+    if let Some(spec) = object.pointer_mut(spec) {
+        helper::anywhere(spec);
+    }
     if let Some(spec) = object.pointer_mut(spec).and_then(Value::as_object_mut) {
         spec.remove("serviceAccountName");
         spec.remove("serviceAccount");

@@ -127,13 +127,22 @@ pub(super) async fn read_dump(context: &Context) -> Result<(), Failure> {
     let ended = context.job(&node, &format!("{id} {}", argv.join(" ")), Program::command(argv)).await?;
     if ended.status != 0 {
         // The next attempt begins with an empty one.
-        sql(context, "removing the database", "postgres", &format!("DROP DATABASE IF EXISTS {FRESH} WITH (FORCE);\n"))
-            .await?;
+        drop_fresh(context).await?;
         return Err(Failure::command("pg_restore", ended.status, &ended.output));
     }
-    compare(context, FRESH).await?;
+    if let Err(failure) = compare(context, FRESH).await {
+        let Failure::NotVerified { reason } = failure else { return Err(failure) };
+        drop_fresh(context).await?;
+        // Reading it again would not bring other rows.
+        return Err(Failure::Refused { reason: format!("the dump is not what its manifest says: {reason}") });
+    }
     let text = format!("ANALYZE;\nCOMMENT ON DATABASE {FRESH} IS '{}';\n", whole(id));
     sql(context, "marking the database", FRESH, &text).await.map(drop)
+}
+
+async fn drop_fresh(context: &Context) -> Result<(), Failure> {
+    let text = format!("DROP DATABASE IF EXISTS {FRESH} WITH (FORCE);\n");
+    sql(context, "removing the database", "postgres", &text).await.map(drop)
 }
 
 /// Compares the rows of the main tables with the manifest.

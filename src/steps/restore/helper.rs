@@ -74,6 +74,7 @@ pub(super) fn pod(template: &Value, namespace: &str, id: &str) -> Result<Value, 
     }
     own["command"] = json!(["sleep", "infinity"]);
     spec["containers"] = json!([own]);
+    anywhere(&mut spec);
     spec["restartPolicy"] = "Never".into();
     spec["terminationGracePeriodSeconds"] = 1.into();
     Ok(json!({
@@ -86,6 +87,16 @@ pub(super) fn pod(template: &Value, namespace: &str, id: &str) -> Result<Value, 
         },
         "spec": spec,
     }))
+}
+
+/// Takes away what ties a pod to other pods: those of the site, which are not there (mastodon/chart
+/// `templates/deployment-web.yaml` keeps pods together that share a volume of one node). Its volumes still choose its node.
+pub(super) fn anywhere(spec: &mut Value) {
+    let Some(fields) = spec.as_object_mut() else { return };
+    fields.remove("topologySpreadConstraints");
+    if let Some(affinity) = fields.get_mut("affinity").and_then(Value::as_object_mut) {
+        affinity.retain(|kind, _| kind == "nodeAffinity");
+    }
 }
 
 /// Removes it and waits until it is gone.
@@ -115,6 +126,7 @@ mod tests {
         let template = json!({
             "volumes": [{ "name": "system", "persistentVolumeClaim": { "claimName": "mastodon-system" } }],
             "securityContext": { "runAsUser": 991 },
+            "affinity": { "podAffinity": {}, "nodeAffinity": {} },
             "containers": [
                 { "name": "mastodon-web", "image": "ghcr.io/mastodon/mastodon:v4.6.3", "command": ["puma"],
                   "startupProbe": {}, "volumeMounts": [{ "name": "system", "mountPath": "/opt/mastodon/public/system" }] },
@@ -131,6 +143,7 @@ mod tests {
         );
         assert_eq!(pod["spec"]["securityContext"]["runAsUser"], 991);
         assert_eq!(pod["spec"]["volumes"], template["volumes"]);
+        assert_eq!(pod["spec"]["affinity"], json!({ "nodeAffinity": {} }));
         assert!(super::pod(&json!({ "containers": [] }), NAMESPACE, "01J").is_err());
     }
 }
