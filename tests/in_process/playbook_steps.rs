@@ -459,7 +459,7 @@ fn every_script_step_of_the_playbooks_has_its_row() {
     let rows: Vec<(String, bool)> = ROWS.iter().map(|row| (row.step.to_owned(), row.apply.is_some())).collect();
     let mut steps = script_steps(&super::session::recipe());
     let builtins: Vec<&str> = homeprov::steps::names().collect();
-    for command in ["upgrade", "reset", "remove", "restore", "rehearse"] {
+    for command in homeprov::playbook::COMMANDS {
         let recipe = homeprov::playbook::load_embedded_of(command, &builtins).expect("the steps are valid");
         assert!(!recipe.steps.is_empty(), "{command}");
         steps.extend(script_steps(&recipe));

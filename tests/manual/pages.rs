@@ -146,7 +146,7 @@ fn every_step_of_the_other_commands() {
     let page = fs::read_to_string(root().join("docs/src/playbooks/day-two.md")).expect("the page");
     let builtins: Vec<&str> = homeprov::steps::names().collect();
     let mut rows = 0;
-    for command in ["remove", "upgrade", "reset", "restore", "rehearse"] {
+    for command in playbook::COMMANDS {
         for step in playbook::load_embedded_of(command, &builtins).expect("the playbooks are valid").steps {
             assert!(page.contains(&row(&step)), "day-two.md lacks:\n{}", row(&step));
             rows += 1;

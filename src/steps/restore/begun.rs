@@ -24,7 +24,12 @@ impl Scene<'_> {
                 "there is no site in the cluster yet; `homeprov up` makes one, and then this puts the backup into it",
             );
         }
-        Verdict::differs(format!("the backup {} is to be put back", self.restore.manifest.name))
+        let name = &self.restore.manifest.name;
+        Verdict::differs(if self.restore.rehearsal {
+            format!("the backup {name} is to be tried")
+        } else {
+            format!("the backup {name} is to be put back")
+        })
     }
 }
 
