@@ -26,10 +26,10 @@ fn a_site_is_put_back_as_it_was_saved() {
             part spoiled; counts
             part rehearse; homeprov restore --rehearse $I $B; echo rehearse=$?
             part untouched; counts
-            part namespaces; kubectl get namespaces,persistentvolumes -o "jsonpath='{{range .items[*]}}{{.metadata.name}} {{.spec.claimRef.namespace}} {{end}}'"
+            part namespaces; kubectl get namespaces,persistentvolumes -o "jsonpath='{{range .items[*]}}{{.metadata.name}} {{.spec.claimRef.namespace}} {{end}}'"; echo
             part restore; homeprov restore --yes $I $B; echo restore=$?
             part after; counts
-            part flux; kubectl get kustomizations,helmreleases -A -o "jsonpath='{{range .items[*]}}{{.metadata.name}}={{.spec.suspend}} {{end}}'"
+            part flux; kubectl get kustomizations,helmreleases -A -o "jsonpath='{{range .items[*]}}{{.metadata.name}}={{.spec.suspend}} {{end}}'"; echo
             part again; homeprov up $I; echo again=$?
             part end"#
         ),
