@@ -28,6 +28,7 @@ pub mod mastodon;
 pub mod microk8s;
 pub mod plan;
 pub mod playbook;
+pub mod pool;
 pub mod redact;
 pub mod report;
 pub mod ssh;

@@ -53,6 +53,7 @@ Examples:
   homeprov up home.toml                make it so; again: nothing to do
   homeprov status home.toml            nodes, data store, address pool
   homeprov verify storage home.toml    find data on the nodes' disks
+  homeprov verify pool home.toml       look who has its addresses
   homeprov verify app home.toml        ask the site, and all behind it
   homeprov backup home.toml DIR        save the site into a folder
   homeprov restore home.toml DIR/DATE  put it back

@@ -17,6 +17,7 @@ pub mod stop;
 mod storage_status;
 mod verify;
 mod verify_app;
+mod verify_pool;
 
 pub use backup::backup;
 pub use diagnose::diagnose;
@@ -28,3 +29,4 @@ pub use status::status;
 pub use stop::Stop;
 pub use verify::{StorageQuestion, storage as verify_storage};
 pub use verify_app::app as verify_app;
+pub use verify_pool::pool as verify_pool;

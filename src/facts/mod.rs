@@ -1,5 +1,6 @@
 //! What was observed: [`NodeFacts`] from one exec on each node, [`ClusterFacts`] from the API.
 
+pub mod balanced;
 pub mod cluster;
 pub mod departing;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod all_pods;
 pub mod apply;
+pub mod balanced;
 pub mod config;
 pub mod error;
 pub mod flux;

@@ -16,6 +16,7 @@ pub mod lines;
 pub mod paint;
 pub mod plain;
 pub mod plan;
+pub mod pool;
 pub mod proof;
 pub mod relay;
 pub mod replay;

@@ -19,6 +19,7 @@ mod losses;
 mod nodes;
 mod plan;
 mod playbook_steps;
+mod pool;
 mod probe;
 mod property;
 mod reboot;

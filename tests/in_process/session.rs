@@ -13,7 +13,8 @@ use homeprov::facts::Departing;
 use homeprov::inventory::{self, Inventory};
 use homeprov::plan::Plan;
 use homeprov::playbook::{self, Recipe};
-use homeprov::ssh::Purpose;
+use homeprov::pool;
+use homeprov::ssh::{Purpose, Transport};
 use homeprov::status::ClusterStatus;
 use homeprov::steps;
 use homeprov_lab::world::{Config, FaultKind, Os, World};
@@ -374,6 +375,12 @@ impl House {
     pub async fn doctor(&self) -> (Diagnosis, Outcome) {
         let (session, _received) = self.session(recipe());
         engine::diagnose(&session, "home.toml").await.expect("nobody interrupts it")
+    }
+
+    /// `homeprov verify pool`
+    pub async fn verify_pool(&self) -> Result<(pool::Report, Outcome), Outcome> {
+        let (session, _received) = self.session(recipe());
+        engine::verify_pool(&session).await
     }
 
     /// `homeprov plan`
