@@ -6,6 +6,7 @@ mod diagnose;
 pub mod event;
 mod ledger;
 pub mod lock;
+mod margins;
 mod outcome;
 pub mod parting;
 mod restore;

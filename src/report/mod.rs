@@ -13,6 +13,7 @@ pub mod face;
 pub mod journal;
 pub mod json;
 pub mod lines;
+mod margins;
 pub mod paint;
 pub mod plain;
 pub mod plan;
