@@ -12,6 +12,7 @@
 //! `cli → engine → {plan, steps} → {facts, microk8s, kube, storage, gitops, mastodon} → ssh → inventory`; [`report`] sees events, nothing else.
 #![forbid(unsafe_code)]
 
+pub mod adopt;
 pub mod backup;
 pub mod bounded;
 pub mod cli;

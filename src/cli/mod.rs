@@ -1,6 +1,7 @@
 //! The commands: what can be typed, one file for each.
 
 mod add;
+mod adopt;
 mod backup;
 mod bundle;
 mod change;
@@ -77,6 +78,7 @@ pub struct Cli {
 #[command(help_template = HELP)]
 enum Command {
     Init(init::Arguments),
+    Adopt(adopt::Arguments),
     Up(up::Arguments),
     Plan(plan::Arguments),
     Status(status::Arguments),
@@ -151,6 +153,7 @@ impl Cli {
         let verbosity = self.volume.verbosity();
         match &self.command {
             Command::Init(arguments) => arguments.run(),
+            Command::Adopt(arguments) => wait(arguments.run(verbosity)),
             Command::Up(arguments) => wait(arguments.run(verbosity)),
             Command::Plan(arguments) => wait(arguments.run(verbosity)),
             Command::Status(arguments) => wait(arguments.run(verbosity)),

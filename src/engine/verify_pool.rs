@@ -53,7 +53,7 @@ async fn verify(session: &Session) -> Result<(Report, Outcome), Outcome> {
             None
         }
     };
-    listened.not_tried.extend(unheard(session, &context.facts, listened.heard.answers.keys().collect()));
+    listened.not_tried.extend(unheard(session, &context.facts, &listened.heard.answers.keys().collect::<Vec<_>>()));
     let facts = &context.facts;
     let sight = Sight { inventory, metallb, facts, services: services.as_deref(), heard: &listened.heard };
     let (in_use, findings) = judge(&sight);
@@ -108,12 +108,12 @@ async fn services(context: &Context) -> Result<Option<Vec<Balanced>>, String> {
 }
 
 /// What those who asked cannot have heard.
-fn unheard(session: &Session, facts: &Facts, askers: Vec<&String>) -> Vec<String> {
+fn unheard(session: &Session, facts: &Facts, askers: &[&String]) -> Vec<String> {
     let away = session.inventory.nodes.iter().filter_map(|node| {
         let reason = facts.unreachable(&node.name)?;
         Some(format!("{} could not be reached: {}", node.name, reason.lines().next().unwrap_or_default()))
     });
-    let alone = match askers.as_slice() {
+    let alone = match askers {
         [only] => Some(format!("asked from {only} alone: what {only} announces itself it cannot hear")),
         _ => None,
     };

@@ -12,4 +12,5 @@ pub mod read;
 pub mod records;
 pub mod release;
 pub mod request;
+pub mod site;
 pub mod storage;

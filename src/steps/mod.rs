@@ -29,6 +29,7 @@ mod snap_installed;
 mod speakers;
 pub mod storage;
 pub mod storage_proven;
+pub mod takeover;
 mod upgrade;
 mod warnings;
 

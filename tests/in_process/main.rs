@@ -2,6 +2,7 @@
 //! an hour of the homelab is a moment here.
 
 mod adapter;
+mod adopt;
 mod backup;
 mod changes;
 mod connection;

@@ -1,14 +1,17 @@
 //! Runs of homeprov on a homelab, and what they reported.
 
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use homeprov::adopt::{self, Asked};
 use homeprov::doctor::Diagnosis;
 use homeprov::engine::event::Event;
 use homeprov::engine::lock::Holder;
 use homeprov::engine::{self, Outcome, Session, stop};
+use homeprov::error::Failure;
 use homeprov::facts::Departing;
 use homeprov::inventory::{self, Inventory};
 use homeprov::plan::Plan;
@@ -146,6 +149,7 @@ impl House {
             break_lock: false,
             parting: engine::Parting::default(),
             overwrite: false,
+            takeover: None,
             repair: None,
             departing: None,
             restore: None,
@@ -282,6 +286,24 @@ impl House {
         events.extend(drain(&mut received));
         let Ok(outcome) = outcome else { panic!("it did not end within {LONGEST:?}; its end:\n{}", tail(&events)) };
         Ran { outcome, events, took }
+    }
+
+    /// `homeprov up` where somebody is asked before a cluster is taken over, and answers so.
+    pub async fn up_taking_over(&self, answer: bool) -> Ran {
+        let (mut session, received) = self.session(without_proof());
+        session.takeover = Some(Arc::new(move |_| answer));
+        self.to_the_end((session, received)).await
+    }
+
+    /// `homeprov adopt`, and what it told of connections.
+    pub async fn adopt(&self, addresses: &[Ipv4Addr]) -> (Result<String, Failure>, Vec<Event>) {
+        let (events, mut received) = mpsc::unbounded_channel();
+        let connect = |inventory: &Arc<Inventory>| -> Result<Arc<dyn Transport>, Failure> {
+            Ok(Arc::new(WorldTransport::new(&self.lab, inventory, events.clone(), self.login)))
+        };
+        let asked = Asked { addresses: addresses.to_vec(), ..Asked::default() };
+        let text = adopt::adopt(&asked, &connect).await;
+        (text, drain(&mut received))
     }
 
     /// `homeprov up --repair`, to its end; how the questions are answered is told by `ask`.

@@ -15,7 +15,7 @@ pub(super) fn describe(inventory: &Inventory, facts: &Facts) -> Vec<NodeMargin> 
     }
     let api = api::margin(inventory, facts);
     let volumes = facts.cluster.iter().filter(|_| inventory.storage.engine != Engine::None);
-    let volumes: Vec<NodeMargin> = volumes.flat_map(|cluster| volume::margins(cluster)).collect();
+    let volumes: Vec<NodeMargin> = volumes.flat_map(volume::margins).collect();
     let site = site::margin(inventory, facts, &api);
     std::iter::once(api).chain(volumes).chain(site).collect()
 }
