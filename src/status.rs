@@ -110,6 +110,8 @@ pub struct HighAvailability {
 pub struct PoolStatus {
     /// The ranges wanted.
     pub ranges: Vec<String>,
+    /// Whether `MetalLB` is installed; absent when the cluster does not answer.
+    pub installed: Option<bool>,
     /// Nodes whose speaker is ready.
     pub speakers_ready: u32,
     /// Nodes that should have one.

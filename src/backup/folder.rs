@@ -1,6 +1,6 @@
 //! The folders of backups: begun under another name, made whole, given their name, and in the end taken away.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -30,14 +30,14 @@ pub fn name(at: jiff::Timestamp) -> String {
 impl Begun {
     /// Begins a folder for a backup in `place`, for its owner alone.
     pub fn new(place: &Path, at: jiff::Timestamp) -> io::Result<Self> {
-        fs::create_dir_all(place)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(place)?;
         sweep(place)?;
         let minute = name(at);
         // Two of the same minute are told apart.
         let names = std::iter::once(minute.clone()).chain((2..100).map(|number| format!("{minute}-{number}")));
         for name in names.filter(|name| !place.join(name).exists()) {
             let path = place.join(format!("{name}{PARTIAL}"));
-            match fs::DirBuilder::new().mode(0o700).create(&path) {
+            match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(Self { place: place.to_owned(), name, path, done: false }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),

@@ -12,6 +12,7 @@ use super::save::entries;
 use crate::facts::identity::hex;
 use crate::mastodon::Finding;
 use crate::mastodon::secrets::MASTODON;
+use crate::report::words;
 
 /// What a backup was found to be.
 #[derive(Debug, Clone)]
@@ -85,9 +86,13 @@ fn part_of(folder: &Path, part: &Part) -> Finding {
     match &part.kind {
         Kind::Dump => dump(&path, part, &whole),
         Kind::Files { folder } => match entries(&path) {
-            Ok(count) if Some(count) == part.entries => {
-                Finding::good(&part.name, format!("{whole}; {count} files of {folder}"))
-            }
+            Ok(count) if Some(count) == part.entries => Finding::good(
+                &part.name,
+                format!(
+                    "{whole}; {folder} with {} in it",
+                    words::count(usize::try_from(count).unwrap_or(usize::MAX), "file")
+                ),
+            ),
             Ok(count) => bad(format!("has {count} files, and had {:?}", part.entries)),
             Err(error) => bad(format!("is no archive that can be read: {error}")),
         },

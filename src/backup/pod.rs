@@ -10,6 +10,10 @@ pub const ROLE: &str = "mastodon";
 /// Where the users' files are mounted (mastodon/chart `templates/deployment-web.yaml`).
 pub const FILES: &str = "/opt/mastodon/public/system";
 
+/// Of the copies of other servers' files those that nothing fetches again where profiles show them
+/// (<https://github.com/mastodon/mastodon/issues/17862>).
+pub const CUSTOM_EMOJIS: &str = "cache/custom_emojis";
+
 /// The tables whose rows are counted: what a person would miss first.
 pub const TABLES: [&str; 8] =
     ["users", "accounts", "statuses", "media_attachments", "follows", "favourites", "notifications", "custom_emojis"];
@@ -40,24 +44,24 @@ pub struct Container {
 }
 
 impl Container {
-    /// A container of a pod in the site's namespace.
-    pub fn of_site(pod: &str, container: &str) -> Self {
-        Self { namespace: NAMESPACE.to_owned(), pod: pod.to_owned(), container: container.to_owned() }
+    /// A container of a pod.
+    pub fn new(namespace: &str, pod: &str, container: &str) -> Self {
+        Self { namespace: namespace.to_owned(), pod: pod.to_owned(), container: container.to_owned() }
     }
 
     /// The chart's own PostgreSQL.
-    pub fn database() -> Self {
-        Self::of_site(&format!("{RELEASE}-postgresql-0"), "postgresql")
+    pub fn database(namespace: &str) -> Self {
+        Self::new(namespace, &format!("{RELEASE}-postgresql-0"), "postgresql")
     }
 
     /// The chart's own Redis.
-    pub fn redis() -> Self {
-        Self::of_site(&format!("{RELEASE}-redis-master-0"), "redis")
+    pub fn redis(namespace: &str) -> Self {
+        Self::new(namespace, &format!("{RELEASE}-redis-master-0"), "redis")
     }
 
-    /// Mastodon in a web pod.
+    /// Mastodon in a web pod of the site.
     pub fn web(pod: &str) -> Self {
-        Self::of_site(pod, "mastodon-web")
+        Self::new(NAMESPACE, pod, "mastodon-web")
     }
 
     /// A command in it.
@@ -160,7 +164,7 @@ mod tests {
 
     #[test]
     fn no_command_line_holds_a_password() {
-        let container = Container::database();
+        let container = Container::database(NAMESPACE);
         let commands =
             [container.psql("postgres"), container.dump(DATABASE), container.read_dump(DATABASE, "/tmp/x", 2)];
         for command in commands.map(|words| words.join(" ")) {

@@ -49,9 +49,6 @@ pub struct Saved {
 
 /// The copies of other servers' files.
 const CACHE: &str = "cache";
-/// Of these the ones that nothing can fetch again where profiles show them
-/// (<https://github.com/mastodon/mastodon/issues/17862>).
-const CUSTOM_EMOJIS: &str = "cache/custom_emojis";
 /// GNU tar: some files changed or went away while they were read.
 const CHANGED: i32 = 1;
 
@@ -166,7 +163,7 @@ impl Work<'_> {
     async fn database(&mut self) -> Result<Database, Failure> {
         const NAME: &str = "database.dump";
         const WHAT: &str = "the dump of the database";
-        let container = Container::database();
+        let container = Container::database(NAMESPACE);
         let file = self.create(NAME)?;
         let script = pod::dump_script();
         let (file, streamed) =
@@ -198,7 +195,7 @@ impl Work<'_> {
         if self.options.cache && !cached.is_empty() {
             folders.push(CACHE.to_owned());
         } else if cached.iter().any(|name| name == "custom_emojis") {
-            folders.push(CUSTOM_EMOJIS.to_owned());
+            folders.push(pod::CUSTOM_EMOJIS.to_owned());
         }
         for folder in folders {
             self.archive(&folder).await?;
@@ -285,16 +282,29 @@ impl Work<'_> {
         const WHAT: &str = "the backup of the cluster's data store";
         let file = sealing(recipients, Hashing::new(self.create(NAME)?))?;
         let argv = ["sh", "-c", DATA_STORE].map(str::to_owned);
-        let (file, _) = pull(self.context, &self.node, WHAT, &argv, "", file, &[0]).await?;
+        let (file, streamed) = pull(self.context, &self.node, WHAT, &argv, "", file, &[0]).await?;
+        if streamed.said.iter().any(|line| line == AS_FILES) {
+            self.notes.push(format!("{NAME}: {AS_FILES}"));
+        }
         let (file, bytes, sum) = file.finish().map_err(|error| Failure::failed(format!("{WHAT}: {error}")))?.end();
         self.done(file, NAME, Kind::DataStore, (bytes, sum), None)
     }
 }
 
-/// Run on a control plane by root.
+/// What is said, and noted, where `dbctl` did not do it.
+const AS_FILES: &str = "dbctl saved no keys; the files of the data store are saved as they are";
+
+/// Run on a control plane by root. `dbctl backup` ends with 0 also when it found nothing: an archive without keys is no backup,
+/// and the files of the data store are taken instead.
 const DATA_STORE: &str = r#"D=$(mktemp -d /var/snap/microk8s/common/homeprov-datastore.XXXXXX) || exit 1
 trap 'rm -rf "$D"' EXIT
-/snap/bin/microk8s dbctl backup -o "$D/datastore" >&2 || exit 1
+/snap/bin/microk8s dbctl backup -o "$D/datastore" >&2 || true
+if ! tar -tzf "$D/datastore.tar.gz" 2>/dev/null | grep -q '\.key$'; then
+  echo 'dbctl saved no keys; the files of the data store are saved as they are' >&2
+  rm -f "$D/datastore.tar.gz"
+  tar -czf "$D/datastore.tar.gz" --exclude='*.sock*' -C /var/snap/microk8s/current/var/kubernetes backend >&2 || [ $? -eq 1 ] || exit 1
+  tar -tzf "$D/datastore.tar.gz" | grep -q '^backend/.*snapshot-\|^backend/open-' || exit 1
+fi
 { { { cat "$D/datastore.tar.gz"; echo "homeprov-status $?" >&2; } | tee /dev/fd/5 >&3; } 5>&1 | sha256sum >&2; } 3>&1
 "#;
 

@@ -1,12 +1,11 @@
 //! `homeprov restore`
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, ValueHint};
 
 use super::reach::Reach;
-use super::run::{Manner, Prints, RunArguments};
+use super::run::{Manner, Prints, RunArguments, shown};
 use super::{files, prompt};
 use crate::engine;
 use crate::error::{ExitCode, Failure};
@@ -17,6 +16,7 @@ use crate::report::face::Verbosity;
 #[command(help_template = super::HELP, before_help = "\
 Examples:
   homeprov backup --verify /srv/backups/2026-11-21T0300Z
+  homeprov restore home.toml /srv/backups/2026-11-21T0300Z --rehearse
   homeprov restore home.toml /srv/backups/2026-11-21T0300Z")]
 pub(super) struct Arguments {
     /// The inventory file
@@ -28,6 +28,9 @@ pub(super) struct Arguments {
     /// Decrypt its Secrets, if need be, with this key
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     age_identity: Option<PathBuf>,
+    /// Only try it, in a namespace of its own; the site is left alone
+    #[arg(long)]
+    rehearse: bool,
     #[command(flatten)]
     reach: Reach,
     /// Answer every question with yes, unknown host keys too
@@ -43,20 +46,30 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
-        if !self.yes && !prompt::possible() {
+        if !self.yes && !self.rehearse && !prompt::possible() {
             let message = "a restore replaces the site's data, and asks before it does: use a terminal, or add --yes";
             return Err(Failure::new(ExitCode::Usage, message));
         }
         let manner = Manner { prints: Prints::Events, json: self.json, yes: self.yes, verbosity };
-        let mut run = RunArguments::new(self.inventory.clone(), self.reach.clone()).begin(&manner)?;
+        let (inventory, backup) = (shown(&self.inventory), shown(&self.backup));
+        let mut again = vec!["restore", inventory.as_str(), backup.as_str()];
+        again.extend(self.rehearse.then_some("--rehearse"));
+        let recipe = files::recipe_of(None, if self.rehearse { "rehearse" } else { "restore" })?;
+        let wanted = files::inventory(&self.inventory, verbosity)?;
+        let mut run = RunArguments::new(self.inventory.clone(), self.reach.clone())
+            .begin_with(&manner, wanted, recipe, &again)?;
         let question = format!("This puts {} in the place of the site's present data. Go on?", self.backup.display());
-        if !self.yes && !prompt::confirm(&run.screen, &question) {
+        if !self.yes && !self.rehearse && !prompt::confirm(&run.screen, &question) {
             run.end().await;
             return Err(Failure::new(ExitCode::Interrupted, "nothing was changed"));
         }
         run.session.break_lock = self.break_lock;
-        run.session.recipe = Arc::new(files::recipe_of(None, "restore")?);
-        let outcome = engine::restore(&run.session, &self.backup, self.age_identity.clone()).await;
+        let identity = self.age_identity.clone();
+        let outcome = if self.rehearse {
+            engine::rehearse(&run.session, &self.backup, identity).await
+        } else {
+            engine::restore(&run.session, &self.backup, identity).await
+        };
         run.end().await;
         Ok(outcome.code)
     }

@@ -24,7 +24,7 @@ pub use backup::backup;
 pub use diagnose::diagnose;
 pub use outcome::Outcome;
 pub use parting::Parting;
-pub use restore::restore;
+pub use restore::{rehearse, restore};
 pub use session::{Session, converge, plan, preview, up};
 pub use status::status;
 pub use stop::Stop;

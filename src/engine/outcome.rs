@@ -76,8 +76,10 @@ pub(super) fn stuck(plan: &Plan, failures: &[Failed], left_running: &[&str], app
     if !refused.is_empty() {
         let when = match applied {
             0 => "refused before anything was changed".to_owned(),
-            1 => "refused after 1 step, which stays as it is; `up` goes on from there".to_owned(),
-            count => format!("refused after {count} steps, which stay as they are; `up` goes on from there"),
+            1 => "refused after 1 step, which stays as it is; the same command goes on from there".to_owned(),
+            count => {
+                format!("refused after {count} steps, which stay as they are; the same command goes on from there")
+            }
         };
         return Outcome::new(ExitCode::Refused, format!("{when}:\n{}", refused.join("\n")));
     }

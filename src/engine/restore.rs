@@ -14,12 +14,21 @@ use crate::facts::restore::Restore;
 /// restore.
 pub async fn restore(session: &Session, folder: &Path, identity: Option<PathBuf>) -> Outcome {
     let began = session.begin("restore");
-    let (outcome, applied, observations) = Box::pin(run(session, folder, identity)).await;
+    let (outcome, applied, observations) = Box::pin(run(session, folder, identity, false)).await;
     session.tell(outcome::finished(&outcome, began, applied, observations));
     outcome
 }
 
-async fn run(session: &Session, folder: &Path, identity: Option<PathBuf>) -> (Outcome, usize, usize) {
+/// Tries a restore in a namespace of its own, which is removed afterwards, or goes on with one. The session's recipe is to be
+/// that of a rehearsal.
+pub async fn rehearse(session: &Session, folder: &Path, identity: Option<PathBuf>) -> Outcome {
+    let began = session.begin("restore --rehearse");
+    let (outcome, applied, observations) = Box::pin(run(session, folder, identity, true)).await;
+    session.tell(outcome::finished(&outcome, began, applied, observations));
+    outcome
+}
+
+async fn run(session: &Session, folder: &Path, identity: Option<PathBuf>, rehearsal: bool) -> (Outcome, usize, usize) {
     let refused = |why: String| (Outcome::new(ExitCode::Refused, why), 0, 0);
     // No machine is asked about a backup that is damaged.
     let looked = match backup::look(folder) {
@@ -34,9 +43,12 @@ async fn run(session: &Session, folder: &Path, identity: Option<PathBuf>) -> (Ou
         () = session.stop.wait() => return (outcome::interrupted(), 0, 0),
     };
     // One that did not end is continued under its own id.
-    let unfinished = facts.journal().filter(|journal| !journal.ended && journal.backup == looked.manifest.name);
-    let id = unfinished.map_or_else(|| session.run.clone(), |journal| journal.id);
-    let restore = Restore { id, folder: folder.to_owned(), manifest: looked.manifest, identity };
+    let id = session.run.clone();
+    let mut restore = Restore { id, folder: folder.to_owned(), manifest: looked.manifest, identity, rehearsal };
+    let unfinished = facts.journal_of(restore.record()).filter(|journal| !journal.ended);
+    if let Some(journal) = unfinished.filter(|journal| journal.backup == restore.manifest.name) {
+        restore.id = journal.id;
+    }
     let session = Session { restore: Some(Arc::new(restore)), ..session.clone() };
     Box::pin(Run::new(&session).run()).await
 }

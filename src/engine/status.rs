@@ -146,14 +146,14 @@ fn availability(inventory: &Inventory, facts: &Facts) -> HighAvailability {
 
 fn pool(inventory: &Inventory, facts: &Facts) -> Option<PoolStatus> {
     let metallb = inventory.metallb.as_ref()?;
-    let speakers = facts
-        .cluster
-        .as_ref()
+    let cluster = facts.cluster.as_ref();
+    let speakers = cluster
         .and_then(|cluster| cluster.metallb.as_ref())
         .map_or(0, |seen| inventory.nodes.iter().filter(|node| seen.speakers.contains(&node.name)).count());
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Some(PoolStatus {
         ranges: metallb.pool.iter().map(|range| range.text.clone()).collect(),
+        installed: cluster.map(|cluster| cluster.metallb.is_some()),
         speakers_ready: number(speakers),
         of: number(inventory.nodes.len()),
         probe: pool_probed::valid_record(inventory, facts).map(|record| Probe {

@@ -11,7 +11,7 @@ pub const HELPER: &str = "homeprov-restore";
 /// The label that says which restore it belongs to.
 pub const HELPER_LABEL: &str = "homeprov/restore";
 
-/// The pod a restore works through.
+/// A pod of a restore.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Helper {
     /// The id of the restore.
@@ -41,6 +41,8 @@ pub struct MastodonFacts {
     pub pods: Vec<String>,
     /// The pod a restore works through.
     pub helper: Option<Helper>,
+    /// The pods of a rehearsal, by name.
+    pub rehearsal: BTreeMap<String, Helper>,
     /// Whether the chart's weekly Job is suspended; absent where there is none.
     pub cron_suspended: Option<bool>,
     /// The UID of the claim the bundled database is on.

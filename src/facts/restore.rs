@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use super::Facts;
 use super::record::Record;
 use crate::backup::Manifest;
+use crate::mastodon::{NAMESPACE, REHEARSAL};
 
 /// The name of the record of the last restore, which is also its journal.
 pub const RECORD: &str = "restore";
+/// The same of the last rehearsal.
+pub const REHEARSED: &str = "rehearsal";
 
 /// A restore that is wanted.
 #[derive(Debug, Clone)]
@@ -21,6 +24,20 @@ pub struct Restore {
     pub manifest: Manifest,
     /// A file with an age identity for its Secrets, when it is not the key in homeprov's state folder.
     pub identity: Option<PathBuf>,
+    /// Whether it is only tried, in a namespace of its own.
+    pub rehearsal: bool,
+}
+
+impl Restore {
+    /// The namespace its data are put into.
+    pub const fn namespace(&self) -> &'static str {
+        if self.rehearsal { REHEARSAL } else { NAMESPACE }
+    }
+
+    /// The name of its record.
+    pub const fn record(&self) -> &'static str {
+        if self.rehearsal { REHEARSED } else { RECORD }
+    }
 }
 
 /// How far a restore has come. What is in here was observed, and not merely done.
@@ -70,7 +87,12 @@ impl Journal {
 impl Facts {
     /// The journal of the restore that was begun last, in this cluster.
     pub fn journal(&self) -> Option<Journal> {
-        self.cluster.as_ref()?.records.get(RECORD).map(Journal::of)
+        self.journal_of(RECORD)
+    }
+
+    /// The journal of a name: [`RECORD`] or [`REHEARSED`].
+    pub fn journal_of(&self, record: &str) -> Option<Journal> {
+        self.cluster.as_ref()?.records.get(record).map(Journal::of)
     }
 
     /// The backup a restore was begun of that has not ended.

@@ -22,6 +22,8 @@ pub use way::Way;
 
 /// The namespace the site runs in.
 pub const NAMESPACE: &str = "mastodon";
+/// The namespace a restore is rehearsed in; it is there only meanwhile.
+pub const REHEARSAL: &str = "mastodon-rehearsal";
 /// The name of its Helm release. Since it holds the chart's name, the chart's objects are called after it alone
 /// (mastodon/chart `templates/_helpers.tpl`).
 pub const RELEASE: &str = "mastodon";

@@ -11,4 +11,5 @@ pub mod when;
 pub use load::{InvalidPlaybooks, load_dir, load_embedded, load_embedded_of, parse};
 pub use model::{Action, On, Recipe, Step};
 pub use render::{RenderContext, RenderError, render};
+pub use source::COMMANDS;
 pub use source::{ExportError, export};

@@ -21,8 +21,8 @@ fn size(bytes: u64) -> String {
 
 fn rows(manifest: &Manifest) -> String {
     let tables = manifest.database.rows.iter().filter(|(_, rows)| **rows > 0);
-    let tables: Vec<String> = tables.map(|(table, rows)| format!("{rows} {}", table.replace('_', " "))).collect();
-    if tables.is_empty() { "no rows".to_owned() } else { tables.join(", ") }
+    let tables: Vec<String> = tables.map(|(table, rows)| format!("{rows} in {table}")).collect();
+    if tables.is_empty() { "no rows".to_owned() } else { format!("rows: {}", tables.join(", ")) }
 }
 
 /// A backup that was made, for people.
@@ -31,7 +31,9 @@ pub fn saved(saved: &Saved, paint: Paint, width: usize) -> String {
     let mut text = String::new();
     for part in &manifest.files {
         let files = match part.entries {
-            Some(count) if matches!(part.kind, crate::backup::Kind::Files { .. }) => format!(", {count} files"),
+            Some(count) if matches!(part.kind, crate::backup::Kind::Files { .. }) => {
+                format!(", {}", words::count(usize::try_from(count).unwrap_or(usize::MAX), "file"))
+            }
             _ => String::new(),
         };
         text += &entry(&paint.good("✔"), &format!("{}: {}{files}", part.name, size(part.bytes)), width);

@@ -153,6 +153,9 @@ fn high_availability(status: &ClusterStatus, paint: Paint, width: usize) -> Stri
 fn pool_lines(pool: &PoolStatus, paint: Paint, width: usize) -> String {
     let ranges = pool.ranges.join(", ");
     let speakers = format!("{} of {} ready", pool.speakers_ready, words::count(pool.of as usize, "speaker"));
+    if pool.installed == Some(false) {
+        return entry(&mark(Conclusion::No, paint), &format!("pool {ranges}: MetalLB is not installed"), width);
+    }
     let Some(probe) = &pool.probe else {
         let text = format!("pool {ranges}: {speakers}; not probed yet");
         return entry(&mark(Conclusion::Unknown, paint), &text, width);

@@ -144,6 +144,9 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("restore-fetched", &restore::Stage::Fetched),
     ("restore-resumed", &restore::Stage::Resumed),
     ("restore-ended", &restore::Stage::Ended),
+    ("rehearsal-room", &restore::Stage::Room),
+    ("rehearsal-answering", &restore::Stage::Answering),
+    ("rehearsal-cleared", &restore::Stage::Cleared),
 ];
 
 /// The Rust step of a name.

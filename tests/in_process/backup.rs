@@ -73,12 +73,16 @@ async fn replicas(house: &House) -> String {
     kubectl(house, &["get", "deployments", "-n", "mastodon", "-o", format], b"").await.0
 }
 
+fn done(outcome: Option<Outcome>, events: &[Event]) {
+    let outcome = outcome.expect("it ended");
+    assert_eq!(outcome.code, ExitCode::Done, "{outcome:?}\n{}", told(events));
+}
+
 fn told(events: &[Event]) -> String {
     events.iter().rev().take(12).rev().map(|event| format!("{event:?}\n")).collect()
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "written, but not yet run to its end: run it with --ignored"]
 async fn a_backup_is_whole_and_a_flipped_byte_is_named() {
     let house = used(&[]).await;
     let place = TempDir::new().unwrap();
@@ -120,7 +124,6 @@ async fn a_backup_is_whole_and_a_flipped_byte_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "written, but not yet run to its end: run it with --ignored"]
 async fn a_stream_that_is_cut_off_is_an_error_and_the_earlier_backup_stays() {
     let house = used(&[]).await;
     let place = TempDir::new().unwrap();
@@ -140,7 +143,6 @@ async fn a_stream_that_is_cut_off_is_an_error_and_the_earlier_backup_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "written, but not yet run to its end: run it with --ignored"]
 async fn a_restore_brings_back_what_was_saved() {
     let house = used(&[]).await;
     let place = TempDir::new().unwrap();
@@ -149,18 +151,17 @@ async fn a_restore_brings_back_what_was_saved() {
     spoil(&house).await;
     assert_ne!(content(&house).await, before);
     let (outcome, events) = restore(&house, &folder, None).await;
-    assert_eq!(outcome.expect("it ended").code, ExitCode::Done, "{}", told(&events));
+    done(outcome, &events);
     assert_eq!(content(&house).await, before);
     assert_eq!(replicas(&house).await, pods);
     // Again: it is another restore, since the site may have changed meanwhile.
     spoil(&house).await;
     let (outcome, events) = restore(&house, &folder, None).await;
-    assert_eq!(outcome.expect("it ended").code, ExitCode::Done, "{}", told(&events));
+    done(outcome, &events);
     assert_eq!(content(&house).await, before);
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "written, but not yet run to its end: run it with --ignored"]
 async fn without_the_cache_it_is_fetched_again_in_order() {
     let house = used(&[]).await;
     let place = TempDir::new().unwrap();
@@ -170,12 +171,13 @@ async fn without_the_cache_it_is_fetched_again_in_order() {
     assert_eq!(archives, ["accounts", "cache/custom_emojis", "media_attachments", "site_uploads"]);
     in_pod(&house, "deploy/mastodon-web", &format!("rm -rf {FILES}/cache"), "").await;
     let (outcome, events) = restore(&house, &folder, None).await;
-    assert_eq!(outcome.expect("it ended").code, ExitCode::Done, "{}", told(&events));
+    done(outcome, &events);
     let said = events.iter().filter_map(|event| match event {
         Event::StepOutput { line, .. } if line.starts_with("tootctl ") => Some(line.as_str()),
         _ => None,
     });
-    let wanted = ["cache clear", "media remove", "emoji purge --remote-only", "accounts refresh --all", "feeds build"];
+    // Emoji that are in the backup are not forgotten.
+    let wanted = ["cache clear", "media remove", "accounts refresh --all", "feeds build"];
     assert_eq!(said.collect::<Vec<_>>(), wanted.map(|words| format!("tootctl {words}")));
     let (_, files) = content(&house).await;
     assert!(
@@ -185,7 +187,6 @@ async fn without_the_cache_it_is_fetched_again_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "written, but not yet run to its end: run it with --ignored"]
 async fn a_restore_killed_inside_each_step_is_continued() {
     let house = used(&[]).await;
     let place = TempDir::new().unwrap();
@@ -206,7 +207,7 @@ async fn a_restore_killed_inside_each_step_is_continued() {
         tokio::time::sleep(Duration::from_secs(2)).await;
     };
     assert!(kills > 10, "it was killed {kills} times only");
-    assert_eq!(outcome.expect("it ended").code, ExitCode::Done, "{}", told(&events));
+    done(outcome, &events);
     assert_eq!(content(&house).await, before);
     assert_eq!(replicas(&house).await, pods);
     row.ended("converged");
@@ -239,7 +240,6 @@ async fn killed_in_the_second(house: &House, folder: &Path) -> (Option<Outcome>,
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "written, but not yet run to its end: run it with --ignored"]
 async fn a_damaged_backup_is_refused_before_anything_is_touched() {
     let house = used(&[]).await;
     let place = TempDir::new().unwrap();
@@ -252,6 +252,116 @@ async fn a_damaged_backup_is_refused_before_anything_is_touched() {
     let (outcome, _) = restore(&house, &folder, None).await;
     let outcome = outcome.expect("it ended");
     assert_eq!(outcome.code, ExitCode::Refused);
-    assert!(outcome.summary.contains("database.dump has"), "{outcome:?}");
+    assert!(outcome.summary.contains("database.dump: has"), "{outcome:?}");
     assert_eq!((content(&house).await, replicas(&house).await), (before, pods));
+}
+
+/// A rehearsal to its end, or until so many steps were begun.
+async fn rehearse(house: &House, folder: &Path, most: usize) -> (Option<Outcome>, Vec<Event>) {
+    let recipe =
+        playbook::load_embedded_of("rehearse", &steps::names().collect::<Vec<_>>()).expect("the steps are valid");
+    let (session, mut received) = house.session_for(recipe);
+    let mut events = Vec::new();
+    let outcome = tokio::select! {
+        biased;
+        () = async {
+            let mut begun = 0;
+            while begun < most {
+                match received.recv().await {
+                    Some(event) => {
+                        begun += usize::from(matches!(event, Event::StepStarted { .. }));
+                        events.push(event);
+                    }
+                    None => std::future::pending().await,
+                }
+            }
+        } => None,
+        ended = timeout(LONGEST, engine::rehearse(&session, folder, None)) => Some(ended.expect("it ends")),
+    };
+    while let Ok(event) = received.try_recv() {
+        events.push(event);
+    }
+    (outcome, events)
+}
+
+/// What there is of the site and of volumes, whatever became of it.
+async fn objects(house: &House) -> String {
+    let format = "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.uid}{\"\\n\"}{end}";
+    let mut all = String::new();
+    for words in [
+        &["get", "pods,secrets,persistentvolumeclaims,statefulsets,deployments", "-n", "mastodon", "-o", format][..],
+        &["get", "persistentvolumes,namespaces", "-o", format],
+    ] {
+        all += &kubectl(house, words, b"").await.0;
+    }
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_tries_everything_and_leaves_the_site_alone() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    spoil(&house).await;
+    let (site, there) = (content(&house).await, objects(&house).await);
+    // It is cut off in its middle, too.
+    let (outcome, _) = rehearse(&house, &folder, 5).await;
+    assert!(outcome.is_none());
+    assert!(objects(&house).await.contains("mastodon-rehearsal"), "there should be something in the making");
+    let (outcome, events) = rehearse(&house, &folder, usize::MAX).await;
+    done(outcome, &events);
+    let said =
+        |part: &str| events.iter().any(|event| matches!(event, Event::StepOutput { line, .. } if line.contains(part)));
+    assert!(said("a web pod is ready on the restored data") && said("can be put back: "), "{}", told(&events));
+    let begun: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::StepStarted { step, .. } => Some(step.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert!(!begun.contains(&"rehearsal-begun"), "the first one is continued: {begun:?}");
+    assert_eq!(content(&house).await, site);
+    assert_eq!(objects(&house).await, there);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_finds_out_a_backup_that_lacks_rows() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    let path = folder.join("manifest.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let other = text.replace("\"statuses\": 12", "\"statuses\": 13");
+    assert_ne!(text, other);
+    fs::write(&path, other).unwrap();
+    let site = content(&house).await;
+    let row = Row::of("a backup has fewer rows than it says", "before a rehearsal");
+    let (outcome, events) = rehearse(&house, &folder, usize::MAX).await;
+    let outcome = outcome.expect("it ended");
+    assert_ne!(outcome.code, ExitCode::Done);
+    assert!(
+        format!("{outcome:?}{}", told(&events)).contains("statuses has 12 rows, and had 13 in the backup"),
+        "{outcome:?}"
+    );
+    row.refused(&outcome);
+    assert_eq!(content(&house).await, site);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dump_of_a_newer_postgresql_is_refused_before_anything_stops() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    let path = folder.join("manifest.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let other = text.replace("160002", "170001");
+    assert_ne!(text, other);
+    fs::write(&path, other).unwrap();
+    let pods = replicas(&house).await;
+    let (outcome, _) = restore(&house, &folder, None).await;
+    let outcome = outcome.expect("it ended");
+    assert_eq!(outcome.code, ExitCode::Refused, "{outcome:?}");
+    assert!(format!("{outcome:?}").contains("PostgreSQL 17"), "{outcome:?}");
+    assert_eq!(replicas(&house).await, pods);
 }

@@ -457,5 +457,12 @@ fn script_steps(recipe: &Recipe) -> Vec<(String, bool)> {
 #[test]
 fn every_script_step_of_the_playbooks_has_its_row() {
     let rows: Vec<(String, bool)> = ROWS.iter().map(|row| (row.step.to_owned(), row.apply.is_some())).collect();
-    assert_eq!(rows, script_steps(&super::session::recipe()));
+    let mut steps = script_steps(&super::session::recipe());
+    let builtins: Vec<&str> = homeprov::steps::names().collect();
+    for command in homeprov::playbook::COMMANDS {
+        let recipe = homeprov::playbook::load_embedded_of(command, &builtins).expect("the steps are valid");
+        assert!(!recipe.steps.is_empty(), "{command}");
+        steps.extend(script_steps(&recipe));
+    }
+    assert_eq!(rows, steps);
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use homeprov::doctor;
 use homeprov::inventory::schema;
-use homeprov::playbook::{self, On};
+use homeprov::playbook::{self, On, Step};
 use serde_json::Value;
 
 use super::blocks::root;
@@ -123,17 +123,36 @@ fn every_step_and_why_it_is_there() {
             let _ = writeln!(page, "\n## {}\n\n| step | what holds | where | why |\n|---|---|---|---|", step.playbook);
             before = &step.playbook;
         }
-        let place = match step.on {
-            On::All => "every node",
-            On::ControlPlane => "every control plane",
-            On::Workers => "every worker",
-            On::Seed => "the seed",
-            On::Cluster => "the cluster",
-        };
-        let only = step.when.as_ref().map(|when| format!("; only if `{when}`")).unwrap_or_default();
-        let _ = writeln!(page, "| `{}` | {} | {place}{only} | {} |", step.id, cell(&step.title), cell(&step.why));
+        page += &row(step);
     }
     is_up_to_date("playbooks/steps.md", &page);
+}
+
+fn row(step: &Step) -> String {
+    let place = match step.on {
+        On::All => "every node",
+        On::ControlPlane => "every control plane",
+        On::Workers => "every worker",
+        On::Seed => "the seed",
+        On::Cluster => "the cluster",
+    };
+    let only = step.when.as_ref().map(|when| format!("; only if `{when}`")).unwrap_or_default();
+    format!("| `{}` | {} | {place}{only} | {} |\n", step.id, cell(&step.title), cell(&step.why))
+}
+
+/// The page on the other commands has words of its own between the tables.
+#[test]
+fn every_step_of_the_other_commands() {
+    let page = fs::read_to_string(root().join("docs/src/playbooks/day-two.md")).expect("the page");
+    let builtins: Vec<&str> = homeprov::steps::names().collect();
+    let mut rows = 0;
+    for command in playbook::COMMANDS {
+        for step in playbook::load_embedded_of(command, &builtins).expect("the playbooks are valid").steps {
+            assert!(page.contains(&row(&step)), "day-two.md lacks:\n{}", row(&step));
+            rows += 1;
+        }
+    }
+    assert_eq!(page.matches("\n| `").count(), rows, "day-two.md has rows of steps that are not there");
 }
 
 #[test]

@@ -240,6 +240,7 @@ pub fn status() -> ClusterStatus {
         },
         pool: Some(PoolStatus {
             ranges: vec!["10.77.0.240-10.77.0.250".into()],
+            installed: Some(true),
             speakers_ready: 4,
             of: 4,
             probe: Some(Probe {

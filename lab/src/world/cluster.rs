@@ -180,7 +180,10 @@ impl World {
         let now = self.now;
         let machines = self.machines_of(id);
         let serving = machines.iter().any(|machine| self.api_up(machine));
-        let views: Vec<NodeView> = machines.iter().filter_map(|machine| self.node_view(machine)).collect();
+        let mut views: Vec<NodeView> = machines.iter().filter_map(|machine| self.node_view(machine)).collect();
+        // A kubelet that is silent says nothing about the Node of another machine that has its host name now.
+        let heard: Vec<String> = views.iter().filter(|view| view.reachable).map(|view| view.name.clone()).collect();
+        views.retain(|view| view.reachable || !heard.contains(&view.name));
         let Some(cluster) = self.clusters.get_mut(&id) else {
             return;
         };

@@ -18,7 +18,7 @@ use super::request::{get, text};
 use crate::facts::mastodon::{HELPER, HELPER_LABEL, Helper, MastodonFacts, SiteWorkload, TroubleKind};
 use crate::inventory::model::Mastodon;
 use crate::mastodon::secrets::from_files;
-use crate::mastodon::{NAMESPACE, RELEASE};
+use crate::mastodon::{NAMESPACE, REHEARSAL, RELEASE};
 
 /// The claim of the bundled database (bitnami/charts `postgresql`: a `StatefulSet`'s claim `data` of its first pod).
 const DATABASE: &str = "data-mastodon-postgresql-0";
@@ -32,8 +32,9 @@ pub async fn read(client: &Client, wanted: &Mastodon) -> kube::Result<MastodonFa
     let base = format!("/api/v1/namespaces/{NAMESPACE}");
     let (pod_path, claim_path) = (format!("{base}/pods"), format!("{base}/persistentvolumeclaims/{DATABASE}"));
     let ingress_path = format!("/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/ingresses");
+    let rehearsal_path = format!("/api/v1/namespaces/{REHEARSAL}/pods");
     let cron_path = format!("/apis/batch/v1/namespaces/{NAMESPACE}/cronjobs/{RELEASE}-media-remove");
-    let (namespace, (set, marks), workloads, jobs, pods, claim, ingresses, ingress, cron) = futures::try_join!(
+    let (namespace, (set, marks), workloads, jobs, pods, claim, ingresses, ingress, cron, rehearsal) = futures::try_join!(
         get::<Namespace>(client, &base),
         secrets::look(client),
         workloads::read(client),
@@ -43,6 +44,7 @@ pub async fn read(client: &Client, wanted: &Mastodon) -> kube::Result<MastodonFa
         get::<ObjectList<Ingress>>(client, &ingress_path),
         ingress::read(client),
         get::<CronJob>(client, &cron_path),
+        get::<ObjectList<Pod>>(client, &rehearsal_path),
     )?;
     let pods = pods.map(|list| list.items).unwrap_or_default();
     let ingresses = ingresses.map(|list| list.items).unwrap_or_default();
@@ -55,6 +57,7 @@ pub async fn read(client: &Client, wanted: &Mastodon) -> kube::Result<MastodonFa
         web_pod: serving(&pods).find(|pod| component(pod) == Some("web")).and_then(|pod| pod.metadata.name.clone()),
         pods: of_site(&pods).filter_map(|pod| pod.metadata.name.clone()).collect(),
         helper: pods.iter().find(|pod| pod.metadata.name.as_deref() == Some(HELPER)).map(helper),
+        rehearsal: rehearsal.map(|list| list.items).unwrap_or_default().iter().filter_map(named).collect(),
         cron_suspended: cron.map(|cron| cron.spec.suspend.unwrap_or_default()),
         database: claim.and_then(|claim| claim.metadata.uid),
         hosts: ingresses.iter().flat_map(ingress::hosts).collect(),
@@ -103,6 +106,10 @@ fn helper(pod: &Pod) -> Helper {
     let id = pod.metadata.labels.as_ref().and_then(|labels| labels.get(HELPER_LABEL)).cloned();
     let ended = ended(pod) || pod.metadata.deletion_timestamp.is_some();
     Helper { id: id.unwrap_or_default(), ready: pod_ready(pod), ended }
+}
+
+fn named(pod: &Pod) -> Option<(String, Helper)> {
+    Some((pod.metadata.name.clone()?, helper(pod)))
 }
 
 /// The events of a namespace, the newest first.

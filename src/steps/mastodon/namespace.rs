@@ -17,6 +17,12 @@ pub struct MastodonNamespace;
 #[async_trait]
 impl RustStep for MastodonNamespace {
     fn check(&self, inventory: &Inventory, facts: &Facts, _: &Place) -> Verdict {
+        if let Some(backup) = facts.unfinished_restore() {
+            return Verdict::blocked(format!(
+                "a restore of the backup {backup} has not ended, and nothing else is done to the site until it has: \
+                 `homeprov restore INVENTORY BACKUP` goes on with it"
+            ));
+        }
         match both(inventory, facts) {
             Ok((_, _, seen)) if seen.namespace => Verdict::Holds,
             Ok(_) => Verdict::differs(format!("there is no namespace {NAMESPACE}")),

@@ -1,7 +1,7 @@
 //! What comes after the data: the schema, feeds and caches, and the end.
 
 use super::{Scene, data, helper, write};
-use crate::backup::pod::Container;
+use crate::backup::pod::{CUSTOM_EMOJIS, Container};
 use crate::ssh::Program;
 use crate::steps::{Context, Failure};
 
@@ -15,19 +15,21 @@ async fn job(context: &Context, what: &str, argv: Vec<String>) -> Result<(), Fai
 
 /// Brings the database to the schema of the image; one that has it already is left as it is.
 pub(super) async fn migrate(context: &Context) -> Result<(), Failure> {
-    job(context, "rake db:migrate", helper::container().exec(["bundle", "exec", "rake", "db:migrate"])).await
+    let scene = Scene::at_hand(context)?;
+    job(context, "rake db:migrate", helper::container(scene.restore).exec(["bundle", "exec", "rake", "db:migrate"]))
+        .await
 }
 
+const PURGE: &[&str] = &["emoji", "purge", "--remote-only"];
+
 /// What `tootctl` is to make anew, in this order (mastodon/documentation `content/en/admin/tootctl.md`). Without the copies
-/// of other servers' media, what the database says of them is not so any more.
-fn commands(cache: bool, search: bool) -> Vec<&'static [&'static str]> {
-    const WITHOUT_CACHE: [&[&str]; 4] = [
-        &["cache", "clear"],
-        &["media", "remove"],
-        &["emoji", "purge", "--remote-only"],
-        &["accounts", "refresh", "--all"],
-    ];
+/// of other servers' media, what the database says of them is not so any more; their emoji are forgotten only where the backup
+/// has not got them, since no command fetches them again (<https://github.com/mastodon/mastodon/issues/17862>).
+fn commands(cache: bool, emoji: bool, search: bool) -> Vec<&'static [&'static str]> {
+    const WITHOUT_CACHE: [&[&str]; 4] =
+        [&["cache", "clear"], &["media", "remove"], PURGE, &["accounts", "refresh", "--all"]];
     let mut commands: Vec<&[&str]> = if cache { Vec::new() } else { WITHOUT_CACHE.to_vec() };
+    commands.retain(|command| *command != PURGE || !emoji);
     commands.push(&["feeds", "build"]);
     if search {
         commands.push(&["search", "deploy", "--reset-chewy"]);
@@ -45,7 +47,9 @@ fn web(scene: &Scene<'_>) -> Result<Container, Failure> {
 pub(super) async fn fetch(context: &Context) -> Result<(), Failure> {
     let scene = Scene::at_hand(context)?;
     let (mut journal, web) = (scene.journal()?, web(&scene)?);
-    for words in commands(scene.restore.manifest.cache, scene.wanted.elasticsearch) {
+    let manifest = &scene.restore.manifest;
+    let emoji = manifest.archives().any(|(_, folder)| folder == CUSTOM_EMOJIS);
+    for words in commands(manifest.cache, emoji, scene.wanted.elasticsearch) {
         let what = format!("tootctl {}", words.join(" "));
         if journal.done.contains(&what) {
             continue;
@@ -75,10 +79,12 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_made_anew_in_order() {
-        let told = |cache, search| commands(cache, search).iter().map(|words| words.join(" ")).collect::<Vec<_>>();
-        assert_eq!(told(true, false), ["feeds build"]);
+        let told = |cache, emoji, search| {
+            commands(cache, emoji, search).iter().map(|words| words.join(" ")).collect::<Vec<_>>()
+        };
+        assert_eq!(told(true, false, false), ["feeds build"]);
         assert_eq!(
-            told(false, true),
+            told(false, false, true),
             [
                 "cache clear",
                 "media remove",
@@ -88,5 +94,6 @@ mod tests {
                 "search deploy --reset-chewy"
             ]
         );
+        assert_eq!(told(false, true, false), ["cache clear", "media remove", "accounts refresh --all", "feeds build"]);
     }
 }

@@ -4,10 +4,10 @@ use std::io::Read as _;
 
 use secrecy::zeroize::Zeroizing;
 
-use super::{Scene, write};
+use super::{Scene, data, write};
 use crate::backup::{self, Kind};
 use crate::facts::restore::Journal;
-use crate::inventory::model::Postgresql;
+use crate::inventory::model::{Postgresql, Redis};
 use crate::kube::mastodon::secrets as in_cluster;
 use crate::mastodon::seal;
 use crate::mastodon::secrets::{KEYS, MASTODON, SecretSet, fingerprints};
@@ -24,7 +24,12 @@ impl Scene<'_> {
                 "there is no site in the cluster yet; `homeprov up` makes one, and then this puts the backup into it",
             );
         }
-        Verdict::differs(format!("the backup {} is to be put back", self.restore.manifest.name))
+        let name = &self.restore.manifest.name;
+        Verdict::differs(if self.restore.rehearsal {
+            format!("the backup {name} is to be tried")
+        } else {
+            format!("the backup {name} is to be put back")
+        })
     }
 }
 
@@ -59,9 +64,13 @@ pub(super) async fn begin(context: &Context) -> Result<(), Failure> {
     if !looked.whole() {
         return Err(refused(format!("the backup is damaged:\n{}", looked.wrong().join("\n"))));
     }
+    data::refuse_newer(context).await?;
+    if restore.rehearsal {
+        room_to_rehearse(&scene)?;
+    }
     secrets(context, &scene).await?;
     // The replicas that another restore, which did not end, found before it are those of the site.
-    let before = context.facts.journal().filter(|journal| !journal.ended);
+    let before = context.facts.journal_of(restore.record()).filter(|journal| !journal.ended);
     let journal = Journal {
         id: restore.id.clone(),
         backup: manifest.name.clone(),
@@ -82,11 +91,28 @@ fn version(image: &str) -> Vec<u32> {
 async fn secrets(context: &Context, scene: &Scene<'_>) -> Result<(), Failure> {
     let client = context.api().await?;
     let present = in_cluster::read(&client).await?;
-    let wanted = scene.restore.manifest.secrets.get(MASTODON);
-    if fingerprints(scene.wanted, &present).get(MASTODON) == wanted {
+    let Some(set) = with_keys(context, scene, &present)? else { return Ok(()) };
+    if scene.restore.rehearsal {
+        context.say(
+            "Mastodon's keys in the cluster are not those of the backup, which has them; a restore would put them back",
+        );
         return Ok(());
     }
     context.say("Mastodon's keys in the cluster are not those of the backup; they are put back from it");
+    in_cluster::write(&client, &set, &present).await?;
+    Ok(())
+}
+
+/// The Secrets with the keys of the backup; none when they are these already.
+pub(super) fn with_keys(
+    context: &Context,
+    scene: &Scene<'_>,
+    present: &SecretSet,
+) -> Result<Option<SecretSet>, Failure> {
+    let wanted = scene.restore.manifest.secrets.get(MASTODON);
+    if fingerprints(scene.wanted, present).get(MASTODON) == wanted {
+        return Ok(None);
+    }
     let saved = unsealed(context, scene)?;
     let mut set = present.clone();
     for key in KEYS {
@@ -97,8 +123,18 @@ async fn secrets(context: &Context, scene: &Scene<'_>) -> Result<(), Failure> {
     if fingerprints(scene.wanted, &set).get(MASTODON) != wanted {
         return Err(refused("the backup's Secrets are not those its manifest tells of"));
     }
-    in_cluster::write(&client, &set, &present).await?;
-    Ok(())
+    Ok(Some(set))
+}
+
+/// What a rehearsal would reach that is not its own.
+fn room_to_rehearse(scene: &Scene<'_>) -> Result<(), Failure> {
+    match &scene.wanted.redis {
+        Redis::External { host, port, .. } => Err(refused(format!(
+            "Redis is outside of the cluster ({host}:{port}), and a rehearsal would work in the one the site uses: rehearse with a copy of \
+             the inventory in a cluster of its own"
+        ))),
+        Redis::Bundled { .. } => Ok(()),
+    }
 }
 
 fn unsealed(context: &Context, scene: &Scene<'_>) -> Result<SecretSet, Failure> {

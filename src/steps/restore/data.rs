@@ -9,6 +9,7 @@ use crate::backup::pod::{Container, DATABASE, FILES, ROLE, TABLES};
 use crate::backup::stream::push;
 use crate::backup::{Kind, Part};
 use crate::inventory::model::Redis;
+use crate::mastodon::NAMESPACE;
 use crate::ssh::Program;
 use crate::steps::{Context, Failure};
 
@@ -23,9 +24,32 @@ const JOBS: u32 = 2;
 
 /// Runs SQL as the database's administrator; its rows, columns separated by `|`.
 async fn sql(context: &Context, what: &str, database: &str, text: &str) -> Result<String, Failure> {
+    let server = Container::database(Scene::at_hand(context)?.restore.namespace());
+    ask(context, &server, what, database, text).await
+}
+
+async fn ask(context: &Context, server: &Container, what: &str, database: &str, text: &str) -> Result<String, Failure> {
     let node = context.node()?.name.clone();
-    let mut input = text.as_bytes();
-    push(context, &node, what, &Container::database().psql(database), &mut input).await
+    push(context, &node, what, &server.psql(database), &mut text.as_bytes()).await
+}
+
+/// Refuses a dump of a newer PostgreSQL than the site's: `pg_restore` takes older ones only (postgres/postgres
+/// `doc/src/sgml/ref/pg_dump.sgml`, "Notes").
+pub(super) async fn refuse_newer(context: &Context) -> Result<(), Failure> {
+    let dumped = Scene::at_hand(context)?.restore.manifest.database.server / 10_000;
+    let text = "SELECT 'server', current_setting('server_version_num');\n";
+    let said = ask(context, &Container::database(NAMESPACE), "asking for its version", "postgres", text).await?;
+    let number = said.lines().find_map(|row| row.strip_prefix("server|")?.trim().parse::<u32>().ok());
+    let here = number.ok_or_else(|| Failure::failed("PostgreSQL does not tell its version"))? / 10_000;
+    if dumped <= here {
+        return Ok(());
+    }
+    Err(Failure::Refused {
+        reason: format!(
+            "the backup is of PostgreSQL {dumped}, and the site's is {here}: a dump of a newer one cannot be read. Bring the site's up first, \
+             with the values of its chart"
+        ),
+    })
 }
 
 /// The databases with their comments: that is where a database says what it is, whatever it is called.
@@ -70,7 +94,8 @@ pub(super) async fn copy_dump(context: &Context) -> Result<(), Failure> {
     let part = dump(&scene)?;
     let mut file = open(&scene, &part).await?;
     let node = context.node()?.name.clone();
-    let said = push(context, &node, "copying the dump", &Container::database().write(DUMP), &mut file).await?;
+    let server = Container::database(scene.restore.namespace());
+    let said = push(context, &node, "copying the dump", &server.write(DUMP), &mut file).await?;
     arrived(&said, &part)
 }
 
@@ -98,17 +123,26 @@ pub(super) async fn read_dump(context: &Context) -> Result<(), Failure> {
         sql(context, "making a database", "postgres", &text).await?;
     }
     let node = context.node()?.name.clone();
-    let argv = Container::database().read_dump(FRESH, DUMP, JOBS);
+    let argv = Container::database(scene.restore.namespace()).read_dump(FRESH, DUMP, JOBS);
     let ended = context.job(&node, &format!("{id} {}", argv.join(" ")), Program::command(argv)).await?;
     if ended.status != 0 {
         // The next attempt begins with an empty one.
-        sql(context, "removing the database", "postgres", &format!("DROP DATABASE IF EXISTS {FRESH} WITH (FORCE);\n"))
-            .await?;
+        drop_fresh(context).await?;
         return Err(Failure::command("pg_restore", ended.status, &ended.output));
     }
-    compare(context, FRESH).await?;
+    if let Err(failure) = compare(context, FRESH).await {
+        let Failure::NotVerified { reason } = failure else { return Err(failure) };
+        drop_fresh(context).await?;
+        // Reading it again would not bring other rows.
+        return Err(Failure::Refused { reason: format!("the dump is not what its manifest says: {reason}") });
+    }
     let text = format!("ANALYZE;\nCOMMENT ON DATABASE {FRESH} IS '{}';\n", whole(id));
     sql(context, "marking the database", FRESH, &text).await.map(drop)
+}
+
+async fn drop_fresh(context: &Context) -> Result<(), Failure> {
+    let text = format!("DROP DATABASE IF EXISTS {FRESH} WITH (FORCE);\n");
+    sql(context, "removing the database", "postgres", &text).await.map(drop)
 }
 
 /// Compares the rows of the main tables with the manifest.
@@ -149,7 +183,7 @@ find "$T/new/$3" -type f | wc -l
 /// Unpacks all files of the backup beside those that are there.
 pub(super) async fn unpack(context: &Context) -> Result<(), Failure> {
     let scene = Scene::at_hand(context)?;
-    let (id, pod, node) = (scene.restore.id.as_str(), helper::container(), context.node()?.name.clone());
+    let (id, pod, node) = (scene.restore.id.as_str(), helper::container(scene.restore), context.node()?.name.clone());
     let run = async |script: &str, words: &[&str]| {
         push(context, &node, "looking at the files", &pod.script(script, words), &mut tokio::io::empty()).await
     };
@@ -214,7 +248,7 @@ pub(super) async fn swap(context: &Context) -> Result<(), Failure> {
     if scene.wanted.s3.is_some() {
         return Ok(());
     }
-    let (pod, node) = (helper::container(), context.node()?.name.clone());
+    let (pod, node) = (helper::container(scene.restore), context.node()?.name.clone());
     let run = async |script: &str, words: &[&str]| {
         push(context, &node, "moving the files", &pod.script(script, words), &mut tokio::io::empty()).await
     };
@@ -249,7 +283,7 @@ pub(super) async fn empty_redis(context: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     let node = context.node()?.name.clone();
-    let argv = Container::redis().script(EMPTY, &[]);
+    let argv = Container::redis(scene.restore.namespace()).script(EMPTY, &[]);
     let said = push(context, &node, "emptying Redis", &argv, &mut tokio::io::empty()).await?;
     match said.lines().last().map(str::trim) {
         Some("0") => Ok(()),
@@ -266,7 +300,7 @@ pub(super) async fn clean(context: &Context, web: &Container) -> Result<(), Fail
          COMMENT ON DATABASE {DATABASE} IS NULL;\n"
     );
     sql(context, "removing the old database", "postgres", &text).await?;
-    let remove = Container::database().exec(["rm", "-f", DUMP]);
+    let remove = Container::database(scene.restore.namespace()).exec(["rm", "-f", DUMP]);
     push(context, &node, "removing the dump", &remove, &mut tokio::io::empty()).await?;
     if scene.wanted.s3.is_none() {
         const WHAT: &str = "removing the old files";

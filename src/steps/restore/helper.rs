@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::Scene;
 use crate::backup::pod::Container;
 use crate::facts::mastodon::{HELPER, HELPER_LABEL};
+use crate::facts::restore::Restore;
 use crate::kube::request::{apply, delete, get};
 use crate::mastodon::NAMESPACE;
 use crate::plan::Verdict;
@@ -19,8 +20,8 @@ const CONTAINER: &str = "mastodon-web";
 const GOING: Duration = Duration::from_secs(120);
 
 /// Mastodon in the helper.
-pub(super) fn container() -> Container {
-    Container::of_site(HELPER, CONTAINER)
+pub(super) fn container(restore: &Restore) -> Container {
+    Container::new(restore.namespace(), HELPER, CONTAINER)
 }
 
 impl Scene<'_> {
@@ -35,8 +36,16 @@ impl Scene<'_> {
     }
 }
 
-fn path() -> String {
-    format!("/api/v1/namespaces/{NAMESPACE}/pods/{HELPER}")
+pub(super) fn path(namespace: &str) -> String {
+    format!("/api/v1/namespaces/{namespace}/pods/{HELPER}")
+}
+
+/// The specification of the site's web pods.
+pub(super) async fn template(client: &kube::Client) -> Result<Value, Failure> {
+    let deployment = format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/mastodon-web");
+    let found: Option<Value> = get(client, &deployment).await?;
+    let spec = found.and_then(|found| found.pointer("/spec/template/spec").cloned());
+    spec.ok_or_else(|| Failure::failed("there is no Deployment mastodon-web"))
 }
 
 /// Makes it, in place of one that is of no use.
@@ -46,16 +55,13 @@ pub(super) async fn make(context: &Context) -> Result<(), Failure> {
         remove(context).await?;
     }
     let client = context.api().await?;
-    let deployment = format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/mastodon-web");
-    let found: Option<Value> = get(&client, &deployment).await?;
-    let spec = found.and_then(|found| found.pointer("/spec/template/spec").cloned());
-    let spec = spec.ok_or_else(|| Failure::failed("there is no Deployment mastodon-web"))?;
-    apply(&client, &path(), &pod(&spec, &scene.restore.id)?).await?;
+    let spec = template(&client).await?;
+    apply(&client, &path(NAMESPACE), &pod(&spec, NAMESPACE, &scene.restore.id)?).await?;
     Ok(())
 }
 
 /// A pod like those of web, with nothing to do.
-fn pod(template: &Value, id: &str) -> Result<Value, Failure> {
+pub(super) fn pod(template: &Value, namespace: &str, id: &str) -> Result<Value, Failure> {
     let mut spec = template.clone();
     let containers = spec["containers"].as_array().cloned().unwrap_or_default();
     let own = containers.into_iter().find(|container| container["name"] == CONTAINER);
@@ -68,6 +74,7 @@ fn pod(template: &Value, id: &str) -> Result<Value, Failure> {
     }
     own["command"] = json!(["sleep", "infinity"]);
     spec["containers"] = json!([own]);
+    anywhere(&mut spec);
     spec["restartPolicy"] = "Never".into();
     spec["terminationGracePeriodSeconds"] = 1.into();
     Ok(json!({
@@ -75,22 +82,34 @@ fn pod(template: &Value, id: &str) -> Result<Value, Failure> {
         "kind": "Pod",
         "metadata": {
             "name": HELPER,
-            "namespace": NAMESPACE,
+            "namespace": namespace,
             "labels": { "app.kubernetes.io/managed-by": "homeprov", HELPER_LABEL: id },
         },
         "spec": spec,
     }))
 }
 
+/// Takes away what ties a pod to other pods: those of the site, which are not there (mastodon/chart
+/// `templates/deployment-web.yaml` keeps pods together that share a volume of one node). Its volumes still choose its node.
+pub(super) fn anywhere(spec: &mut Value) {
+    let Some(fields) = spec.as_object_mut() else { return };
+    fields.remove("topologySpreadConstraints");
+    if let Some(affinity) = fields.get_mut("affinity").and_then(Value::as_object_mut) {
+        affinity.retain(|kind, _| kind == "nodeAffinity");
+    }
+}
+
 /// Removes it and waits until it is gone.
 pub(super) async fn remove(context: &Context) -> Result<(), Failure> {
     let client = context.api().await?;
-    delete(&client, &path()).await?;
+    let namespace = Scene::at_hand(context)?.restore.namespace();
+    let path = path(namespace);
+    delete(&client, &path).await?;
     let deadline = Instant::now() + GOING;
-    while get::<Value>(&client, &path()).await?.is_some() {
+    while get::<Value>(&client, &path).await?.is_some() {
         if Instant::now() > deadline {
             return Err(Failure::failed(format!(
-                "the pod {HELPER} does not go: see `microk8s kubectl -n {NAMESPACE} describe pod {HELPER}`"
+                "the pod {HELPER} does not go: see `microk8s kubectl -n {namespace} describe pod {HELPER}`"
             )));
         }
         sleep(Duration::from_secs(1)).await;
@@ -107,13 +126,14 @@ mod tests {
         let template = json!({
             "volumes": [{ "name": "system", "persistentVolumeClaim": { "claimName": "mastodon-system" } }],
             "securityContext": { "runAsUser": 991 },
+            "affinity": { "podAffinity": {}, "nodeAffinity": {} },
             "containers": [
                 { "name": "mastodon-web", "image": "ghcr.io/mastodon/mastodon:v4.6.3", "command": ["puma"],
                   "startupProbe": {}, "volumeMounts": [{ "name": "system", "mountPath": "/opt/mastodon/public/system" }] },
                 { "name": "prometheus-exporter" },
             ],
         });
-        let pod = pod(&template, "01J").unwrap();
+        let pod = pod(&template, NAMESPACE, "01J").unwrap();
         assert_eq!(
             pod["spec"]["containers"],
             json!([{
@@ -123,6 +143,7 @@ mod tests {
         );
         assert_eq!(pod["spec"]["securityContext"]["runAsUser"], 991);
         assert_eq!(pod["spec"]["volumes"], template["volumes"]);
-        assert!(super::pod(&json!({ "containers": [] }), "01J").is_err());
+        assert_eq!(pod["spec"]["affinity"], json!({ "nodeAffinity": {} }));
+        assert!(super::pod(&json!({ "containers": [] }), NAMESPACE, "01J").is_err());
     }
 }

@@ -6,16 +6,19 @@
 
 mod after;
 mod begun;
+mod copies;
 mod data;
 mod flux;
 mod helper;
 mod pods;
+mod rehearsal;
+mod room;
 
 use async_trait::async_trait;
 
 use crate::facts::Facts;
 use crate::facts::mastodon::MastodonFacts;
-use crate::facts::restore::{Journal, RECORD, Restore};
+use crate::facts::restore::{Journal, Restore};
 use crate::inventory::model::{Inventory, Mastodon};
 use crate::kube::records;
 use crate::plan::{Place, Verdict};
@@ -60,6 +63,12 @@ pub enum Stage {
     Resumed,
     /// What the restore made is gone.
     Ended,
+    /// A rehearsal has a namespace with databases of its own.
+    Room,
+    /// A web pod of the rehearsal is ready.
+    Answering,
+    /// The namespace of the rehearsal is gone.
+    Cleared,
 }
 
 impl Stage {
@@ -84,6 +93,9 @@ impl Stage {
             Self::Fetched => "fetched",
             Self::Resumed => "resumed",
             Self::Ended => "ended",
+            Self::Room => "room",
+            Self::Answering => "answering",
+            Self::Cleared => "cleared",
         }
     }
 }
@@ -111,7 +123,7 @@ impl<'a> Scene<'a> {
             let problem = facts.cluster_problem.clone();
             return Err(Verdict::settling(problem.unwrap_or_else(|| "the cluster does not answer".to_owned())));
         };
-        let journal = facts.journal().filter(|journal| journal.id == restore.id);
+        let journal = facts.journal_of(restore.record()).filter(|journal| journal.id == restore.id);
         Ok(Self { restore, wanted, facts, seen, journal })
     }
 
@@ -144,6 +156,8 @@ impl<'a> Scene<'a> {
             | Stage::CronSuspended
             | Stage::Stopped
             | Stage::Helper => Verdict::Holds,
+            Stage::Room if !self.has(Stage::Answering) => self.room(),
+            Stage::Room => Verdict::Holds,
             done if self.has(done) => Verdict::Holds,
             Stage::Files if self.wanted.s3.is_some() => Verdict::Holds,
             _ => Verdict::differs("not done yet in this restore"),
@@ -160,7 +174,8 @@ async fn note(context: &Context, stage: Stage) -> Result<(), Failure> {
 }
 
 async fn write(context: &Context, journal: &Journal) -> Result<(), Failure> {
-    Ok(records::write(&context.api().await?, RECORD, &journal.record()).await?)
+    let name = Scene::at_hand(context)?.restore.record();
+    Ok(records::write(&context.api().await?, name, &journal.record()).await?)
 }
 
 #[async_trait]
@@ -172,7 +187,9 @@ impl RustStep for Stage {
         };
         match &scene.journal {
             Some(_) if scene.ended() => Verdict::Holds,
-            None if *self != Self::Begun => Verdict::unknown("restore-begun"),
+            None if *self != Self::Begun => {
+                Verdict::unknown(if scene.restore.rehearsal { "rehearsal-begun" } else { "restore-begun" })
+            }
             _ => scene.judge(*self),
         }
     }
@@ -197,6 +214,9 @@ impl RustStep for Stage {
             Self::Fetched => return after::fetch(context).await,
             Self::Resumed => flux::resume(context).await?,
             Self::Ended => return after::end(context).await,
+            Self::Room => return room::make(context).await,
+            Self::Answering => rehearsal::answer(context).await?,
+            Self::Cleared => return rehearsal::end(context).await,
         }
         note(context, *self).await
     }

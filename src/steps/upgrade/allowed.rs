@@ -44,7 +44,7 @@ impl RustStep for UpgradeAllowed {
 fn problem(facts: &Facts, name: &str, wanted: (u32, u32), channel: &str) -> Option<String> {
     if let Some(reason) = facts.unreachable(name) {
         return Some(format!(
-            "{name} does not answer ({reason}). Two nodes are never away at once: bring it back, or take it out with `homeprov remove --dead`, and run this again"
+            "{name} does not answer ({reason}). Two nodes are never away at once: bring it back, or take it out with `homeprov remove --dead INVENTORY {name}`, and run this again"
         ));
     }
     let seen = facts.node(name)?;

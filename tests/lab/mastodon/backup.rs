@@ -24,6 +24,9 @@ fn a_site_is_put_back_as_it_was_saved() {
             echo 'DELETE FROM statuses;' | sql
             echo other | web "cat >$F/accounts/1/face.png && rm -r $F/cache && mkdir -p $F/new && echo new >$F/new/file"
             part spoiled; counts
+            part rehearse; homeprov restore --rehearse $I $B; echo rehearse=$?
+            part untouched; counts
+            part namespaces; kubectl get namespaces,persistentvolumes -o "jsonpath='{{range .items[*]}}{{.metadata.name}} {{.spec.claimRef.namespace}} {{end}}'"
             part restore; homeprov restore --yes $I $B; echo restore=$?
             part after; counts
             part flux; kubectl get kustomizations,helmreleases -A -o "jsonpath='{{range .items[*]}}{{.metadata.name}}={{.spec.suspend}} {{end}}'"
@@ -31,12 +34,19 @@ fn a_site_is_put_back_as_it_was_saved() {
             part end"#
         ),
     );
-    for command in ["up", "backup", "verify", "restore", "again"] {
+    for command in ["up", "backup", "verify", "rehearse", "restore", "again"] {
         ran.expect(ran.code_of(command) == 0, &format!("{command} should succeed"));
     }
     ran.expect(ran.part("modes").is_empty(), "backups are for their owner alone");
     ran.expect(ran.part("before").contains("12"), "there should be something to save");
     ran.expect(ran.part("spoiled") != ran.part("before"), "the site should have been spoiled");
+    ran.expect(ran.part("untouched") == ran.part("spoiled"), "a rehearsal should leave the site alone");
+    ran.expect(
+        ran.part("rehearse").contains("✔ cluster  web is ready on the restored data"),
+        "and show that it would be one",
+    );
+    let left = ran.part("namespaces");
+    ran.expect(left.contains("mastodon") && !left.contains("rehearsal"), "nothing of it should be left");
     ran.expect(ran.part("after") == ran.part("before"), "the site should be as it was");
     ran.expect(!ran.part("flux").contains("true"), "nothing should stay suspended");
     ran.expect(ran.part("again").contains("nothing to do"), "and nothing should be left to do");

@@ -29,7 +29,7 @@ pub(super) struct Target {
 /// How long dumping and reading back a database takes, and packing and unpacking files.
 const COPIES: Millis = 4_000;
 /// A stream longer than this may be cut off by the fault.
-const LONG: usize = 200;
+const LONG: usize = 64;
 
 /// How long the program that is to be executed runs.
 pub(super) fn lasts(arguments: &Arguments) -> Millis {

@@ -13,6 +13,9 @@ use super::types::Executed;
 use crate::kubernetes::Kubernetes;
 use crate::kubernetes::value::text;
 
+/// Where the files of other servers' emoji are.
+const REMOTE_EMOJI: &str = "/opt/mastodon/public/system/cache/custom_emojis";
+
 /// A running container.
 pub(super) struct Container<'a> {
     pub(super) cluster: &'a mut Kubernetes,
@@ -86,7 +89,14 @@ impl Host for Container<'_> {
             Program::Database => self.database_program(argv, env, cwd, stdin),
             Program::Redis => self.redis_program(argv, env),
             Program::Search | Program::Streaming => None,
-            Program::Web | Program::Sidekiq | Program::Command(_) => self.cluster.run_known(&namespace, env, argv),
+            Program::Web | Program::Sidekiq | Program::Command(_) => {
+                let done = self.cluster.run_known(&namespace, env, argv)?;
+                // With their rows go the files of other servers' emoji (mastodon/mastodon `lib/mastodon/cli/emoji.rb`).
+                if done.status == 0 && argv.ends_with(&["emoji", "purge", "--remote-only"]) {
+                    self.view.remove(&mut self.cluster.programs.files, REMOTE_EMOJI);
+                }
+                Some(done)
+            }
         }
     }
 

@@ -63,7 +63,9 @@ impl Kubernetes {
         }
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
         let view = self.view_of(&object);
-        if let (Some(path), Some(password)) = (env.get("REDIS_PASSWORD_FILE").cloned(), env.remove("REDIS_PASSWORD")) {
+        if let Some(path) = env.get("REDIS_PASSWORD_FILE").cloned()
+            && let Some(password) = env.remove("REDIS_PASSWORD")
+        {
             // A file of a Secret's volume; the process itself has read it at its start.
             let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
             view.make_dir(&mut self.programs.files, folder);

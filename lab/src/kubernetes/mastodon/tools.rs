@@ -173,7 +173,7 @@ impl Place<'_> {
     }
 
     fn sha256sum(&mut self, words: &[&str], stdin: &[u8]) -> Executed {
-        let sum = |bytes: &[u8]| crate::kubernetes::names::digest_hex(&[bytes]);
+        let sum = |bytes: &[u8]| crate::kubernetes::names::sha256_hex(bytes);
         let mut out = String::new();
         for word in if words.is_empty() { &["-"] } else { words } {
             let bytes =

@@ -194,7 +194,7 @@ impl Shell {
             self.status = status;
             return;
         }
-        let stdin = take(ends);
+        let stdin = if reads(&words) { take(ends) } else { Vec::new() };
         let done = host.run(&words, &env, &self.cwd, &stdin);
         let done = done.unwrap_or_else(|| Executed::failed(127, format!("sh: 1: {name}: not found\n")));
         put(host, ends, 1, &done.stdout);
@@ -328,6 +328,14 @@ fn device(path: &str, ends: &Ends) -> Option<End> {
         _ => path.strip_prefix("/dev/fd/")?.parse().ok()?,
     };
     Some(ends.get(&fd).cloned().unwrap_or(End::Nothing))
+}
+
+/// Whether a program reads its standard input; who does not leaves it to the next one.
+fn reads(words: &[&str]) -> bool {
+    const READERS: [&str; 12] =
+        ["sh", "bash", "env", "cat", "tee", "sha256sum", "tar", "wc", "head", "tr", "xargs", "pg_restore"];
+    let name = words.first().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
+    READERS.contains(&name) || name == "psql" && !words.contains(&"-c")
 }
 
 /// All that is left to read on standard input.

@@ -84,7 +84,7 @@ fn pipes_hash_what_goes_through_them() {
                   5>&1 | sha256sum >&2; } 3>&1";
     let done = bench.in_web(script, b"");
     let said = String::from_utf8(done.stderr).expect("text");
-    let sum = crate::kubernetes::names::digest_hex(&[&done.stdout]);
+    let sum = crate::kubernetes::names::sha256_hex(&done.stdout);
     assert_eq!(said, format!("status 0\n{sum}  -\n"));
     let into = "mkdir -p /tmp/x && tar -C /tmp/x -xf - && cat /tmp/x/accounts/1/a.png && rm -rf /tmp/x && ls -A /tmp";
     assert_eq!(out(&bench.in_web(into, &done.stdout)), "face\n");
