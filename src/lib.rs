@@ -12,6 +12,7 @@
 //! `cli → engine → {plan, steps} → {facts, microk8s, kube, storage, gitops, mastodon} → ssh → inventory`; [`report`] sees events, nothing else.
 #![forbid(unsafe_code)]
 
+pub mod adopt;
 pub mod backup;
 pub mod bounded;
 pub mod cli;
@@ -28,6 +29,7 @@ pub mod mastodon;
 pub mod microk8s;
 pub mod plan;
 pub mod playbook;
+pub mod pool;
 pub mod redact;
 pub mod report;
 pub mod ssh;

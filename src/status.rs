@@ -1,6 +1,7 @@
 //! How the cluster stands: what `status` shows, as data.
 
 pub mod growth;
+pub mod margin;
 pub mod site;
 pub mod storage;
 
@@ -10,6 +11,7 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use crate::inventory::model::Role;
+pub use margin::NodeMargin;
 pub use site::SiteStatus;
 pub use storage::StorageStatus;
 
@@ -37,6 +39,8 @@ pub struct ClusterStatus {
     pub storage: Option<StorageStatus>,
     /// Mastodon; absent when the inventory asks for none or nothing could be read.
     pub site: Option<SiteStatus>,
+    /// How many more nodes may fail before the API, each volume, the site stop; none while there is no cluster.
+    pub margins: Vec<NodeMargin>,
     /// What the user should know besides, one sentence each.
     pub warnings: Vec<String>,
 }

@@ -1,6 +1,7 @@
 //! The commands: what can be typed, one file for each.
 
 mod add;
+mod adopt;
 mod backup;
 mod bundle;
 mod change;
@@ -53,6 +54,7 @@ Examples:
   homeprov up home.toml                make it so; again: nothing to do
   homeprov status home.toml            nodes, data store, address pool
   homeprov verify storage home.toml    find data on the nodes' disks
+  homeprov verify pool home.toml       look who has its addresses
   homeprov verify app home.toml        ask the site, and all behind it
   homeprov backup home.toml DIR        save the site into a folder
   homeprov restore home.toml DIR/DATE  put it back
@@ -76,6 +78,7 @@ pub struct Cli {
 #[command(help_template = HELP)]
 enum Command {
     Init(init::Arguments),
+    Adopt(adopt::Arguments),
     Up(up::Arguments),
     Plan(plan::Arguments),
     Status(status::Arguments),
@@ -150,6 +153,7 @@ impl Cli {
         let verbosity = self.volume.verbosity();
         match &self.command {
             Command::Init(arguments) => arguments.run(),
+            Command::Adopt(arguments) => wait(arguments.run(verbosity)),
             Command::Up(arguments) => wait(arguments.run(verbosity)),
             Command::Plan(arguments) => wait(arguments.run(verbosity)),
             Command::Status(arguments) => wait(arguments.run(verbosity)),

@@ -153,6 +153,7 @@ impl RunArguments {
             break_lock: false,
             parting,
             overwrite,
+            takeover: None,
             repair: None,
             departing: None,
             restore: None,

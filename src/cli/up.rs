@@ -51,6 +51,7 @@ impl Arguments {
         run.session.break_lock = self.break_lock;
         run.session.overwrite = self.overwrite;
         run.session.repair = self.repair.then(|| self.ask(&run.screen));
+        run.session.takeover = (self.yes || prompt::possible()).then(|| self.ask(&run.screen));
         let outcome = engine::up(&run.session).await;
         run.end().await;
         Ok(outcome.code)

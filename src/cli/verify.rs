@@ -9,7 +9,7 @@ use crate::error::{ExitCode, Failure};
 use crate::inventory::storage;
 use crate::report::app;
 use crate::report::face::Verbosity;
-use crate::report::proof as view;
+use crate::report::{pool, proof as view};
 
 /// Prove that it really is so, whatever was proven before
 #[derive(Debug, Args)]
@@ -17,6 +17,7 @@ use crate::report::proof as view;
 Examples:
   homeprov verify storage home.toml
   homeprov verify storage --drill home.toml
+  homeprov verify pool home.toml
   homeprov verify app home.toml")]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -26,7 +27,22 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     Storage(Storage),
+    Pool(Pool),
     App(App),
+}
+
+/// Ask for every address of the pool by ARP from two nodes; nothing is changed
+#[derive(Debug, Args)]
+#[command(help_template = super::HELP, before_help = "\
+Examples:
+  homeprov verify pool home.toml
+  homeprov verify pool --json home.toml | jq -r '.findings[].text'")]
+struct Pool {
+    #[command(flatten)]
+    run: RunArguments,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Ask the site through its address, and everything behind it, part by part
@@ -75,8 +91,26 @@ impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
         match &self.what {
             What::Storage(storage) => storage.run(verbosity).await,
+            What::Pool(pool) => pool.run(verbosity).await,
             What::App(app) => app.run(verbosity).await,
         }
+    }
+}
+
+impl Pool {
+    async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+        let manner = Manner { prints: Prints::ProgressAndResult, json: self.json, yes: false, verbosity };
+        let run = self.run.begin(&manner)?;
+        let verified = Box::pin(engine::verify_pool(&run.session)).await;
+        run.end().await;
+        let (report, outcome) = verified.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
+        let text = if self.json {
+            pool::json(&report).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
+        } else {
+            pool::text(&report, output::stdout_paint(), output::stdout_width())
+        };
+        output::result(&text)?;
+        Ok(outcome.code)
     }
 }
 

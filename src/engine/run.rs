@@ -22,7 +22,7 @@ use crate::facts::{Facts, Observation};
 use crate::plan::{self, Pending, Place, Plan, Verdict};
 use crate::playbook::model::{Action, On, Step};
 use crate::steps::mastodon::site_answers;
-use crate::steps::{self, Context, repair};
+use crate::steps::{self, Context, repair, takeover};
 
 /// How often what is waited for is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -144,6 +144,9 @@ impl<'a> Run<'a> {
             let plan = plan::plan(&self.session.inventory, &self.session.recipe, &self.facts);
             self.show(&plan);
             if self.keeper.is_none() && plan.runnable().next().is_some() {
+                if let Some(refusal) = self.taken_over().await {
+                    return refusal;
+                }
                 match self.lock().await {
                     // What was seen before the lock was ours may have been changed by its last holder.
                     Ok(()) => self.observe_all().await,
@@ -167,6 +170,13 @@ impl<'a> Run<'a> {
                 }
             }
         }
+    }
+
+    /// Asks before anything is changed on what homeprov did not set up; how the run ends where the answer is no.
+    async fn taken_over(&self) -> Option<Outcome> {
+        let what = takeover::pending(&self.session.inventory, &self.facts)?;
+        let refusal = takeover::agree(&what, self.session.takeover.clone()).await.err()?;
+        Some(Outcome::new(ExitCode::Refused, format!("refused before anything was changed: {refusal}")))
     }
 
     /// Keeps other runs out, before the first change.

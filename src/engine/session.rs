@@ -45,6 +45,8 @@ pub struct Session {
     pub parting: Parting,
     /// Whether files in the repository that a person edited are written anew.
     pub overwrite: bool,
+    /// How the user is asked before a cluster that homeprov did not set up is taken over; absent where nobody can be asked.
+    pub takeover: Option<Ask>,
     /// How the user is asked before members are repaired; absent where they did not want that.
     pub repair: Option<Ask>,
     /// The member that is to be taken out of the cluster, where that is what the run is for.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::outcome::{self, Outcome};
 use super::session::Session;
-use super::{site_status, storage_status};
+use super::{margins, site_status, storage_status};
 use crate::error::ExitCode;
 use crate::facts::{Facts, Identity, MemberRole};
 use crate::inventory::model::{Inventory, Node, Role};
@@ -47,6 +47,7 @@ fn describe(inventory: &Inventory, facts: &Facts) -> ClusterStatus {
         pool: pool(inventory, facts),
         storage: storage_status::describe(inventory, facts),
         site: site_status::describe(inventory, facts),
+        margins: margins::describe(inventory, facts),
         warnings: facts
             .cluster_problem
             .iter()

@@ -1,10 +1,12 @@
 //! How storage stands, from one observation.
 
+use super::margins;
 use crate::facts::storage::{JivaVolume, Volume};
-use crate::facts::{Facts, StorageFacts};
+use crate::facts::{ClusterFacts, Facts, StorageFacts};
 use crate::inventory::model::{Engine, Inventory};
 use crate::inventory::storage::classes;
 use crate::plan::{Place, Verdict};
+use crate::status::margin::NodeMargin;
 use crate::status::storage::{Access, ClassStatus, Margin, StorageStatus, VolumeStatus};
 use crate::status::{Conclusion, Probe};
 use crate::steps::storage::kubelet_directory::KubeletDirectory;
@@ -16,13 +18,14 @@ pub(super) fn describe(inventory: &Inventory, facts: &Facts) -> Option<StorageSt
     if inventory.storage.engine == Engine::None {
         return None;
     }
-    let seen = &facts.cluster.as_ref()?.storage;
-    let volumes = seen.volumes.iter().filter(|(name, volume)| !lies_behind(seen, name, volume));
+    let cluster = facts.cluster.as_ref()?;
+    let seen = &cluster.storage;
+    let volumes = seen.volumes.iter().filter(|(name, volume)| !seen.lies_behind(name, volume));
     Some(StorageStatus {
         engine: inventory.storage.engine,
         replicas: inventory.storage.replicas,
         classes: seen.classes.keys().map(|name| class(inventory, seen, name)).collect(),
-        volumes: volumes.map(|(name, volume)| volume_status(seen, name, volume)).collect(),
+        volumes: volumes.map(|(name, volume)| volume_status(cluster, name, volume)).collect(),
         proof: storage_proven::valid_record(inventory, facts).map(|record| Probe {
             verdict: Conclusion::Yes,
             at: record.at,
@@ -58,14 +61,6 @@ pub(super) fn warnings(inventory: &Inventory, facts: &Facts) -> Vec<String> {
     warnings
 }
 
-/// Whether a volume holds the bytes of another one: a replica of a Jiva volume, or a share, which is told with the volume
-/// its NFS server has mounted.
-fn lies_behind(seen: &StorageFacts, name: &str, volume: &Volume) -> bool {
-    let replica = seen.is_replica(name);
-    let backing = format!("nfs-{name}");
-    replica || (volume.nfs_server.is_some() && seen.claims.iter().any(|claim| claim.name == backing))
-}
-
 fn class(inventory: &Inventory, seen: &StorageFacts, name: &str) -> ClassStatus {
     let class = seen.classes.get(name).cloned().unwrap_or_default();
     let storage = &inventory.storage;
@@ -85,16 +80,14 @@ fn class(inventory: &Inventory, seen: &StorageFacts, name: &str) -> ClassStatus 
     }
 }
 
-fn volume_status(seen: &StorageFacts, name: &str, volume: &Volume) -> VolumeStatus {
+fn volume_status(cluster: &ClusterFacts, name: &str, volume: &Volume) -> VolumeStatus {
+    let seen = &cluster.storage;
     let jiva = seen.jiva_volumes.get(name);
     let nodes = match jiva {
         Some(_) => seen.replica_nodes(name),
         None => volume.nodes.clone(),
     };
-    let (margin, state) = match jiva {
-        Some(jiva) => judge(jiva),
-        None => plain(seen, volume),
-    };
+    let (margin, state) = state(jiva, &margins::volume::margin(cluster, name, volume), &nodes);
     let claim = seen.user_claim_of(name);
     VolumeStatus {
         name: name.to_owned(),
@@ -111,34 +104,28 @@ fn volume_status(seen: &StorageFacts, name: &str, volume: &Volume) -> VolumeStat
     }
 }
 
-/// A Jiva volume takes writes while more than half of its replicas are readable and writable
-/// (openebs/jiva `controller/control.go`).
-fn judge(volume: &JivaVolume) -> (Margin, String) {
-    let replicas = usize::try_from(volume.replication_factor).unwrap_or_default();
-    let (working, quorum) = (volume.working(), volume.quorum());
+/// How near a volume is to taking no more writes, by how many nodes may fail.
+fn state(jiva: Option<&JivaVolume>, margin: &NodeMargin, nodes: &[String]) -> (Margin, String) {
     let told = |margin, text: &str| (margin, text.to_owned());
-    match volume.status.as_str() {
-        "" => told(Margin::Unknown, "its controller does not answer"),
-        "RO" => told(Margin::ReadOnly, "read-only"),
-        _ if working < quorum => told(Margin::ReadOnly, "read-only"),
-        _ if replicas == 1 => told(Margin::OneNode, "one replica: stored, not replicated"),
-        _ if working == quorum => told(Margin::Last, "read-only on the next failure"),
-        _ if working == quorum + 1 => told(Margin::Spare, "one more node may fail"),
-        _ => (Margin::Spare, format!("{} more nodes may fail", working - quorum)),
+    match (margin.stands, margin.nodes) {
+        (Conclusion::No, _) => told(Margin::ReadOnly, "read-only"),
+        (Conclusion::Unknown, _) | (Conclusion::Yes, None) => (Margin::Unknown, margin.limit.clone()),
+        (Conclusion::Yes, Some(0)) => match (jiva, nodes) {
+            (Some(jiva), _) if jiva.replication_factor == 1 => {
+                told(Margin::OneNode, "one replica: stored, not replicated")
+            }
+            (None, [node]) => (Margin::OneNode, format!("stored on {node}, not replicated")),
+            _ => told(Margin::Last, "read-only on the next failure"),
+        },
+        (Conclusion::Yes, Some(1)) => told(Margin::Spare, "one more node may fail"),
+        (Conclusion::Yes, Some(nodes)) => (Margin::Spare, format!("{nodes} more nodes may fail")),
     }
-}
-
-fn plain(seen: &StorageFacts, volume: &Volume) -> (Margin, String) {
-    if let [node] = volume.nodes.as_slice() {
-        return (Margin::OneNode, format!("stored on {node}, not replicated"));
-    }
-    let maker = seen.classes.get(&volume.class).map_or("its maker", |class| class.provisioner.as_str());
-    (Margin::Unknown, format!("how it is kept is known to {maker} alone"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::margins::volume::Spread;
     use crate::facts::storage::{Claim, Replica};
 
     fn volume(replicas: u32, status: &str, modes: &[&str]) -> JivaVolume {
@@ -163,7 +150,9 @@ mod tests {
             (volume(1, "RW", &["RW"]), Margin::OneNode, "one replica: stored, not replicated"),
             (volume(3, "", &[]), Margin::Unknown, "its controller does not answer"),
         ] {
-            assert_eq!(judge(&volume), (margin, state.to_owned()));
+            let replicas = usize::try_from(volume.replication_factor).unwrap();
+            let nodes = margins::volume::jiva(&volume, &Spread::apart(replicas));
+            assert_eq!(super::state(Some(&volume), &nodes, &[]), (margin, state.to_owned()));
         }
     }
 
@@ -198,11 +187,12 @@ mod tests {
         let shown: Vec<&String> = seen
             .volumes
             .iter()
-            .filter(|(name, volume)| !lies_behind(&seen, name, volume))
+            .filter(|(name, volume)| !seen.lies_behind(name, volume))
             .map(|(name, _)| name)
             .collect();
         assert_eq!(shown, ["pvc-b"]);
-        let status = volume_status(&seen, "pvc-b", &Volume::default());
+        let cluster = ClusterFacts { storage: seen, ..ClusterFacts::default() };
+        let status = volume_status(&cluster, "pvc-b", &Volume::default());
         assert_eq!((status.claim.as_deref(), status.shared), (Some("web/media"), true));
         assert_eq!(status.nodes, ["nuc2"]);
     }

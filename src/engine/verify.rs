@@ -155,8 +155,13 @@ pub(super) fn context(session: &Session, facts: Facts, asked: &Asked) -> Result<
         let problem = facts.cluster_problem.as_deref().unwrap_or("there is no cluster yet; `homeprov up` makes it");
         return Err(Outcome::new(ExitCode::Refused, format!("{}: {problem}", asked.fault)));
     }
+    Ok(context_of_nodes(session, facts, asked))
+}
+
+/// The same for what asks the nodes alone, be there a cluster or not.
+pub(super) fn context_of_nodes(session: &Session, facts: Facts, asked: &Asked) -> Context {
     let hour = Duration::from_secs(3600);
-    Ok(Context {
+    Context {
         inventory: Arc::clone(&session.inventory),
         facts: Arc::new(facts),
         transport: Arc::clone(&session.transport),
@@ -178,7 +183,7 @@ pub(super) fn context(session: &Session, facts: Facts, asked: &Asked) -> Result<
         state: session.state.clone(),
         parting: session.parting.clone(),
         ask: None,
-    })
+    }
 }
 
 pub(super) fn failed(session: &Session, context: &Context, failure: &Failure) -> Outcome {

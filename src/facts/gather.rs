@@ -30,6 +30,7 @@ pub async fn nodes(
 pub async fn cluster(transport: &dyn Transport, inventory: &Inventory, facts: &mut Facts) {
     facts.cluster = None;
     facts.cluster_problem = None;
+    facts.unrecorded = facts.find_unrecorded(inventory);
     for node in candidates(inventory, facts) {
         match Box::pin(read_through(transport, inventory, &node, facts)).await {
             Ok((client, cluster)) => {
@@ -101,17 +102,16 @@ async fn mastodon(client: &kube::Client, inventory: &Inventory) -> kube::Result<
 }
 
 /// Namespaces a user made on each machine that is a cluster of its own but is wanted as a member: joining would
-/// lose them (canonical/microk8s `scripts/wrappers/join.py`: the joiner's data store is replaced).
+/// lose them (canonical/microk8s `scripts/wrappers/join.py`: the joiner's data store is replaced). And those of the first
+/// control plane while nothing is recorded: they say whether somebody uses it.
 async fn lone_namespaces(
     transport: &dyn Transport,
     inventory: &Inventory,
     facts: &Facts,
 ) -> BTreeMap<String, Vec<String>> {
-    let seed = inventory.control_planes().next().map(|node| node.name.as_str());
     let lone = inventory.nodes.iter().filter(|node| {
-        let first_run = facts.identity() == super::Identity::None && Some(node.name.as_str()) == seed;
         let seen = facts.node(&node.name);
-        !first_run && !facts.is_member(node) && seen.is_some_and(|seen| seen.control_plane_up() && seen.alone())
+        !facts.is_member(node) && seen.is_some_and(|seen| seen.control_plane_up() && seen.alone())
     });
     let reads = lone.map(|node| async move {
         let config = facts.node(&node.name)?.kubeconfig.clone()?;

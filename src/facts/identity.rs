@@ -40,7 +40,8 @@ impl fmt::Display for IdentityRecord {
 pub enum Identity {
     /// Nothing is recorded anywhere: a first run.
     None,
-    /// All records agree on this certificate authority.
+    /// All records agree on this certificate authority; or nothing is recorded and it is that of the cluster the inventory
+    /// describes.
     Known(String),
     /// Records differ: who recorded what.
     Conflict(BTreeMap<String, String>),
@@ -64,7 +65,7 @@ impl Facts {
         distinct.sort();
         distinct.dedup();
         match distinct.as_slice() {
-            [] => Identity::None,
+            [] => self.unrecorded.clone().map_or(Identity::None, Identity::Known),
             [ca] => Identity::Known((*ca).clone()),
             _ => Identity::Conflict(readings),
         }

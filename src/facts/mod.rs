@@ -1,5 +1,6 @@
 //! What was observed: [`NodeFacts`] from one exec on each node, [`ClusterFacts`] from the API.
 
+pub mod balanced;
 pub mod cluster;
 pub mod departing;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub mod record;
 pub mod repository;
 pub mod restore;
 pub mod storage;
+mod unrecorded;
 pub mod when;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,7 +52,10 @@ pub struct Facts {
     pub repository: Option<RepositoryFacts>,
     /// The cluster identity recorded on this machine.
     pub recorded_here: Option<IdentityRecord>,
-    /// User namespaces of nodes that are a cluster of their own and wait to be joined.
+    /// The certificate authority of a cluster that was made by hand: the inventory describes it, and nobody recorded it.
+    pub unrecorded: Option<String>,
+    /// User namespaces of nodes that are a cluster of their own and wait to be joined, and of the first control plane while
+    /// nothing is recorded.
     pub lone_namespaces: BTreeMap<String, Vec<String>>,
     /// The backup that is to be put back, in a restore.
     pub restore: Option<Arc<restore::Restore>>,

@@ -210,12 +210,16 @@ impl StorageFacts {
             .map(|((namespace, _), found)| (namespace.as_str(), found))
     }
 
-    /// The nodes of a Jiva volume's replicas: those their own volumes are bound to (openebs/jiva-operator
-    /// `pkg/controllers/jivavolume_controller.go`: the claim of replica N is `openebs-<volume>-jiva-rep-N`).
-    pub fn replica_nodes(&self, name: &str) -> Vec<String> {
+    /// The claims of a Jiva volume's replicas (openebs/jiva-operator `pkg/controllers/jivavolume_controller.go`: that of
+    /// replica N is `openebs-<volume>-jiva-rep-N`).
+    pub fn replica_claims(&self, name: &str) -> impl Iterator<Item = &Claim> {
         let start = format!("openebs-{name}-jiva-rep-");
-        let claims = self.claims.iter().filter(|claim| claim.name.starts_with(&start));
-        let volumes = claims.filter_map(|claim| self.volumes.get(claim.volume.as_ref()?));
+        self.claims.iter().filter(move |claim| claim.name.starts_with(&start))
+    }
+
+    /// The nodes of a Jiva volume's replicas: those their own volumes are bound to.
+    pub fn replica_nodes(&self, name: &str) -> Vec<String> {
+        let volumes = self.replica_claims(name).filter_map(|claim| self.volumes.get(claim.volume.as_ref()?));
         let mut nodes: Vec<String> = volumes.flat_map(|volume| volume.nodes.clone()).collect();
         nodes.sort();
         nodes.dedup();
@@ -226,6 +230,19 @@ impl StorageFacts {
     pub fn is_replica(&self, name: &str) -> bool {
         let claim = self.volumes.get(name).and_then(|volume| volume.claim.as_ref());
         claim.is_some_and(|(_, claim)| claim.starts_with("openebs-") && claim.contains("-jiva-rep-"))
+    }
+
+    /// The volume that holds the bytes of a share: the one its NFS server has mounted (openebs/dynamic-nfs-provisioner
+    /// `provisioner/helper_kernel_nfs_server.go`: the claim behind the share `pvc-X` is `nfs-pvc-X`).
+    pub fn behind(&self, share: &str) -> Option<&str> {
+        let backing = format!("nfs-{share}");
+        self.claims.iter().find(|claim| claim.name == backing)?.volume.as_deref()
+    }
+
+    /// Whether a volume is told with another one: a replica of a Jiva volume, or a share, which is told with the volume its
+    /// NFS server has mounted.
+    pub fn lies_behind(&self, name: &str, volume: &Volume) -> bool {
+        self.is_replica(name) || (volume.nfs_server.is_some() && self.behind(name).is_some())
     }
 
     /// The claim bound to a volume.

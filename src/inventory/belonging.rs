@@ -7,12 +7,13 @@ const SSH: &str = "belongs under [ssh]; for one machine in the ssh table of its 
 const ALL: &str = "belongs under [ssh] and holds for all machines";
 const NODE: &str = "belongs under [[nodes]], to the machine it is about";
 const CLUSTER: &str = "belongs under [cluster]";
+const METALLB: &str = "belongs under [metallb]";
 const STORAGE: &str = "belongs under [storage]";
 const FLUX: &str = "belongs under [flux]";
 const MASTODON: &str = "belongs under [mastodon]";
 
 /// Every key there is, and where it stands.
-const PLACES: [(&str, &str); 54] = [
+const PLACES: [(&str, &str); 55] = [
     ("cluster", "opens a table of its own: [cluster]"),
     ("nodes", "opens a table of its own for each machine: [[nodes]]"),
     ("metallb", "opens a table of its own: [metallb]"),
@@ -33,7 +34,8 @@ const PLACES: [(&str, &str); 54] = [
     ("labels", NODE),
     ("host_key", NODE),
     ("host", "belongs in the ssh table of a machine: ssh = { host = \"nuc1.lan\" }"),
-    ("pool", "belongs under [metallb]"),
+    ("pool", METALLB),
+    ("dhcp_range", METALLB),
     ("storage", "opens a table of its own: [storage]"),
     ("engine", STORAGE),
     ("replicas", STORAGE),

@@ -30,6 +30,10 @@ pub(super) fn inventory(file: &File, folder: &Path) -> Option<Inventory> {
         metallb: match file.metallb.given() {
             Some(table) => Some(Metallb {
                 pool: table.pool.given()?.iter().map(|text| text.value.parse().ok()).collect::<Option<_>>()?,
+                dhcp_range: match table.dhcp_range.given() {
+                    Some(text) => Some(text.value.parse().ok()?),
+                    None => None,
+                },
             }),
             None => None,
         },

@@ -166,6 +166,10 @@ pub struct MetallbTable {
     #[schemars(with = "Pool", example = &"192.168.1.240-192.168.1.250")]
     #[schemars(example = ["192.168.1.240/29", "192.168.1.250-192.168.1.252"])]
     pub pool: Field<Vec<At<String>>>,
+    /// What the router gives away by DHCP, as `first-last`. It is compared with the pool: the two must have no address in
+    /// common.
+    #[schemars(default, length(min = 1), example = &"192.168.1.100-192.168.1.199")]
+    pub dhcp_range: Text,
 }
 
 /// Where the volumes of workloads lie, and how that is proven.
@@ -352,7 +356,11 @@ fn node_ssh(mut table: Table<'_>, report: &mut Report) -> NodeSshTable {
 }
 
 fn metallb(mut table: Table<'_>, report: &mut Report) -> MetallbTable {
-    let metallb = MetallbTable { header: table.span.clone(), pool: table.texts("pool", report) };
+    let metallb = MetallbTable {
+        header: table.span.clone(),
+        pool: table.texts("pool", report),
+        dhcp_range: table.text("dhcp_range", report),
+    };
     let example = r#"pool = "192.168.1.240-192.168.1.250""#;
     table.require(&metallb.pool, "pool", example, report);
     table.finish_with(report, belonging);

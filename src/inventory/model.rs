@@ -120,6 +120,8 @@ pub struct NodeSsh {
 pub struct Metallb {
     /// The address ranges, in the order of the file.
     pub pool: Vec<PoolRange>,
+    /// What the router gives away by DHCP, to be compared with the pool.
+    pub dhcp_range: Option<PoolRange>,
 }
 
 /// One range of the pool, as the user wrote it and as numbers.

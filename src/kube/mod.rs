@@ -2,6 +2,7 @@
 
 pub mod all_pods;
 pub mod apply;
+pub mod balanced;
 pub mod config;
 pub mod error;
 pub mod flux;
@@ -11,4 +12,5 @@ pub mod read;
 pub mod records;
 pub mod release;
 pub mod request;
+pub mod site;
 pub mod storage;

@@ -44,6 +44,7 @@ pub fn text(status: &ClusterStatus, paint: Paint, width: usize) -> String {
     if let Some(site) = &status.site {
         text += &super::site::text(site, paint, width);
     }
+    text += &super::margins::text(&status.margins, paint, width);
     for warning in &status.warnings {
         text += &entry(&paint.care("!"), warning, width);
     }

@@ -48,7 +48,7 @@ fn first_run(inventory: &Inventory, facts: &Facts) -> Vec<String> {
     for (node, seen) in facts.answering(inventory).filter(|(_, seen)| seen.installed) {
         if let Some(others) = others(seen) {
             problems.push(format!(
-                "{} is in a cluster already, with {others}, and homeprov did not set that up (certificate authority {}). Either name another machine, or take it out first: `microk8s leave` there",
+                "{} is in a cluster already, with {others}, and homeprov did not set that up (certificate authority {}). Either name all of its members in the inventory (`homeprov adopt` writes one) and have it taken over; or name another machine, or take it out first: `microk8s leave` there",
                 node.name, short(seen.ca.as_deref().unwrap_or("unknown")),
             ));
         } else if Some(node.name.as_str()) != first {

@@ -21,6 +21,9 @@ impl RustStep for IdentityRecorded {
             Identity::Conflict(_) => Verdict::unknown("cluster-identity"),
             Identity::None if facts.seed(inventory).is_none() => first_control_plane(inventory, facts),
             Identity::None => Verdict::differs("no cluster is recorded; the first control plane becomes the seed"),
+            Identity::Known(_) if facts.is_unrecorded() => Verdict::differs(
+                "homeprov did not set this cluster up; `up` asks before it takes it over and writes down which one it is",
+            ),
             Identity::Known(_) if facts.recorded_here.is_none() => {
                 Verdict::differs("recorded on the nodes, not on this machine yet")
             }

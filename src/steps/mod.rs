@@ -17,7 +17,8 @@ mod labels;
 pub mod mastodon;
 mod metallb_enabled;
 mod microk8s_ready;
-mod pool_exact;
+pub mod pool_exact;
+pub mod pool_heard;
 pub mod pool_probed;
 pub mod pool_quiet;
 mod preflight;
@@ -28,6 +29,7 @@ mod snap_installed;
 mod speakers;
 pub mod storage;
 pub mod storage_proven;
+pub mod takeover;
 mod upgrade;
 mod warnings;
 

@@ -15,7 +15,8 @@ use crate::plan::{Place, Verdict};
 /// `IPAddressPool/default-addresspool` and an `L2Advertisement` for it, the names the addon gives them.
 pub struct PoolExact;
 
-const POOL: &str = "default-addresspool";
+/// The addon's pool, which is the one homeprov keeps (canonical/microk8s-core-addons `addons/metallb`).
+pub const POOL: &str = "default-addresspool";
 const ADVERTISEMENT: &str = "default-advertise-all-pools";
 
 fn wanted(metallb: &Metallb) -> Vec<String> {

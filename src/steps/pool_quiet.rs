@@ -12,9 +12,9 @@ use crate::inventory::model::{Metallb, Node};
 use crate::ssh::{Program, Purpose};
 
 /// More addresses than this are not asked for, one by one: each takes a broadcast.
-const MOST: usize = 512;
+pub(super) const MOST: usize = 512;
 /// How many are asked for at once.
-const AT_ONCE: u32 = 32;
+pub(super) const AT_ONCE: u32 = 32;
 
 /// Refuses a pool of which an address answers ARP from a machine that is none of the nodes.
 pub async fn refuse_taken(context: &Context, metallb: &Metallb) -> Result<(), Failure> {
@@ -62,10 +62,8 @@ async fn ask(context: &Context, asker: &Node, metallb: &Metallb) -> Result<BTree
              `ip -4 address` there"
         )));
     };
-    let all = metallb.pool.iter().flat_map(|range| range.first.to_bits()..=range.last.to_bits());
-    let mut addresses: Vec<Ipv4Addr> = all.take(MOST + 1).map(Ipv4Addr::from_bits).collect();
-    if addresses.len() > MOST {
-        addresses.truncate(MOST);
+    let (addresses, left_out) = addresses(metallb);
+    if left_out {
         context.say(format!("of the pool only the first {MOST} addresses were asked for by ARP"));
     }
     let answer = context.run(&asker.name, Purpose::Probe, Program::Shell(script(interface, &addresses))).await?;
@@ -73,6 +71,15 @@ async fn ask(context: &Context, asker: &Node, metallb: &Metallb) -> Result<BTree
         return Err(Failure::command("asking for the pool by ARP", answer.status, &answer.stderr));
     }
     Ok(answer.stdout.lines().filter_map(reply).collect())
+}
+
+/// The addresses of the pool that are asked for, and whether there are more than [`MOST`].
+pub(super) fn addresses(metallb: &Metallb) -> (Vec<Ipv4Addr>, bool) {
+    let all = metallb.pool.iter().flat_map(|range| range.first.to_bits()..=range.last.to_bits());
+    let mut addresses: Vec<Ipv4Addr> = all.take(MOST + 1).map(Ipv4Addr::from_bits).collect();
+    let left_out = addresses.len() > MOST;
+    addresses.truncate(MOST);
+    (addresses, left_out)
 }
 
 fn script(interface: &str, addresses: &[Ipv4Addr]) -> String {
@@ -87,7 +94,7 @@ fn script(interface: &str, addresses: &[Ipv4Addr]) -> String {
 }
 
 /// `Unicast reply from 10.77.0.203 [B8:27:EB:4D:00:CB]  0.71ms` (iputils `arping.c`)
-fn reply(line: &str) -> Option<(Ipv4Addr, String)> {
+pub(super) fn reply(line: &str) -> Option<(Ipv4Addr, String)> {
     let (address, rest) = line.split_once("reply from ")?.1.split_once(" [")?;
     Some((address.trim().parse().ok()?, rest.split_once(']')?.0.to_lowercase()))
 }

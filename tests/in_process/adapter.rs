@@ -135,6 +135,12 @@ impl WorldTransport {
         Ok(done)
     }
 
+    /// The machine of a node; one that is known by its address alone is the machine that has it.
+    fn machine(&self, node: &str) -> String {
+        let address = node.parse().ok();
+        address.and_then(|address| self.lab.with(|world| world.machine_at(address))).unwrap_or_else(|| node.to_owned())
+    }
+
     fn shell(&self, node: &str) -> Shell {
         Shell::new(&self.lab, node, &self.inventory, &self.login)
     }
@@ -186,6 +192,7 @@ async fn sections(shell: Shell, script: Script) -> Answer {
 #[async_trait]
 impl Transport for WorldTransport {
     async fn run(&self, node: &str, script: &Script) -> Result<Answer, TransportError> {
+        let node = &self.machine(node);
         // The machine is looked at only once it is reached.
         self.connect(node).await?;
         self.exec(node, script.purpose, sections(self.shell(node), script.clone())).await
@@ -226,6 +233,7 @@ impl Transport for WorldTransport {
     }
 
     async fn kubernetes(&self, node: &str, kubeconfig: &SecretString) -> Result<kube::Client, TransportError> {
+        let node = &self.machine(node);
         self.connect(node).await?;
         let first = self
             .with_links(|links| links.get_mut(node).is_some_and(|link| !std::mem::replace(&mut link.forwarded, true)));

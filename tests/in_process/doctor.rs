@@ -298,6 +298,7 @@ cases! {
     pool_taken: PoolTaken => ["10.77.0.203", "b8:27:eb:4d:00:cb"], async {
         finds(&tried(&[FaultKind::PoolTaken]).await, "pool-address-taken").await
     };
+    pool_collision: PoolCollision => ["10.77.0.205", "b8:27:eb:4d:00:cc"], happens(FaultKind::PoolCollision, "pool-address-taken");
     // Storage.
     kubelet_dir: KubeletDir => ["has /var/lib/kubelet/", "homeprov verify storage home.toml"], async {
         finds(&tried(&[FaultKind::KubeletDir]).await, "wrong-kubelet-directory").await

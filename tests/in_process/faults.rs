@@ -87,6 +87,7 @@ faults! {
     auto_refresh: AutoRefresh on Ubuntu2404 => End::Converged;
     pool_taken: PoolTaken on Ubuntu2404 =>
         End::Code(ExitCode::Refused, &["10.77.0.203", "b8:27:eb:4d:00:cb", "none of the nodes", "[metallb] pool"]);
+    pool_collision: PoolCollision on Ubuntu2404 => End::Converged;
     api_flaps: ApiFlaps on Ubuntu2404 => End::Converged;
 }
 

@@ -2,6 +2,7 @@
 //! an hour of the homelab is a moment here.
 
 mod adapter;
+mod adopt;
 mod backup;
 mod changes;
 mod connection;
@@ -19,6 +20,7 @@ mod losses;
 mod nodes;
 mod plan;
 mod playbook_steps;
+mod pool;
 mod probe;
 mod property;
 mod reboot;

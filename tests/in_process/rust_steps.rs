@@ -40,6 +40,8 @@ const ROWS: &[Row] = &[
     row!("metallb-enabled", "/sys/class/net/*/address", own_macs),
     row!("doctor", "arping -f -c 2", arping_all),
     row!("doctor", "/sys/class/net/*/address", own_macs),
+    row!("verify-pool", "arping -b -c 2", arping_everybody),
+    row!("verify-pool", "ip -4 neigh", home),
     row!("pool-exact", "arping -f -c 2", arping_all),
     row!("pool-exact", "/sys/class/net/*/address", own_macs),
 ];
@@ -150,6 +152,41 @@ async fn arping_all(shell: &Shell, text: &str, _: &str) -> i32 {
     }
     sleep(Duration::from_secs(2)).await;
     0
+}
+
+/// The same without `-f`: everybody who has an address answers.
+async fn arping_everybody(shell: &Shell, text: &str, _: &str) -> i32 {
+    if !shell.machine(|machine| machine.packages.contains_key("iputils-arping")) {
+        shell.complain("there is no arping; `apt-get install iputils-arping`, or `homeprov up`, installs it");
+        return 1;
+    }
+    let list = text.split("for address in").nth(1).and_then(|rest| rest.split(';').next()).expect("a list");
+    let name = shell.machine(|machine| machine.name().to_owned());
+    for address in list.split_whitespace() {
+        let address: Ipv4Addr = address.parse().expect("an address");
+        let (node, other) = shell
+            .lab()
+            .with(|world| (owner(world, &name, address).map(mac), world.neighbours().get(&address).cloned()));
+        for mac in node.into_iter().chain(other) {
+            shell.say(format!("Unicast reply from {address} [{}]  0.71ms", mac.to_uppercase()));
+        }
+    }
+    sleep(Duration::from_secs(2)).await;
+    0
+}
+
+/// Routes, neighbours and interfaces: a machine knows the others that are on.
+async fn home(shell: &Shell, _: &str, _: &str) -> i32 {
+    shell.say("default via 10.77.0.1 dev eth0\n10.77.0.1 dev eth0 lladdr 02:00:0a:4d:00:01 REACHABLE");
+    let name = shell.machine(|machine| machine.name().to_owned());
+    let others = shell.lab().with(|world| {
+        let others = world.machines().filter(|machine| machine.name() != name && machine.powered && machine.connected);
+        others.map(|machine| machine.spec.address).collect::<Vec<_>>()
+    });
+    for address in others {
+        shell.say(format!("{address} dev eth0 lladdr {} STALE", mac(address)));
+    }
+    own_macs(shell, "", "").await
 }
 
 async fn own_macs(shell: &Shell, _: &str, _: &str) -> i32 {

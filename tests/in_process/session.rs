@@ -1,19 +1,23 @@
 //! Runs of homeprov on a homelab, and what they reported.
 
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use homeprov::adopt::{self, Asked};
 use homeprov::doctor::Diagnosis;
 use homeprov::engine::event::Event;
 use homeprov::engine::lock::Holder;
 use homeprov::engine::{self, Outcome, Session, stop};
+use homeprov::error::Failure;
 use homeprov::facts::Departing;
 use homeprov::inventory::{self, Inventory};
 use homeprov::plan::Plan;
 use homeprov::playbook::{self, Recipe};
-use homeprov::ssh::Purpose;
+use homeprov::pool;
+use homeprov::ssh::{Purpose, Transport};
 use homeprov::status::ClusterStatus;
 use homeprov::steps;
 use homeprov_lab::world::{Config, FaultKind, Os, World};
@@ -145,6 +149,7 @@ impl House {
             break_lock: false,
             parting: engine::Parting::default(),
             overwrite: false,
+            takeover: None,
             repair: None,
             departing: None,
             restore: None,
@@ -283,6 +288,24 @@ impl House {
         Ran { outcome, events, took }
     }
 
+    /// `homeprov up` where somebody is asked before a cluster is taken over, and answers so.
+    pub async fn up_taking_over(&self, answer: bool) -> Ran {
+        let (mut session, received) = self.session(without_proof());
+        session.takeover = Some(Arc::new(move |_| answer));
+        self.to_the_end((session, received)).await
+    }
+
+    /// `homeprov adopt`, and what it told of connections.
+    pub async fn adopt(&self, addresses: &[Ipv4Addr]) -> (Result<String, Failure>, Vec<Event>) {
+        let (events, mut received) = mpsc::unbounded_channel();
+        let connect = |inventory: &Arc<Inventory>| -> Result<Arc<dyn Transport>, Failure> {
+            Ok(Arc::new(WorldTransport::new(&self.lab, inventory, events.clone(), self.login)))
+        };
+        let asked = Asked { addresses: addresses.to_vec(), ..Asked::default() };
+        let text = adopt::adopt(&asked, &connect).await;
+        (text, drain(&mut received))
+    }
+
     /// `homeprov up --repair`, to its end; how the questions are answered is told by `ask`.
     pub async fn up_repairing(&self, ask: impl Fn(&str) -> bool + Send + Sync + 'static) -> Ran {
         let (mut session, received) = self.session(without_proof());
@@ -374,6 +397,12 @@ impl House {
     pub async fn doctor(&self) -> (Diagnosis, Outcome) {
         let (session, _received) = self.session(recipe());
         engine::diagnose(&session, "home.toml").await.expect("nobody interrupts it")
+    }
+
+    /// `homeprov verify pool`
+    pub async fn verify_pool(&self) -> Result<(pool::Report, Outcome), Outcome> {
+        let (session, _received) = self.session(recipe());
+        engine::verify_pool(&session).await
     }
 
     /// `homeprov plan`

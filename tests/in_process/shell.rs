@@ -92,6 +92,11 @@ impl Shell {
         self.print(&Printed::Out(format!("{}\n", line.as_ref()).as_bytes()));
     }
 
+    /// Prints a line on standard error.
+    pub fn complain(&self, line: impl AsRef<str>) {
+        self.print(&Printed::Err(format!("{}\n", line.as_ref()).as_bytes()));
+    }
+
     /// Prints a line and ends with status 1, as the checks do.
     pub fn differs(&self, line: impl AsRef<str>) -> i32 {
         self.say(line);

@@ -11,6 +11,7 @@ use homeprov::facts::storage::Replica;
 use homeprov::inventory::{Cluster, Engine, Inventory, Node, NodeSsh, Role, Ssh, Storage};
 use homeprov::plan::{Pending, Place, Plan, Verdict};
 use homeprov::ssh::Purpose;
+use homeprov::status::margin::{NodeMargin, Subject};
 use homeprov::status::storage::{Access, ClassStatus, Margin, StorageStatus, VolumeStatus};
 use homeprov::status::{
     ClusterStatus, Conclusion, DqliteRole, HighAvailability, NodeStatus, PoolStatus, Probe, SCHEMA,
@@ -253,8 +254,18 @@ pub fn status() -> ClusterStatus {
         }),
         storage: Some(storage()),
         site: None,
+        margins: margins(),
         warnings: vec![],
     }
+}
+
+fn margins() -> Vec<NodeMargin> {
+    let volume = NodeMargin::of(Subject::Volume, 1, "3 of 3 replicas are RW, and 2 must be");
+    vec![
+        NodeMargin::of(Subject::Api, 1, "3 of 3 voters answer, and 2 must"),
+        NodeMargin { name: Some("mastodon/data-mastodon-postgresql-0".into()), ..volume },
+        NodeMargin::of(Subject::Site, 1, "the API: 3 of 3 voters answer, and 2 must"),
+    ]
 }
 
 fn storage() -> StorageStatus {
@@ -348,6 +359,11 @@ pub fn degraded_status() -> ClusterStatus {
         storage.volumes.push(folder);
         storage.proof = None;
     }
+    status.margins = vec![
+        NodeMargin::stopped(Subject::Api, "1 of 2 voters answer (nuc2 not), and 2 must"),
+        NodeMargin { name: Some("pvc-90bc".into()), ..NodeMargin::of(Subject::Volume, 0, "it lies on nuc4 alone") },
+        NodeMargin::unknown(Subject::Site, "its database: its controller does not answer"),
+    ];
     status.warnings.push("the API answers slowly".into());
     status
 }

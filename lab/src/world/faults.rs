@@ -102,13 +102,15 @@ pub enum FaultKind {
     AutoRefresh,
     /// A device that is none of the machines has an address of the pool.
     PoolTaken,
+    /// Two minutes after the pool was made, a device that is none of the machines takes an address of it that no Service has.
+    PoolCollision,
     /// For a quarter of an hour no API server answers for 4 s of every 20.
     ApiFlaps,
     /// The first long stream out of a pod ends in its middle, and `kubectl exec` says nothing of it.
     TruncatedStream,
 }
 
-const NAMES: [(&str, FaultKind); 50] = [
+const NAMES: [(&str, FaultKind); 51] = [
     ("join-false-success", FaultKind::JoinFalseSuccess),
     ("join-consumed-token", FaultKind::JoinConsumedToken),
     ("dqlite-slow-vote", FaultKind::DqliteSlowVote),
@@ -157,6 +159,7 @@ const NAMES: [(&str, FaultKind); 50] = [
     ("dns-down", FaultKind::DnsDown),
     ("auto-refresh", FaultKind::AutoRefresh),
     ("pool-taken", FaultKind::PoolTaken),
+    ("pool-collision", FaultKind::PoolCollision),
     ("api-flaps", FaultKind::ApiFlaps),
     ("truncated-stream", FaultKind::TruncatedStream),
 ];

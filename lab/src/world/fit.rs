@@ -238,6 +238,12 @@ impl World {
             FaultKind::DnsDown => self.mute_dns(&at_last, lasts.unwrap_or(240_000)),
             FaultKind::AutoRefresh => self.surroundings.eager_refresh = true,
             FaultKind::PoolTaken => self.take_address([10, 77, 0, 203].into(), "b8:27:eb:4d:00:cb"),
+            FaultKind::PoolCollision => {
+                faults.lasting.insert(kind);
+                if self.has_metallb() && self.faults.take(kind) {
+                    self.collide_in_pool();
+                }
+            }
             FaultKind::ApiFlaps => self.flap_api(lasts.unwrap_or(900_000), 20_000, 4_000),
             // The last three are for the servers beside the nodes, which are the runtime's: it asks for them.
             FaultKind::KubeletDir
@@ -282,6 +288,17 @@ impl World {
         let machine = self.machine_mut(name);
         machine.machine_id.clone_from(&id);
         machine.files.write("/etc/machine-id", format!("{id}\n").as_bytes(), 0o444);
+    }
+
+    fn collide_in_pool(&mut self) {
+        self.take_address([10, 77, 0, 205].into(), "b8:27:eb:4d:00:cc");
+    }
+
+    /// The pool was made: who is to take an address of it does so in a while.
+    pub(super) fn fit_pool(&mut self) {
+        if self.faults.take(FaultKind::PoolCollision) {
+            self.later(120_000, Self::collide_in_pool);
+        }
     }
 
     /// Whether the store is away now.

@@ -143,10 +143,14 @@ impl World {
     /// Creates the pool and its advertisement through the webhook; what `kubectl` prints, or complains.
     pub(super) fn create_metallb_pool(&mut self, machine: &str, ranges: &str) -> Result<String, String> {
         let now = self.now;
-        match self.serving_cluster(machine) {
+        let created = match self.serving_cluster(machine) {
             Some(cluster) => cluster.kubernetes.create_pool(now, ranges),
             None => Err(self.unreachable_api(machine).to_owned()),
+        };
+        if created.is_ok() {
+            self.fit_pool();
         }
+        created
     }
 
     /// Applies the manifest of the addon `hostpath-storage`; the lines `kubectl apply` prints.

@@ -5,6 +5,7 @@ pub(super) mod address;
 pub(super) mod channel;
 mod cluster_name;
 mod control_planes;
+mod dhcp_range;
 mod failure_domain;
 mod flux_release;
 mod flux_repository;
@@ -73,6 +74,8 @@ const RULES: &[Rule] = &[
     pool_overlap::itself,
     pool_place::near_nodes,
     pool_place::plain_addresses,
+    dhcp_range::valid,
+    dhcp_range::apart,
     storage_engine::known,
     storage_engine::chosen,
     storage_replicas::enough_nodes,
