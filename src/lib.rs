@@ -29,6 +29,7 @@ pub mod microk8s;
 pub mod plan;
 pub mod playbook;
 pub mod redact;
+pub mod repair;
 pub mod report;
 pub mod ssh;
 pub mod status;

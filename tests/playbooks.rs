@@ -62,7 +62,7 @@ fn the_embedded_playbooks_are_valid_and_every_rust_step_in_them_is_there() {
     let builtins: Vec<&str> = homeprov::steps::names().collect();
     let recipe =
         playbook::load_embedded(&builtins).unwrap_or_else(|invalid| panic!("{}", invalid.render(false, WIDTH)));
-    let others = ["remove", "upgrade", "reset", "restore"].map(|command| {
+    let others = ["remove", "upgrade", "reset", "restore", "repair"].map(|command| {
         playbook::load_embedded_of(command, &builtins)
             .unwrap_or_else(|invalid| panic!("{}", invalid.render(false, WIDTH)))
     });

@@ -12,3 +12,4 @@ pub mod records;
 pub mod release;
 pub mod request;
 pub mod storage;
+pub mod stuck_pods;

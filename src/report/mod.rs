@@ -18,6 +18,7 @@ pub mod plain;
 pub mod plan;
 pub mod proof;
 pub mod relay;
+pub mod repair;
 pub mod replay;
 mod site;
 pub mod status;

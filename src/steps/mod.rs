@@ -28,6 +28,7 @@ mod snap_installed;
 mod speakers;
 pub mod storage;
 pub mod storage_proven;
+pub mod stuck;
 mod upgrade;
 mod warnings;
 
@@ -142,6 +143,13 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("restore-fetched", &restore::Stage::Fetched),
     ("restore-resumed", &restore::Stage::Resumed),
     ("restore-ended", &restore::Stage::Ended),
+    ("nothing-left-over", &stuck::Kind::Leftover),
+    ("pods-ended", &stuck::Kind::PodTerminating),
+    ("containers-known", &stuck::Kind::OrphanedContainer),
+    ("owners-true", &stuck::Kind::StaleOwner),
+    ("mounts-writable", &stuck::Kind::ReadOnlyMount),
+    ("replicas-whole", &stuck::Kind::ReplicaBehind),
+    ("members-known", &stuck::Kind::GhostMember),
 ];
 
 /// The Rust step of a name.

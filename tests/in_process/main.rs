@@ -30,6 +30,7 @@ mod session;
 mod shell;
 mod site;
 mod storage;
+mod stuck;
 mod surroundings;
 mod upgrades;
 mod verify;

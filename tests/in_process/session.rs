@@ -13,9 +13,11 @@ use homeprov::facts::Departing;
 use homeprov::inventory::{self, Inventory};
 use homeprov::plan::Plan;
 use homeprov::playbook::{self, Recipe};
+use homeprov::repair::Report;
 use homeprov::ssh::Purpose;
 use homeprov::status::ClusterStatus;
 use homeprov::steps;
+use homeprov::steps::repair::Ask;
 use homeprov_lab::world::{Config, FaultKind, Os, World};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -148,6 +150,7 @@ impl House {
             repair: None,
             departing: None,
             restore: None,
+            mending: None,
         };
         (session, received)
     }
@@ -349,6 +352,19 @@ impl House {
     /// `homeprov reset`, once it was agreed to.
     pub async fn reset(&self) -> Ran {
         self.command_to_the_end("reset", self.session(recipe_of("reset"))).await
+    }
+
+    /// `homeprov repair`; how the questions are answered is told by `ask`. Without it there is nobody to ask.
+    pub async fn repair(&self, ask: Option<Ask>) -> (Result<Report, Outcome>, Outcome, Vec<Event>) {
+        let (mut session, mut received) = self.session(recipe_of("repair"));
+        session.repair = ask;
+        let ended = timeout(LONGEST, engine::repair(&session)).await;
+        let events = drain(&mut received);
+        let Ok(ended) = ended else { panic!("it did not end within {LONGEST:?}; its end:\n{}", tail(&events)) };
+        match ended {
+            Ok((report, outcome)) => (Ok(report), outcome, events),
+            Err(outcome) => (Err(outcome.clone()), outcome, events),
+        }
     }
 
     /// What `homeprov remove` says it costs.

@@ -148,7 +148,7 @@ fn wanted(volume: &JivaVolume) -> usize {
 }
 
 /// The claim whose data a volume holds, as people know it.
-pub(super) fn shown(cluster: &ClusterFacts, id: &str) -> String {
+pub(in crate::steps) fn shown(cluster: &ClusterFacts, id: &str) -> String {
     let claim = cluster.storage.user_claim_of(id);
     claim.map_or_else(|| id.to_owned(), |claim| format!("{}/{}", claim.namespace, claim.name))
 }

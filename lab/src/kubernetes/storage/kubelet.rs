@@ -186,6 +186,9 @@ impl Kubernetes {
                 self.unstage_nowhere(&handle);
             }
         }
+        if self.outlived(uid) {
+            return;
+        }
         let ids: Vec<(String, String)> = self.storage.mounts.keys().filter(|(of, _)| of == uid).cloned().collect();
         for id in ids {
             if let Some(PodMount { source: Source::Block(handle), .. }) = self.storage.mounts.remove(&id) {
@@ -248,6 +251,14 @@ impl Kubernetes {
                 self.unstage(&node, &handle);
             }
         }
+    }
+
+    /// Everything is unmounted on a node and logged out of, past its kubelet and the driver: no object tells of it.
+    pub fn let_go(&mut self, node: &str) {
+        self.storage.mounts.retain(|_, mount| mount.node != node);
+        self.storage.stages.retain(|(on, _), _| on != node);
+        self.storage.kill_processes(|on, _| on == node);
+        self.unseen.get_or_insert(self.now);
     }
 
     /// A boot unmounts everything and ends every container; a machine that left took all with it.
