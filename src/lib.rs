@@ -18,6 +18,7 @@ pub mod cli;
 pub mod diagnostic;
 pub mod doctor;
 mod document;
+pub mod drill;
 pub mod engine;
 pub mod error;
 pub mod facts;

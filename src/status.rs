@@ -37,6 +37,8 @@ pub struct ClusterStatus {
     pub storage: Option<StorageStatus>,
     /// Mastodon; absent when the inventory asks for none or nothing could be read.
     pub site: Option<SiteStatus>,
+    /// The last drill; absent while there was none.
+    pub drill: Option<DrillStatus>,
     /// What the user should know besides, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -99,6 +101,21 @@ pub struct HighAvailability {
     pub verdict: Conclusion,
     /// Why, in one sentence.
     pub reason: String,
+}
+
+/// The last drill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DrillStatus {
+    /// The node that was taken away.
+    pub node: String,
+    /// How.
+    pub how: crate::drill::How,
+    /// When it ended; when it was begun, while it is under way.
+    pub at: jiff::Timestamp,
+    /// For how many whole days that has been so.
+    pub days: u64,
+    /// What came of it; absent while it is under way.
+    pub result: Option<String>,
 }
 
 /// The address pool.

@@ -6,6 +6,7 @@ mod bundle;
 mod change;
 mod completions;
 mod doctor;
+mod drill;
 mod files;
 mod grow;
 mod init;
@@ -58,7 +59,8 @@ Examples:
   homeprov backup home.toml DIR        save the site into a folder
   homeprov restore home.toml DIR/DATE  put it back
   homeprov doctor home.toml            look for what is known to go wrong
-  homeprov repair home.toml            mend what is stuck, asking before each")]
+  homeprov repair home.toml            mend what is stuck, asking before each
+  homeprov drill home.toml NODE        rehearse the loss of a node")]
 #[command(after_help = "\
 Exit status:
   0  done, or nothing to do          6  a step failed
@@ -92,6 +94,7 @@ enum Command {
     Restore(restore::Arguments),
     Doctor(doctor::Arguments),
     Repair(repair::Arguments),
+    Drill(drill::Arguments),
     Log(log::Arguments),
     Playbooks(playbooks::Arguments),
     Schema(schema::Arguments),
@@ -167,6 +170,7 @@ impl Cli {
             Command::Restore(arguments) => wait(arguments.run(verbosity)),
             Command::Doctor(arguments) => wait(arguments.run(verbosity)),
             Command::Repair(arguments) => wait(arguments.run(verbosity)),
+            Command::Drill(arguments) => wait(arguments.run(verbosity)),
             Command::Log(arguments) => arguments.run(verbosity),
             Command::Playbooks(arguments) => arguments.run(),
             Command::Schema(arguments) => arguments.run(),

@@ -3,6 +3,7 @@
 mod apply;
 mod backup;
 mod diagnose;
+mod drill;
 pub mod event;
 mod ledger;
 pub mod lock;
@@ -21,6 +22,7 @@ mod verify_app;
 
 pub use backup::backup;
 pub use diagnose::diagnose;
+pub use drill::drill;
 pub use outcome::Outcome;
 pub use parting::Parting;
 pub use repair::repair;

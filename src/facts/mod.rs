@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod departing;
+pub mod drill;
 #[cfg(test)]
 pub mod fixture;
 pub mod flux;

@@ -9,6 +9,7 @@ pub mod clean;
 pub mod counts;
 mod diff;
 pub mod doctor;
+pub mod drill;
 pub mod face;
 pub mod journal;
 pub mod json;

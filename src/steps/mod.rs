@@ -5,6 +5,7 @@ mod cause;
 mod cluster_identity;
 pub mod context;
 pub mod departure;
+pub mod drill;
 mod failure_domain;
 pub mod flux;
 mod guard;
@@ -143,6 +144,7 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("restore-fetched", &restore::Stage::Fetched),
     ("restore-resumed", &restore::Stage::Resumed),
     ("restore-ended", &restore::Stage::Ended),
+    ("drill-ended", &drill::DrillEnded),
     ("nothing-left-over", &stuck::Kind::Leftover),
     ("pods-ended", &stuck::Kind::PodTerminating),
     ("containers-known", &stuck::Kind::OrphanedContainer),

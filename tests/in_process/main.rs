@@ -7,6 +7,7 @@ mod changes;
 mod connection;
 mod converge;
 mod doctor;
+mod drill;
 mod faults;
 mod homelab;
 mod hostile;

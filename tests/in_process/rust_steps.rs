@@ -43,6 +43,13 @@ const ROWS: &[Row] = &[
     row!("pool-exact", "arping -f -c 2", arping_all),
     row!("pool-exact", "/sys/class/net/*/address", own_macs),
     row!("stuck", "/proc/1/mountinfo", holds),
+    row!("drill", "exec /usr/bin/snap start --enable microk8s", stop_all),
+    row!("drill", "/snap/bin/microk8s start", start_all),
+    row!("drill-ended", "/snap/bin/microk8s start", start_all),
+    row!("drill", "table inet homeprov_drill {", cut),
+    row!("drill", "nft delete table inet homeprov_drill 2>", join),
+    row!("drill-ended", "nft delete table inet homeprov_drill 2>", join),
+    row!("drill", "/proc/sysrq-trigger", power_off),
     row!("stuck", "arping -f -c 3", arping_nodes),
     row!("containers-known", "kill -s $signal", end_processes),
     row!("nothing-left-over", "rm -f join-in-progress", settle),
@@ -245,4 +252,40 @@ async fn arping_nodes(shell: &Shell, text: &str, _: &str) -> i32 {
     }
     sleep(Duration::from_secs(3)).await;
     0
+}
+
+/// A drill stops everything, and lets go of the volumes.
+async fn stop_all(shell: &Shell, _: &str, _: &str) -> i32 {
+    let status = shell.run(&["/snap/bin/microk8s", "stop"]).await;
+    if status != 0 {
+        return status;
+    }
+    let (_, sessions) = shell.ask(&["iscsiadm", "-m", "session"]).await;
+    for target in sessions.split_whitespace().filter(|word| word.contains("openebs.jiva:")) {
+        shell.ask(&["iscsiadm", "-m", "node", "-T", target, "--logout"]).await;
+    }
+    0
+}
+
+async fn start_all(shell: &Shell, _: &str, _: &str) -> i32 {
+    shell.run(&["/snap/bin/microk8s", "start"]).await
+}
+
+async fn cut(shell: &Shell, _: &str, seconds: &str) -> i32 {
+    let machine = shell.machine(|machine| machine.name().to_owned());
+    let seconds: u64 = seconds.parse().expect("for how long");
+    shell.lab().with(|world| world.fence(&machine, seconds * 1000));
+    0
+}
+
+async fn join(shell: &Shell, _: &str, _: &str) -> i32 {
+    let machine = shell.machine(|machine| machine.name().to_owned());
+    shell.lab().with(|world| world.unfence(&machine));
+    0
+}
+
+async fn power_off(shell: &Shell, _: &str, _: &str) -> i32 {
+    let machine = shell.machine(|machine| machine.name().to_owned());
+    shell.lab().with(|world| world.power_off(&machine));
+    137
 }

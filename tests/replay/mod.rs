@@ -252,6 +252,7 @@ pub fn status() -> ClusterStatus {
         }),
         storage: Some(storage()),
         site: None,
+        drill: None,
         warnings: vec![],
     }
 }

@@ -16,12 +16,12 @@ impl World {
         }
     }
 
-    /// A machine whose containers have ended unmounts all its volumes and logs out of their targets.
-    pub fn let_go(&mut self, machine: &str) {
+    /// A machine logs out of a volume's target; what was mounted from it there is gone with it.
+    pub(super) fn log_out(&mut self, machine: &str, volume: &str) {
         let host = self.machine(machine).hostname.clone();
         let id = self.machine(machine).microk8s.as_ref().and_then(|snap| snap.cluster);
         if let Some(cluster) = id.and_then(|id| self.clusters.get_mut(&id)) {
-            cluster.kubernetes.let_go(&host);
+            cluster.kubernetes.log_out(&host, volume);
             cluster.changed = true;
         }
     }

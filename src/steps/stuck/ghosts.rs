@@ -34,8 +34,11 @@ pub(super) fn find(inventory: &Inventory, facts: &Facts) -> Vec<Finding> {
             (true, None) => format!("the data store lists {address}"),
             (false, _) => format!("Kubernetes has a Node {} at {address}", object.unwrap_or_default()),
         };
-        let who = if listed { address.to_string() } else { object.unwrap_or_default().to_owned() };
-        let act = Act::RemoveMember { on: seed.name.clone(), who, force: listed };
+        let act = Act::RemoveMember {
+            on: seed.name.clone(),
+            entry: listed.then_some(address),
+            object: object.map(str::to_owned),
+        };
         Finding {
             kind: Kind::GhostMember,
             subject: address.to_string(),
@@ -81,6 +84,20 @@ fn nobody(inventory: &Inventory, facts: &Facts, address: Ipv4Addr, object: Optio
     ))
 }
 
-pub(super) async fn remove(context: &Context, on: &str, who: &str, force: bool) -> Result<(), Failure> {
-    repair::run(context, &Command::Remove { on: on.to_owned(), who: who.to_owned(), force }).await
+/// The entry in the data store by its address, then the Node by its name: `--force` with an address leaves the Node
+/// (canonical/microk8s `scripts/wrappers/remove_node.py`).
+pub(super) async fn remove(
+    context: &Context,
+    on: &str,
+    entry: Option<Ipv4Addr>,
+    object: Option<&str>,
+) -> Result<(), Failure> {
+    if let Some(address) = entry {
+        let command = Command::Remove { on: on.to_owned(), who: address.to_string(), force: true };
+        repair::run(context, &command).await?;
+    }
+    if let Some(name) = object {
+        repair::run(context, &Command::Remove { on: on.to_owned(), who: name.to_owned(), force: false }).await?;
+    }
+    Ok(())
 }

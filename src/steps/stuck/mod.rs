@@ -15,6 +15,7 @@ mod terminating;
 #[cfg(test)]
 mod tests;
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -92,7 +93,7 @@ enum Act {
     /// The replica is made anew: its claim and its pod are taken away.
     Replace { volume: String, namespace: String, claim: String, pod: String, limit: Duration },
     /// The member's entries are removed.
-    RemoveMember { on: String, who: String, force: bool },
+    RemoveMember { on: String, entry: Option<Ipv4Addr>, object: Option<String> },
     /// There is nothing homeprov could do.
     Nothing,
 }
@@ -265,7 +266,7 @@ async fn act(context: &Context, finding: &Finding) -> Result<(), Failure> {
         Act::Replace { volume, namespace, claim, pod, .. } => {
             replicas::replace(context, (namespace, volume), claim, pod).await
         }
-        Act::RemoveMember { on, who, force } => ghosts::remove(context, on, who, *force).await,
+        Act::RemoveMember { on, entry, object } => ghosts::remove(context, on, *entry, object.as_deref()).await,
         Act::Nothing => Ok(()),
     }
 }

@@ -14,6 +14,11 @@ use crate::kube::request;
 use crate::steps::departure::replicas::shown;
 use crate::steps::{Context, Failure};
 
+/// What the API server answers when an object has changed meanwhile.
+const CONFLICT: u16 = 409;
+/// How often the owner is written at the most.
+const TRIES: usize = 5;
+
 /// The pods that use a volume's claim, or want to.
 pub(super) fn users<'a>(facts: &'a Facts, volume: &str) -> Vec<&'a StuckPod> {
     let (Some(stuck), Some(cluster)) = (&facts.stuck, &facts.cluster) else { return Vec::new() };
@@ -106,25 +111,32 @@ pub(super) async fn set(
 ) -> Result<(), Failure> {
     let client = context.api().await?;
     let path = format!("/apis/openebs.io/v1/namespaces/{namespace}/jivavolumes/{volume}");
-    let object: Option<Value> = request::get(&client, &path).await?;
-    let Some(object) = object.filter(|object| object["metadata"]["labels"]["nodeID"] == from) else { return Ok(()) };
-    // What the nodes hold is looked at after the version was read: whoever mounts it from now on changes the version.
-    match again(context, Kind::StaleOwner, &finding.id()).await? {
-        None => return Ok(()),
-        Some(now) if now.act != finding.act || now.proof != finding.proof => {
-            return Err(Failure::Refused { reason: format!("it has changed meanwhile: {}", now.said()) });
+    // The operator writes its status there, too: that is no reason to ask again.
+    for _ in 0..TRIES {
+        let object: Option<Value> = request::get(&client, &path).await?;
+        let Some(object) = object.filter(|object| object["metadata"]["labels"]["nodeID"] == from) else {
+            return Ok(());
+        };
+        // What the nodes hold is looked at after the version was read: whoever mounts it from now on changes the version.
+        match again(context, Kind::StaleOwner, &finding.id()).await? {
+            None => return Ok(()),
+            Some(now) if now.act != finding.act || !matches!(now.proof, Proof::Given { .. }) => {
+                return Err(Failure::Refused { reason: format!("it has changed meanwhile: {}", now.said()) });
+            }
+            Some(_) => {}
         }
-        Some(_) => {}
+        let mount = match to {
+            Some(_) => object["spec"]["mountInfo"].clone(),
+            None => json!({"stagingPath": null, "targetPath": null, "devicePath": null}),
+        };
+        let patch = json!({
+            "metadata": { "resourceVersion": object["metadata"]["resourceVersion"], "labels": { "nodeID": to } },
+            "spec": { "mountInfo": mount },
+        });
+        match request::merge(&client, &path, &patch).await {
+            Err(kube::Error::Api(status)) if status.code == CONFLICT => {}
+            answer => return Ok(answer.map(drop)?),
+        }
     }
-    let mount = if to.is_some() {
-        object["spec"]["mountInfo"].clone()
-    } else {
-        json!({"stagingPath": null, "targetPath": null, "devicePath": null})
-    };
-    let patch = json!({
-        "metadata": { "resourceVersion": object["metadata"]["resourceVersion"], "labels": { "nodeID": to } },
-        "spec": { "mountInfo": mount },
-    });
-    request::merge(&client, &path, &patch).await?;
-    Ok(())
+    Err(Failure::Busy { reason: format!("JivaVolume {volume} is being written to all the time") })
 }

@@ -253,11 +253,11 @@ impl Kubernetes {
         }
     }
 
-    /// Everything is unmounted on a node and logged out of, past its kubelet and the driver: no object tells of it.
-    pub fn let_go(&mut self, node: &str) {
-        self.storage.mounts.retain(|_, mount| mount.node != node);
-        self.storage.stages.retain(|(on, _), _| on != node);
-        self.storage.kill_processes(|on, _| on == node);
+    /// A node logs out of a volume's target, past its kubelet and the driver: no object tells of it.
+    pub fn log_out(&mut self, node: &str, volume: &str) {
+        let of = |source: &Source| matches!(source, Source::Block(handle) if handle == volume);
+        self.storage.mounts.retain(|_, mount| mount.node != node || !of(&mount.source));
+        self.storage.stages.remove(&(node.to_owned(), volume.to_owned()));
         self.unseen.get_or_insert(self.now);
     }
 
