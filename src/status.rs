@@ -41,6 +41,8 @@ pub struct ClusterStatus {
     pub site: Option<SiteStatus>,
     /// How many more nodes may fail before the API, each volume, the site stop; none while there is no cluster.
     pub margins: Vec<NodeMargin>,
+    /// The last drill; absent while there was none.
+    pub drill: Option<DrillStatus>,
     /// What the user should know besides, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -103,6 +105,21 @@ pub struct HighAvailability {
     pub verdict: Conclusion,
     /// Why, in one sentence.
     pub reason: String,
+}
+
+/// The last drill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DrillStatus {
+    /// The node that was taken away.
+    pub node: String,
+    /// How.
+    pub how: crate::drill::How,
+    /// When it ended; when it was begun, while it is under way.
+    pub at: jiff::Timestamp,
+    /// For how many whole days that has been so.
+    pub days: u64,
+    /// What came of it; absent while it is under way.
+    pub result: Option<String>,
 }
 
 /// The address pool.

@@ -45,6 +45,10 @@ pub trait Api: Send + Sync + 'static {
     fn close_watch(&self, id: WatchId);
     /// Whether a bearer token is one of the cluster's.
     fn knows_token(&self, token: &str) -> bool;
+    /// What its clock shows, for the header `Date`; none is the clock of this machine.
+    fn clock(&self) -> Option<jiff::Timestamp> {
+        None
+    }
 }
 
 /// The files a server is started with, as PEM texts.
@@ -146,10 +150,14 @@ impl Front {
             body,
         };
         let response = self.api.request(&request).ok_or(Cut)?;
-        Ok(match response.watch {
+        let mut answer = match response.watch {
             None => whole(response.status, &response.content_type, response.body),
             Some(id) => self.stream(id, &response),
-        })
+        };
+        if let Some(date) = self.api.clock().and_then(http_date) {
+            answer.headers_mut().insert(hyper::header::DATE, date);
+        }
+        Ok(answer)
     }
 
     /// A body that goes on until the watch is over or the client gone.
@@ -251,6 +259,11 @@ fn certificates(pem: &str) -> io::Result<Vec<CertificateDer<'static>>> {
 fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
     (!values.is_empty()).then(|| values.join(","))
+}
+
+/// A moment as HTTP writes it (RFC 9110, 5.6.7).
+fn http_date(at: jiff::Timestamp) -> Option<hyper::header::HeaderValue> {
+    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string().parse().ok()
 }
 
 fn whole(status: u16, content_type: &str, body: Vec<u8>) -> hyper::Response<Body> {

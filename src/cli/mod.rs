@@ -7,6 +7,7 @@ mod bundle;
 mod change;
 mod completions;
 mod doctor;
+mod drill;
 mod files;
 mod grow;
 mod init;
@@ -21,6 +22,7 @@ mod playbooks;
 mod prompt;
 mod reach;
 mod remove;
+mod repair;
 mod replace;
 mod reset;
 mod restore;
@@ -58,7 +60,9 @@ Examples:
   homeprov verify app home.toml        ask the site, and all behind it
   homeprov backup home.toml DIR        save the site into a folder
   homeprov restore home.toml DIR/DATE  put it back
-  homeprov doctor home.toml            look for what is known to go wrong")]
+  homeprov doctor home.toml            look for what is known to go wrong
+  homeprov repair home.toml            mend what is stuck, asking before each
+  homeprov drill home.toml NODE        rehearse the loss of a node")]
 #[command(after_help = "\
 Exit status:
   0  done, or nothing to do          6  a step failed
@@ -92,6 +96,8 @@ enum Command {
     Backup(backup::Arguments),
     Restore(restore::Arguments),
     Doctor(doctor::Arguments),
+    Repair(repair::Arguments),
+    Drill(drill::Arguments),
     Log(log::Arguments),
     Playbooks(playbooks::Arguments),
     Schema(schema::Arguments),
@@ -167,6 +173,8 @@ impl Cli {
             Command::Backup(arguments) => wait(arguments.run(verbosity)),
             Command::Restore(arguments) => wait(arguments.run(verbosity)),
             Command::Doctor(arguments) => wait(arguments.run(verbosity)),
+            Command::Repair(arguments) => wait(arguments.run(verbosity)),
+            Command::Drill(arguments) => wait(arguments.run(verbosity)),
             Command::Log(arguments) => arguments.run(verbosity),
             Command::Playbooks(arguments) => arguments.run(),
             Command::Schema(arguments) => arguments.run(),

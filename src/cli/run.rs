@@ -157,6 +157,7 @@ impl RunArguments {
             repair: None,
             departing: None,
             restore: None,
+            mending: None,
         };
         Ok(Run { session, relay, json: manner.json, screen })
     }

@@ -3,12 +3,14 @@
 mod apply;
 mod backup;
 mod diagnose;
+mod drill;
 pub mod event;
 mod ledger;
 pub mod lock;
 mod margins;
 mod outcome;
 pub mod parting;
+mod repair;
 mod restore;
 mod run;
 mod session;
@@ -22,8 +24,10 @@ mod verify_pool;
 
 pub use backup::backup;
 pub use diagnose::diagnose;
+pub use drill::drill;
 pub use outcome::Outcome;
 pub use parting::Parting;
+pub use repair::repair;
 pub use restore::{rehearse, restore};
 pub use session::{Session, converge, plan, preview, up};
 pub use status::status;

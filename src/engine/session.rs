@@ -13,7 +13,7 @@ use super::run::Run;
 use super::stop::Stop;
 use crate::facts::repository::Manner;
 use crate::facts::restore::Restore;
-use crate::facts::{Departing, Facts, RepositoryFacts, gather, here, repository};
+use crate::facts::{Departing, Facts, Mending, RepositoryFacts, gather, here, repository};
 use crate::inventory::model::Inventory;
 use crate::plan::{self, Plan};
 use crate::playbook::model::Recipe;
@@ -53,6 +53,8 @@ pub struct Session {
     pub departing: Option<Departing>,
     /// The backup that is to be put back; absent where none is.
     pub restore: Option<Arc<Restore>>,
+    /// The repair, where what is stuck is to be mended.
+    pub mending: Option<Mending>,
 }
 
 impl Session {
@@ -119,6 +121,7 @@ impl Session {
             repair: self.repair.is_some(),
             departing: self.departing.clone(),
             restore: self.restore.clone(),
+            mending: self.mending.clone(),
             ..Facts::default()
         }
     }

@@ -6,10 +6,13 @@ use super::outcome::{self, Outcome};
 use super::session::Session;
 use super::{margins, site_status, storage_status};
 use crate::error::ExitCode;
+use crate::facts::drill::Drill;
 use crate::facts::{Facts, Identity, MemberRole};
 use crate::inventory::model::{Inventory, Node, Role};
 use crate::plan;
-use crate::status::{ClusterStatus, Conclusion, DqliteRole, HighAvailability, NodeStatus, PoolStatus, Probe, SCHEMA};
+use crate::status::{
+    ClusterStatus, Conclusion, DqliteRole, DrillStatus, HighAvailability, NodeStatus, PoolStatus, Probe, SCHEMA,
+};
 use crate::steps::highly_available::{self, ENOUGH};
 use crate::steps::pool_probed;
 
@@ -48,6 +51,7 @@ fn describe(inventory: &Inventory, facts: &Facts) -> ClusterStatus {
         storage: storage_status::describe(inventory, facts),
         site: site_status::describe(inventory, facts),
         margins: margins::describe(inventory, facts),
+        drill: drill(facts),
         warnings: facts
             .cluster_problem
             .iter()
@@ -55,6 +59,12 @@ fn describe(inventory: &Inventory, facts: &Facts) -> ClusterStatus {
             .chain(storage_status::warnings(inventory, facts))
             .collect(),
     }
+}
+
+fn drill(facts: &Facts) -> Option<DrillStatus> {
+    let Drill { node, how, at, result, .. } = facts.drill()?;
+    let days = facts.observed_at.duration_since(at).as_secs() / 86_400;
+    Some(DrillStatus { node, how, at, days: u64::try_from(days).unwrap_or_default(), result })
 }
 
 fn node_status(inventory: &Inventory, facts: &Facts, node: &Node) -> NodeStatus {

@@ -42,6 +42,8 @@ pub struct KubernetesNode {
     pub ready: bool,
     /// The message of the condition when it is not.
     pub message: String,
+    /// Since when it is not.
+    pub not_ready_since: Option<jiff::Timestamp>,
     /// `status.nodeInfo.kubeletVersion`
     pub version: String,
     /// `InternalIP` addresses.
@@ -52,7 +54,12 @@ pub struct KubernetesNode {
     pub unschedulable: bool,
     /// Whether it has the taint [`DEPARTING`].
     pub departing: bool,
+    /// Whether a repair cordoned it, by the annotation [`REPAIRING`].
+    pub repairing: bool,
 }
+
+/// The annotation of a node that a repair has cordoned, until what is stuck there has let go.
+pub const REPAIRING: &str = "homeprov.io/cordoned-by-repair";
 
 /// The taint of a node that is being emptied. The replicas of Jiva volumes tolerate a cordoned node (openebs/jiva-operator
 /// `pkg/controllers/jivavolume_controller.go`), and nobody tolerates this.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::future::join_all;
 
 use super::observe::observe;
-use super::{Facts, Observation, RepositoryFacts};
+use super::{Facts, Observation, RepositoryFacts, look_stuck};
 use crate::inventory::model::{Engine, Inventory};
 use crate::kube::read;
 use crate::playbook::model::Recipe;
@@ -31,11 +31,12 @@ pub async fn cluster(transport: &dyn Transport, inventory: &Inventory, facts: &m
     facts.cluster = None;
     facts.cluster_problem = None;
     facts.unrecorded = facts.find_unrecorded(inventory);
+    facts.stuck = None;
     for node in candidates(inventory, facts) {
         match Box::pin(read_through(transport, inventory, &node, facts)).await {
             Ok((client, cluster)) => {
                 facts.cluster = Some(cluster);
-                match departing_pods(&client, facts).await {
+                match besides(transport, inventory, &client, facts).await {
                     Ok(()) => break,
                     Err(problem) => {
                         facts.cluster = None;
@@ -68,8 +69,9 @@ async fn read_through(
 ) -> Result<(kube::Client, super::ClusterFacts), String> {
     let config = facts.node(node).and_then(|seen| seen.kubeconfig.clone()).ok_or("it has no admin kubeconfig")?;
     let client = transport.kubernetes(node, &config).await.map_err(|error| error.to_string())?;
+    let with_storage = inventory.storage.engine != Engine::None || facts.departing.is_some() || facts.mending.is_some();
     let (mut cluster, flux, mastodon) = futures::try_join!(
-        Box::pin(read::cluster(&client, node, inventory.storage.engine != Engine::None || facts.departing.is_some())),
+        Box::pin(read::cluster(&client, node, with_storage)),
         flux(&client, inventory),
         mastodon(&client, inventory),
     )
@@ -77,6 +79,20 @@ async fn read_through(
     cluster.flux = flux;
     cluster.mastodon = mastodon;
     Ok((client, cluster))
+}
+
+/// What only some commands ask for.
+async fn besides(
+    transport: &dyn Transport,
+    inventory: &Inventory,
+    client: &kube::Client,
+    facts: &mut Facts,
+) -> Result<(), String> {
+    departing_pods(client, facts).await?;
+    if let (Some(_), Some(cluster)) = (&facts.mending, &facts.cluster) {
+        facts.stuck = Some(Box::pin(look_stuck::read(transport, inventory, client, facts, cluster)).await?);
+    }
+    Ok(())
 }
 
 /// The pods of the member that is to be taken out: its Node is known only now.

@@ -3,15 +3,18 @@
 pub mod balanced;
 pub mod cluster;
 pub mod departing;
+pub mod drill;
 #[cfg(test)]
 pub mod fixture;
 pub mod flux;
 pub mod gather;
 pub mod here;
 pub mod identity;
+pub mod look_stuck;
 mod majority;
 pub mod mastodon;
 mod membership;
+pub mod mending;
 pub mod node;
 pub mod observe;
 pub mod parse;
@@ -21,6 +24,7 @@ pub mod record;
 pub mod repository;
 pub mod restore;
 pub mod storage;
+pub mod stuck;
 mod unrecorded;
 pub mod when;
 
@@ -31,10 +35,12 @@ pub use cluster::{ClusterFacts, KubernetesNode, MetallbFacts};
 pub use departing::Departing;
 pub use identity::{Identity, IdentityRecord};
 pub use mastodon::MastodonFacts;
+pub use mending::Mending;
 pub use node::{Member, MemberRole, NodeFacts, Snap};
 pub use record::Record;
 pub use repository::RepositoryFacts;
 pub use storage::StorageFacts;
+pub use stuck::StuckFacts;
 
 use crate::inventory::model::{Inventory, Node, Role};
 use crate::ssh::SectionAnswer;
@@ -63,6 +69,10 @@ pub struct Facts {
     pub repair: bool,
     /// The member the user wants taken out of the cluster.
     pub departing: Option<Departing>,
+    /// The repair the user wants (`homeprov repair`).
+    pub mending: Option<Mending>,
+    /// What is stuck; read where a repair is wanted and the API answers.
+    pub stuck: Option<StuckFacts>,
     /// The nodes that were waited for in vain in this run.
     pub overdue: BTreeSet<String>,
     /// When this was observed, by the controller's clock.

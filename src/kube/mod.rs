@@ -14,3 +14,4 @@ pub mod release;
 pub mod request;
 pub mod site;
 pub mod storage;
+pub mod stuck_pods;

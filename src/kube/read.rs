@@ -10,7 +10,7 @@ use kube::core::ObjectList;
 use serde_json::Value;
 
 use super::request::get;
-use crate::facts::cluster::DEPARTING;
+use crate::facts::cluster::{DEPARTING, REPAIRING};
 use crate::facts::record::{PLACE, Record};
 use crate::facts::storage::StorageFacts;
 use crate::facts::{ClusterFacts, KubernetesNode, MetallbFacts};
@@ -63,6 +63,10 @@ fn describe(node: &Node) -> KubernetesNode {
     KubernetesNode {
         uid: node.metadata.uid.clone().unwrap_or_default(),
         ready: ready.as_ref().is_some_and(|condition| condition.status == "True"),
+        not_ready_since: ready
+            .as_ref()
+            .filter(|condition| condition.status != "True")
+            .and_then(|condition| condition.last_transition_time.as_ref().map(|time| time.0)),
         message: ready.and_then(|condition| condition.message).unwrap_or_default(),
         version: status.node_info.map(|info| info.kubelet_version).unwrap_or_default(),
         addresses: addresses
@@ -75,6 +79,7 @@ fn describe(node: &Node) -> KubernetesNode {
             .as_ref()
             .and_then(|spec| spec.taints.as_ref())
             .is_some_and(|taints| taints.iter().any(|taint| taint.key == DEPARTING)),
+        repairing: node.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(REPAIRING)),
         unschedulable: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or_default(),
     }
 }

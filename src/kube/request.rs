@@ -89,6 +89,23 @@ pub async fn delete(client: &Client, path: &str) -> kube::Result<()> {
     }
 }
 
+/// DELETE with options: a precondition, a grace period. An absent object is as good as a deleted one.
+pub async fn delete_with(client: &Client, path: &str, options: &Value) -> kube::Result<()> {
+    let body = serde_json::to_vec(options).map_err(kube::Error::SerdeError)?;
+    match client.request::<Value>(request("DELETE", path, Some("application/json"), body)?).await {
+        Err(error) if !is_absent(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// What the API server's clock shows, to the second, from the header `Date` of an answer: the times in objects are of that clock.
+pub async fn clock(client: &Client) -> kube::Result<Option<jiff::Timestamp>> {
+    let request = http::Request::get("/version").body(kube::client::Body::empty()).map_err(kube::Error::HttpError)?;
+    let answer = client.send(request).await?;
+    let date = answer.headers().get(http::header::DATE).and_then(|date| date.to_str().ok());
+    Ok(date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()).map(|date| date.timestamp()))
+}
+
 /// GET of plain text, such as a pod's log; absent when the server answers 404.
 pub async fn text(client: &Client, path: &str) -> kube::Result<Option<String>> {
     match client.request_text(request("GET", path, None, Vec::new())?).await {

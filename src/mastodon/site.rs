@@ -29,6 +29,13 @@ pub async fn ask(way: Way<'_>, address: IpAddr, wanted: &Mastodon) -> Vec<Findin
     ask_at(&Origin { way, connect: &address, port: 443, host: wanted.web(), tls: true }, wanted).await
 }
 
+/// Whether the web pods answer through an address, and nothing more: for looks of which there are many.
+pub async fn alive_at(way: Way<'_>, address: IpAddr, wanted: &Mastodon) -> bool {
+    let address = address.to_string();
+    let origin = Origin { way, connect: &address, port: 443, host: wanted.web(), tls: true };
+    get(&origin, HEALTH).await.is_ok_and(|answer| answer.status == StatusCode::OK)
+}
+
 async fn ask_at(origin: &Origin<'_>, wanted: &Mastodon) -> Vec<Finding> {
     let mut findings = Vec::new();
     let health = get(origin, HEALTH).await;

@@ -9,7 +9,7 @@ use include_dir::{Dir, File, include_dir};
 use crate::diagnostic::Problem;
 
 /// The commands besides `up` that have playbooks of their own, each in a folder of its name; `rehearse` is `restore --rehearse`.
-pub const COMMANDS: [&str; 5] = ["upgrade", "reset", "remove", "restore", "rehearse"];
+pub const COMMANDS: [&str; 6] = ["upgrade", "reset", "remove", "restore", "rehearse", "repair"];
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/playbooks");
 

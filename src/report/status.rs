@@ -6,7 +6,7 @@ use super::clean::clean;
 use super::paint::Paint;
 use super::words;
 use crate::inventory::model::Role;
-use crate::status::{ClusterStatus, Conclusion, DqliteRole, NodeStatus, PoolStatus};
+use crate::status::{ClusterStatus, Conclusion, DqliteRole, DrillStatus, NodeStatus, PoolStatus};
 
 /// The status as a JSON document.
 pub fn json(status: &ClusterStatus) -> serde_json::Result<String> {
@@ -45,10 +45,26 @@ pub fn text(status: &ClusterStatus, paint: Paint, width: usize) -> String {
         text += &super::site::text(site, paint, width);
     }
     text += &super::margins::text(&status.margins, paint, width);
+    if let Some(drill) = &status.drill {
+        text += &drill_line(drill, paint, width);
+    }
     for warning in &status.warnings {
         text += &entry(&paint.care("!"), warning, width);
     }
     text
+}
+
+fn drill_line(drill: &DrillStatus, paint: Paint, width: usize) -> String {
+    let Some(result) = &drill.result else {
+        let text = format!("a drill took {} away ({}) and did not end; `homeprov up` ends it", drill.node, drill.how);
+        return entry(&paint.bad("✘"), &text, width);
+    };
+    let when = match drill.days {
+        0 => "today".to_owned(),
+        1 => "yesterday".to_owned(),
+        days => format!("{days} days ago"),
+    };
+    entry(&paint.good("✔"), &format!("last drill: {}, {when}, {result}", drill.node), width)
 }
 
 fn nodes_not_held(status: &ClusterStatus) -> impl Iterator<Item = &str> {

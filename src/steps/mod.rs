@@ -5,6 +5,7 @@ mod cause;
 mod cluster_identity;
 pub mod context;
 pub mod departure;
+pub mod drill;
 mod failure_domain;
 pub mod flux;
 mod guard;
@@ -29,6 +30,7 @@ mod snap_installed;
 mod speakers;
 pub mod storage;
 pub mod storage_proven;
+pub mod stuck;
 pub mod takeover;
 mod upgrade;
 mod warnings;
@@ -147,6 +149,14 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("rehearsal-room", &restore::Stage::Room),
     ("rehearsal-answering", &restore::Stage::Answering),
     ("rehearsal-cleared", &restore::Stage::Cleared),
+    ("drill-ended", &drill::DrillEnded),
+    ("nothing-left-over", &stuck::Kind::Leftover),
+    ("pods-ended", &stuck::Kind::PodTerminating),
+    ("containers-known", &stuck::Kind::OrphanedContainer),
+    ("owners-true", &stuck::Kind::StaleOwner),
+    ("mounts-writable", &stuck::Kind::ReadOnlyMount),
+    ("replicas-whole", &stuck::Kind::ReplicaBehind),
+    ("members-known", &stuck::Kind::GhostMember),
 ];
 
 /// The Rust step of a name.

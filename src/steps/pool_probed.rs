@@ -239,7 +239,7 @@ async fn connect(
 }
 
 /// Whether this machine would reach the address from an address of the nodes' /24, and so without a router.
-pub(super) fn on_network(context: &Context, address: IpAddr) -> bool {
+pub fn on_network(context: &Context, address: IpAddr) -> bool {
     let own = || -> std::io::Result<IpAddr> {
         let socket = UdpSocket::bind("0.0.0.0:0")?;
         // No packet is sent: this only asks the kernel which way it would go.

@@ -160,7 +160,8 @@ pub fn refuted(proof: &Proof) -> Option<String> {
     }
 }
 
-async fn means(context: &Context) -> Result<Means, Failure> {
+/// The way to the cluster and its nodes, for the proof.
+pub async fn means(context: &Context) -> Result<Means, Failure> {
     let client = context.api().await?;
     let answering = context.facts.answering(&context.inventory);
     let roots: Vec<(String, String)> =

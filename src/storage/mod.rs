@@ -23,6 +23,7 @@ pub mod proof;
 mod prove;
 mod prove_class;
 mod ready;
+mod rehearsal;
 mod seen;
 pub mod wanted;
 
@@ -31,4 +32,5 @@ pub use clean::ask as ask_to_clean;
 pub use means::{Means, ProofNode, Trouble};
 pub use proof::{Access, Claim, ClassProof, Evidence, Keeper, Proof};
 pub use prove::prove;
+pub use rehearsal::{Rehearsal, end as end_rehearsal};
 pub use wanted::Wanted;

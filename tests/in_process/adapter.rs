@@ -154,6 +154,10 @@ async fn perform(shell: Shell, part: Part, step: String, program: Program) -> i3
             match argv.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
                 ["sh", "-c", _, "sh", _, arguments @ ..] if step == lock::SECTION => lease::perform(&shell, arguments),
                 ["sh", "-c", script] => rust_steps::perform(&shell, &step, script, &input).await,
+                // The first argument stands where the input of the others does.
+                ["sh", "-c", script, "sh", arguments @ ..] if step.starts_with("drill") => {
+                    rust_steps::perform(&shell, &step, script, arguments.first().unwrap_or(&"")).await
+                }
                 argv => shell.run_with(argv, input.as_bytes()).await,
             }
         }

@@ -343,6 +343,15 @@ cases! {
         sleep(Duration::from_secs(120)).await;
         finds(&house, "stale-mount-owner").await
     };
+    orphaned_container: OrphanedContainer => ["of default/data names", "no pod uses it"], async {
+        let house = standing(Os::Ubuntu2404, &[]).await;
+        inject(&house, FaultKind::OrphanedContainer);
+        with_a_volume(&house).await;
+        kubectl(&house, &["delete", "pod", "web"], "");
+        sleep(Duration::from_secs(120)).await;
+        finds(&house, "stale-mount-owner").await
+    };
+    terminating_stuck: TerminatingStuck => ["2 of 3 voters answer"], spoils_a_volume(FaultKind::TerminatingStuck, "voter-silent");
 }
 
 #[test]

@@ -151,6 +151,8 @@ fn every_fault_has_its_test() {
         FaultKind::ChartRepoDown,
         FaultKind::NfsClientMissing,
         FaultKind::StaleMountOwner,
+        FaultKind::OrphanedContainer,
+        FaultKind::TerminatingStuck,
         FaultKind::SlowVolume,
         FaultKind::ClonedInitiatorName,
     ];

@@ -54,9 +54,11 @@ async fn answer(
         user_agent: header("user-agent"),
         body: body.collect_bytes().await?.to_vec(),
     };
-    let response = lab.with(|world| world.api(machine, &request));
+    let (response, now) = lab.with(|world| (world.api(machine, &request), world.machine_clock(machine)));
+    let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     Ok(http::Response::builder()
         .status(response.status)
         .header("content-type", response.content_type)
+        .header("date", date)
         .body(Body::from(response.body))?)
 }

@@ -44,6 +44,17 @@ const ROWS: &[Row] = &[
     row!("verify-pool", "ip -4 neigh", home),
     row!("pool-exact", "arping -f -c 2", arping_all),
     row!("pool-exact", "/sys/class/net/*/address", own_macs),
+    row!("stuck", "/proc/1/mountinfo", holds),
+    row!("drill", "exec /usr/bin/snap start --enable microk8s", stop_all),
+    row!("drill", "/snap/bin/microk8s start", start_all),
+    row!("drill-ended", "/snap/bin/microk8s start", start_all),
+    row!("drill", "table inet homeprov_drill {", cut),
+    row!("drill", "nft delete table inet homeprov_drill 2>", join),
+    row!("drill-ended", "nft delete table inet homeprov_drill 2>", join),
+    row!("drill", "/proc/sysrq-trigger", power_off),
+    row!("stuck", "arping -f -c 3", arping_nodes),
+    row!("containers-known", "kill -s $signal", end_processes),
+    row!("nothing-left-over", "rm -f join-in-progress", settle),
 ];
 
 /// Runs the shell program of a Rust step.
@@ -91,12 +102,14 @@ async fn revoke(shell: &Shell, _: &str, token: &str) -> i32 {
     0
 }
 
-async fn settle(shell: &Shell, _: &str, _: &str) -> i32 {
+async fn settle(shell: &Shell, text: &str, _: &str) -> i32 {
     let folder = format!("{DATA}/var/lock");
     if !shell.exists(&folder) {
         return 2;
     }
-    shell.write(&format!("{folder}/no-cert-reissue"), "");
+    if text.contains("touch no-cert-reissue") {
+        shell.write(&format!("{folder}/no-cert-reissue"), "");
+    }
     shell.remove(&format!("{folder}/join-in-progress"));
     0
 }
@@ -221,4 +234,95 @@ async fn arping(shell: &Shell, text: &str, _: &str) -> i32 {
     }
     shell.say(format!("Sent 2 probes (2 broadcast(s))\nReceived {received} response(s)"));
     0
+}
+
+/// What a machine holds of volumes, as the look at it prints it.
+async fn holds(shell: &Shell, _: &str, _: &str) -> i32 {
+    let (host, machine) = shell.machine(|machine| (machine.hostname.clone(), machine.name().to_owned()));
+    let views = shell.lab().with(|world| world.cluster_of(&machine).map(|cluster| cluster.kubernetes.storage_view()));
+    for mount in views.iter().flat_map(|view| &view.mounts) {
+        if mount.node == host && mount.path.contains("kubernetes.io") && !mount.path.contains("kubernetes.io~nfs") {
+            let options = if mount.read_only { "ro" } else { "rw" };
+            shell.say(format!("mount:{} rw,relatime {} {options}", mount.path, mount.source));
+        }
+    }
+    shell.say("mounts=read");
+    if shell.machine(|machine| machine.packages.contains_key("open-iscsi")) {
+        let (status, told) = shell.ask(&["iscsiadm", "-m", "session"]).await;
+        told.lines().for_each(|line| shell.say(format!("session:{line}")));
+        if status == 0 || status == 21 {
+            shell.say("sessions=read");
+        }
+    } else {
+        shell.say("sessions=read");
+    }
+    for orphan in views.iter().flat_map(|view| &view.orphans).filter(|orphan| orphan.node == host) {
+        shell.say(format!("process:{} {} {} {}", orphan.uid, orphan.container, orphan.pid, orphan.gone / 1000));
+    }
+    0
+}
+
+async fn end_processes(shell: &Shell, text: &str, _: &str) -> i32 {
+    let uid = text.split("pod(").nth(1).and_then(|rest| rest.split('|').next()).expect("a pod's uid").to_owned();
+    let machine = shell.machine(|machine| machine.name().to_owned());
+    shell.lab().with(|world| world.end_orphan(&machine, &uid));
+    sleep(Duration::from_secs(1)).await;
+    0
+}
+
+/// The same `arping` for machines: whoever is on and on the network answers.
+async fn arping_nodes(shell: &Shell, text: &str, _: &str) -> i32 {
+    let list = text.split("for address in").nth(1).and_then(|rest| rest.split("; do").next()).expect("a list");
+    let own = shell.machine(|machine| machine.name().to_owned());
+    let installed = shell.machine(|machine| machine.packages.contains_key("iputils-arping"));
+    let list = list.lines().next().unwrap_or_default();
+    for address in list.split_whitespace().filter(|_| installed) {
+        let address: Ipv4Addr = address.parse().expect("an address");
+        let heard = shell.lab().with(|world| {
+            let answers = |name: &str| world.machine(name).powered && world.machine(name).connected && name != own;
+            let there = world.machine_at(address).is_some_and(|name| answers(&name));
+            there.then(|| mac(address)).or_else(|| world.neighbours().get(&address).cloned())
+        });
+        if let Some(mac) = heard {
+            shell.say(format!("Unicast reply from {address} [{}]  0.71ms", mac.to_uppercase()));
+        }
+    }
+    sleep(Duration::from_secs(3)).await;
+    0
+}
+
+/// A drill stops everything, and lets go of the volumes.
+async fn stop_all(shell: &Shell, _: &str, _: &str) -> i32 {
+    let status = shell.run(&["/snap/bin/microk8s", "stop"]).await;
+    if status != 0 {
+        return status;
+    }
+    let (_, sessions) = shell.ask(&["iscsiadm", "-m", "session"]).await;
+    for target in sessions.split_whitespace().filter(|word| word.contains("openebs.jiva:")) {
+        shell.ask(&["iscsiadm", "-m", "node", "-T", target, "--logout"]).await;
+    }
+    0
+}
+
+async fn start_all(shell: &Shell, _: &str, _: &str) -> i32 {
+    shell.run(&["/snap/bin/microk8s", "start"]).await
+}
+
+async fn cut(shell: &Shell, _: &str, seconds: &str) -> i32 {
+    let machine = shell.machine(|machine| machine.name().to_owned());
+    let seconds: u64 = seconds.parse().expect("for how long");
+    shell.lab().with(|world| world.fence(&machine, seconds * 1000));
+    0
+}
+
+async fn join(shell: &Shell, _: &str, _: &str) -> i32 {
+    let machine = shell.machine(|machine| machine.name().to_owned());
+    shell.lab().with(|world| world.unfence(&machine));
+    0
+}
+
+async fn power_off(shell: &Shell, _: &str, _: &str) -> i32 {
+    let machine = shell.machine(|machine| machine.name().to_owned());
+    shell.lab().with(|world| world.power_off(&machine));
+    137
 }

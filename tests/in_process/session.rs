@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use homeprov::adopt::{self, Asked};
 use homeprov::doctor::Diagnosis;
+use homeprov::drill::Report as Drilled;
 use homeprov::engine::event::Event;
 use homeprov::engine::lock::Holder;
 use homeprov::engine::{self, Outcome, Session, stop};
@@ -17,9 +18,12 @@ use homeprov::inventory::{self, Inventory};
 use homeprov::plan::Plan;
 use homeprov::playbook::{self, Recipe};
 use homeprov::pool;
+use homeprov::repair::Report;
 use homeprov::ssh::{Purpose, Transport};
 use homeprov::status::ClusterStatus;
 use homeprov::steps;
+use homeprov::steps::drill::Prospect;
+use homeprov::steps::repair::Ask;
 use homeprov_lab::world::{Config, FaultKind, Os, World};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -153,6 +157,7 @@ impl House {
             repair: None,
             departing: None,
             restore: None,
+            mending: None,
         };
         (session, received)
     }
@@ -372,6 +377,70 @@ impl House {
     /// `homeprov reset`, once it was agreed to.
     pub async fn reset(&self) -> Ran {
         self.command_to_the_end("reset", self.session(recipe_of("reset"))).await
+    }
+
+    /// `homeprov repair`; how the questions are answered is told by `ask`. Without it there is nobody to ask.
+    pub async fn repair(&self, ask: Option<Ask>) -> (Result<Report, Outcome>, Outcome, Vec<Event>) {
+        let (mut session, mut received) = self.session(recipe_of("repair"));
+        session.repair = ask;
+        let ended = timeout(LONGEST, engine::repair(&session)).await;
+        let events = drain(&mut received);
+        let Ok(ended) = ended else { panic!("it did not end within {LONGEST:?}; its end:\n{}", tail(&events)) };
+        match ended {
+            Ok((report, outcome)) => (Ok(report), outcome, events),
+            Err(outcome) => (Err(outcome.clone()), outcome, events),
+        }
+    }
+
+    /// `homeprov drill`; how the question is answered is told by `ask`.
+    pub async fn drill(&self, prospect: &Prospect, ask: Ask) -> (Result<Drilled, Outcome>, Outcome, Vec<Event>) {
+        let (session, received) = self.session(recipe());
+        Self::drilled(session, received, prospect, ask).await
+    }
+
+    async fn drilled(
+        session: Session,
+        mut received: UnboundedReceiver<Event>,
+        prospect: &Prospect,
+        ask: Ask,
+    ) -> (Result<Drilled, Outcome>, Outcome, Vec<Event>) {
+        let ended = timeout(LONGEST * 2, Box::pin(engine::drill(&session, prospect, &ask))).await;
+        let events = drain(&mut received);
+        let Ok(ended) = ended else { panic!("it did not end; its end:\n{}", tail(&events)) };
+        match ended {
+            Ok((report, outcome)) => (Ok(report), outcome, events),
+            Err(outcome) => (Err(outcome.clone()), outcome, events),
+        }
+    }
+
+    /// The same, and the user asks to stop when something comes about.
+    pub async fn drill_stopped(
+        &self,
+        prospect: &Prospect,
+        comes_about: impl Future<Output = ()> + Send + 'static,
+    ) -> (Result<Drilled, Outcome>, Outcome, Vec<Event>) {
+        let (mut session, received) = self.session(recipe());
+        let (stopper, stop) = stop::channel();
+        session.stop = stop;
+        let user = tokio::spawn(async move {
+            comes_about.await;
+            stopper.ask();
+            // It was asked for; that stays so.
+            std::future::pending::<()>().await;
+        });
+        let ended = Self::drilled(session, received, prospect, Arc::new(|_| true)).await;
+        user.abort();
+        ended
+    }
+
+    /// The same, killed when something comes about.
+    pub async fn drill_until(&self, prospect: &Prospect, comes_about: impl Future<Output = ()>) {
+        let (session, _received) = self.session(recipe());
+        let ask: Ask = Arc::new(|_| true);
+        tokio::select! {
+            ended = Box::pin(engine::drill(&session, prospect, &ask)) => panic!("it ended: {ended:?}"),
+            () = comes_about => {}
+        }
     }
 
     /// What `homeprov remove` says it costs.

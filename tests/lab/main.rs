@@ -4,6 +4,7 @@
 
 mod connection;
 mod convergence;
+mod drill;
 mod exit_codes;
 mod faults;
 mod harness;

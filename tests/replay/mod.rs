@@ -255,6 +255,7 @@ pub fn status() -> ClusterStatus {
         storage: Some(storage()),
         site: None,
         margins: margins(),
+        drill: None,
         warnings: vec![],
     }
 }

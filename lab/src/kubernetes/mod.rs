@@ -50,8 +50,8 @@ pub use ingress::{IngressController, IngressPort};
 pub use kubectl::{KubectlRun, KubectlStep};
 pub use mastodon::Executed;
 pub use storage::{
-    ContainerRun, ContainerVolume, Content, HostMount, IscsiSession, ReplicaDirectory, ReplicaMode, RootPermissions,
-    StorageView, VolumeDirectory,
+    ContainerRun, ContainerVolume, Content, HostMount, IscsiSession, Orphan, ReplicaDirectory, ReplicaMode,
+    RootPermissions, StorageView, VolumeDirectory,
 };
 pub use types::{
     Announcement, Backend, Fault, HttpAnswer, Millis, NodeView, Request, Response, Route, ServicePort, WatchId,
@@ -156,6 +156,9 @@ impl Kubernetes {
             self.faults.insert(fault);
         } else {
             self.faults.remove(&fault);
+            if fault == Fault::ReadOnlyVolume {
+                self.restore_quorum();
+            }
         }
         self.unseen.get_or_insert(self.now);
     }

@@ -222,6 +222,9 @@ pub enum Fault {
     ReplicaLost,
     /// Every new Jiva volume turns read-only, two replicas being down, as soon as it was first mounted.
     ReadOnlyVolume,
+    /// The containers of the first pod that ends with a Jiva volume mounted outlive it: mount and session stay until they are
+    /// ended on the node. Once only.
+    OrphanedContainer,
     /// After a consumer's pod is gone its `JivaVolume` keeps the label `nodeID` and its `mountInfo`.
     StaleMountOwner,
     /// A new Jiva volume needs 90 s longer to be Ready.
@@ -245,12 +248,13 @@ pub enum Fault {
 }
 
 impl Fault {
-    const NAMES: [(Self, &'static str); 15] = [
+    const NAMES: [(Self, &'static str); 16] = [
         (Self::MetallbEndlessLoop, "metallb-endless-loop"),
         (Self::PoolNotAnnounced, "pool-not-announced"),
         (Self::ReplicaStaysWriteOnly, "replica-wo"),
         (Self::ReplicaLost, "replica-lost"),
         (Self::ReadOnlyVolume, "read-only-volume"),
+        (Self::OrphanedContainer, "orphaned-container"),
         (Self::StaleMountOwner, "stale-mount-owner"),
         (Self::SlowVolume, "slow-volume"),
         (Self::FluxReconcileFails, "flux-reconcile-fails"),

@@ -47,6 +47,10 @@ impl Api for NodeApi {
         self.lab.world().close_watch(&self.node, id);
     }
 
+    fn clock(&self) -> Option<jiff::Timestamp> {
+        Some(self.lab.world().machine_clock(&self.node))
+    }
+
     // The lab's machines hold client certificates only.
     fn knows_token(&self, _: &str) -> bool {
         false

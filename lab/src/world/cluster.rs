@@ -78,7 +78,7 @@ impl World {
         let (Some(a), Some(b)) = (self.machines.get(from), self.machines.get(to)) else {
             return false;
         };
-        a.powered && b.powered && (from == to || (a.connected && b.connected))
+        a.powered && b.powered && (from == to || (a.connected && b.connected && !a.fenced && !b.fenced))
     }
 
     /// Whether the machine's dqlite answers.
@@ -192,6 +192,7 @@ impl World {
         if serving {
             cluster.kubernetes.tick(now, &views);
             cluster.next_kubernetes = cluster.kubernetes.next_event().map(|at| at.max(now + 1));
+            self.watch_for_mount(id);
         }
     }
 
@@ -217,7 +218,8 @@ impl World {
             address: machine.spec.address,
             worker: machine.is_worker(),
             reachable,
-            connected: machine.powered && machine.connected,
+            // `microk8s stop` removes the containers, too (canonical/microk8s `microk8s-resources/wrappers/microk8s-stop.wrapper`).
+            connected: machine.powered && machine.connected && !machine.fenced && !machine.locked("stopped.lock"),
             version: snap.version.clone(),
             os_image: machine.os_image().to_owned(),
             kernel: machine.spec.kernel.clone(),

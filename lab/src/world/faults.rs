@@ -52,11 +52,12 @@ pub enum FaultKind {
     IscsidOff,
     /// A class `openebs-rwx` of the NFS provisioner's stock manifest is there, with one node's disk behind it.
     RwxOnHostpath,
-    /// One replica of every new Jiva volume never gets beyond write-only.
+    /// One replica of every new Jiva volume never gets beyond write-only, for as long as it is on the disk it began on.
     ReplicaWo,
     /// The first Jiva volume that has all its replicas loses one of them, once.
     ReplicaLost,
-    /// Every new Jiva volume turns read-only as soon as it was first mounted.
+    /// Every new Jiva volume turns read-only as soon as it was first mounted. What is mounted then stays read-only until it is
+    /// mounted again, also after the quorum is back: that is so once the fault is over, where it has an end.
     ReadOnlyVolume,
     /// A release `openebs` whose installation failed is in the way.
     HelmNameInUse,
@@ -66,6 +67,12 @@ pub enum FaultKind {
     NfsClientMissing,
     /// A Jiva volume goes on naming the node that last mounted it, after the pod is gone.
     StaleMountOwner,
+    /// The containers of the first pod that ends with a Jiva volume mounted go on running on their node, of which the cluster
+    /// knows nothing: mount and session stay.
+    OrphanedContainer,
+    /// A machine that has a Jiva volume mounted loses power ten seconds later and stays off: the pods there are Terminating for
+    /// ever once they are sent away.
+    TerminatingStuck,
     /// A new Jiva volume takes 90 s longer.
     SlowVolume,
     /// All machines are clones with one iSCSI initiator name.
@@ -110,7 +117,7 @@ pub enum FaultKind {
     TruncatedStream,
 }
 
-const NAMES: [(&str, FaultKind); 51] = [
+const NAMES: [(&str, FaultKind); 53] = [
     ("join-false-success", FaultKind::JoinFalseSuccess),
     ("join-consumed-token", FaultKind::JoinConsumedToken),
     ("dqlite-slow-vote", FaultKind::DqliteSlowVote),
@@ -141,6 +148,8 @@ const NAMES: [(&str, FaultKind); 51] = [
     ("chart-repo-down", FaultKind::ChartRepoDown),
     ("nfs-client-missing", FaultKind::NfsClientMissing),
     ("stale-mount-owner", FaultKind::StaleMountOwner),
+    ("orphaned-container", FaultKind::OrphanedContainer),
+    ("terminating-stuck", FaultKind::TerminatingStuck),
     ("slow-volume", FaultKind::SlowVolume),
     ("cloned-initiator-name", FaultKind::ClonedInitiatorName),
     ("git-push-rejected", FaultKind::GitPushRejected),

@@ -52,6 +52,7 @@ fn of_cluster(kind: FaultKind) -> Option<kubernetes::Fault> {
         FaultKind::ReplicaLost => kubernetes::Fault::ReplicaLost,
         FaultKind::ReadOnlyVolume => kubernetes::Fault::ReadOnlyVolume,
         FaultKind::StaleMountOwner => kubernetes::Fault::StaleMountOwner,
+        FaultKind::OrphanedContainer => kubernetes::Fault::OrphanedContainer,
         FaultKind::SlowVolume => kubernetes::Fault::SlowVolume,
         FaultKind::FluxReconcileFails => kubernetes::Fault::FluxReconcileFails,
         FaultKind::HelmInstallFailsOnce => kubernetes::Fault::HelmInstallFailsOnce,
@@ -90,6 +91,8 @@ pub(super) struct Faults {
     dead_voter: Option<Target>,
     /// A machine to cut off in mid-join.
     half_joined: Option<Target>,
+    /// A machine to switch off once it has a volume mounted.
+    terminating_stuck: Option<Target>,
     /// Machines on which iscsid is off until somebody enables it.
     iscsid_off: Vec<String>,
     /// Machines whose package lists do not know nfs-common yet.
@@ -213,6 +216,13 @@ impl World {
                 let ids: Vec<ClusterId> = self.clusters.keys().copied().collect();
                 for id in ids {
                     self.watch_for_dead_voter(id);
+                }
+            }
+            FaultKind::TerminatingStuck => self.faults.terminating_stuck = Some(chosen.into()),
+            FaultKind::ReadOnlyVolume => {
+                self.faults.of_clusters.extend(of_cluster(kind));
+                if let Some(lasts) = lasts {
+                    self.later(lasts, Self::end_read_only);
                 }
             }
             FaultKind::HalfJoined => self.faults.half_joined = Some(chosen.into()),
@@ -360,6 +370,35 @@ impl World {
         if let Some(victim) = victim {
             self.faults.dead_voter = None;
             self.later(20_000, move |world| world.power_off(&victim));
+        }
+    }
+
+    /// The replicas that were cut off can be reached again.
+    fn end_read_only(&mut self) {
+        self.faults.of_clusters.retain(|fault| *fault != kubernetes::Fault::ReadOnlyVolume);
+        for cluster in self.clusters.values_mut() {
+            cluster.kubernetes.set_fault(kubernetes::Fault::ReadOnlyVolume, false);
+            cluster.changed = true;
+        }
+    }
+
+    /// A machine that has a volume mounted is switched off.
+    pub(super) fn watch_for_mount(&mut self, id: ClusterId) {
+        let Some(wish) = self.faults.terminating_stuck.clone() else { return };
+        let Some(cluster) = self.clusters.get(&id) else { return };
+        let view = cluster.kubernetes.storage_view();
+        let volumes = view.mounts.iter().filter(|mount| matches!(mount.content, kubernetes::Content::Volume(_)));
+        let mut holders = volumes.filter_map(|mount| {
+            let machine = self.machines.values().find(|machine| machine.hostname == mount.node)?;
+            Some(machine.name().to_owned())
+        });
+        let victim = match wish {
+            Target::Named(name) => holders.find(|holder| *holder == name),
+            Target::Any => holders.next(),
+        };
+        if let Some(victim) = victim {
+            self.faults.terminating_stuck = None;
+            self.later(10_000, move |world| world.power_off(&victim));
         }
     }
 

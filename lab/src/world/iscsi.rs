@@ -95,11 +95,32 @@ pub(super) fn adm(world: &mut World, call: &mut Call) -> Next {
     }
     match mode.as_deref() {
         Some("session") => after(20, |world, call| sessions(world, call)),
+        Some("node") if args.iter().any(|arg| arg == "--logout" || arg == "-u") => {
+            after(60, |world, call| log_out(world, call))
+        }
         Some("node" | "discovery" | "discoverydb" | "iface" | "host" | "fw") => {
             after(20, |_, call| call.fail(21, "iscsiadm: No records found"))
         }
-        _ => call.fail(7, "iscsiadm: This command is not implemented in this homelab: only -m session is."),
+        _ => {
+            call.fail(7, "iscsiadm: This command is not implemented in this homelab: only -m session and a logout are.")
+        }
     }
+}
+
+/// `iscsiadm -m node -T TARGET --logout`: the disk is gone, and what was mounted from it, too.
+fn log_out(world: &mut World, call: &mut Call) -> Next {
+    let args = call.args();
+    let target = args.iter().position(|arg| arg == "-T" || arg == "--targetname").and_then(|at| args.get(at + 1));
+    let target = target.cloned().unwrap_or_default();
+    let host = world.machine(&call.machine).hostname.clone();
+    let view = world.cluster_of(&call.machine).map(|cluster| cluster.kubernetes.storage_view()).unwrap_or_default();
+    let Some(session) = view.sessions.into_iter().find(|session| session.node == host && session.iqn == target) else {
+        return call.fail(21, "iscsiadm: No matching sessions found");
+    };
+    let portal = session.portal.replace(':', ",");
+    call.say(format!("Logging out of session [sid: {}, target: {target}, portal: {portal}]", session.number));
+    world.log_out(&call.machine.clone(), target.rsplit(':').next().unwrap_or_default());
+    call.quit(0, format!("Logout of [sid: {}, target: {target}, portal: {portal}] successful.", session.number))
 }
 
 fn sessions(world: &World, call: &mut Call) -> Next {

@@ -50,6 +50,9 @@ pub struct Machine {
     pub powered: bool,
     /// Whether its network cable is plugged in.
     pub connected: bool,
+    /// Whether rules of its own drop what comes from the other machines and goes to them; whoever logs in over SSH does not
+    /// notice.
+    pub fenced: bool,
     /// How often it was switched on.
     pub boots: u64,
     /// This boot's id.

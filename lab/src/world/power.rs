@@ -47,6 +47,7 @@ impl World {
         let now = self.now;
         let machine = self.machine_mut(name);
         system::boot(machine, boot_id, now);
+        machine.fenced = false;
         if machine.packages.contains_key("snapd") && machine.snapd.seeded.is_none() {
             machine.snapd.seeded = Some(now);
         }
@@ -75,6 +76,28 @@ impl World {
     fn plug(&mut self, name: &str, connected: bool) {
         if let Some(machine) = self.machines.get_mut(name) {
             machine.connected = connected;
+        }
+        let ids: Vec<_> = self.clusters.keys().copied().collect();
+        for id in ids {
+            self.elect(id);
+        }
+        self.touch_all();
+    }
+
+    /// Rules on the machine drop all but SSH, for so long at the most: a timer of its own removes them.
+    pub fn fence(&mut self, name: &str, lasts: super::Millis) {
+        self.set_fence(name, true);
+        self.later_on(name, lasts, |world, name| world.set_fence(name, false));
+    }
+
+    /// Those rules are removed.
+    pub fn unfence(&mut self, name: &str) {
+        self.set_fence(name, false);
+    }
+
+    fn set_fence(&mut self, name: &str, on: bool) {
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.fenced = on;
         }
         let ids: Vec<_> = self.clusters.keys().copied().collect();
         for id in ids {

@@ -119,6 +119,7 @@ pub(super) fn fresh(spec: &MachineSpec, machine_id: String, files: Box<dyn Files
         spec: spec.clone(),
         powered: false,
         connected: true,
+        fenced: false,
         boots: 0,
         boot_id: String::new(),
         booted_at: 0,

@@ -74,7 +74,7 @@ pub(super) async fn policies(client: &Client) -> kube::Result<BTreeMap<String, u
 }
 
 /// The Jiva volumes; none when the kind is not served.
-pub(super) async fn volumes(client: &Client) -> kube::Result<Option<BTreeMap<String, JivaVolume>>> {
+pub async fn volumes(client: &Client) -> kube::Result<Option<BTreeMap<String, JivaVolume>>> {
     let list: Option<Value> = get(client, "/apis/openebs.io/v1/jivavolumes").await?;
     Ok(list.map(|list| {
         items(&list).iter().filter_map(|item| Some((text(item, "/metadata/name")?, volume(item)))).collect()

@@ -102,7 +102,7 @@ fn concerned(cluster: &ClusterFacts, id: &str, volume: &JivaVolume, node: &str) 
 }
 
 /// What a volume lacks that it could have, with so many nodes.
-pub(in crate::steps) fn lacks(cluster: &ClusterFacts, id: &str, volume: &JivaVolume) -> Option<String> {
+pub fn lacks(cluster: &ClusterFacts, id: &str, volume: &JivaVolume) -> Option<String> {
     let holders = cluster.storage.replica_nodes(id);
     let can_hold = |(name, node): &(&String, &crate::facts::KubernetesNode)| {
         node.ready && (!node.unschedulable || holders.contains(name))
@@ -148,7 +148,7 @@ fn wanted(volume: &JivaVolume) -> usize {
 }
 
 /// The claim whose data a volume holds, as people know it.
-pub(super) fn shown(cluster: &ClusterFacts, id: &str) -> String {
+pub fn shown(cluster: &ClusterFacts, id: &str) -> String {
     let claim = cluster.storage.user_claim_of(id);
     claim.map_or_else(|| id.to_owned(), |claim| format!("{}/{}", claim.namespace, claim.name))
 }

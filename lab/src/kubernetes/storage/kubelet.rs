@@ -186,6 +186,9 @@ impl Kubernetes {
                 self.unstage_nowhere(&handle);
             }
         }
+        if self.outlived(uid) {
+            return;
+        }
         let ids: Vec<(String, String)> = self.storage.mounts.keys().filter(|(of, _)| of == uid).cloned().collect();
         for id in ids {
             if let Some(PodMount { source: Source::Block(handle), .. }) = self.storage.mounts.remove(&id) {
@@ -248,6 +251,14 @@ impl Kubernetes {
                 self.unstage(&node, &handle);
             }
         }
+    }
+
+    /// A node logs out of a volume's target, past its kubelet and the driver: no object tells of it.
+    pub fn log_out(&mut self, node: &str, volume: &str) {
+        let of = |source: &Source| matches!(source, Source::Block(handle) if handle == volume);
+        self.storage.mounts.retain(|_, mount| mount.node != node || !of(&mount.source));
+        self.storage.stages.remove(&(node.to_owned(), volume.to_owned()));
+        self.unseen.get_or_insert(self.now);
     }
 
     /// A boot unmounts everything and ends every container; a machine that left took all with it.

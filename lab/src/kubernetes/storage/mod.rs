@@ -6,6 +6,7 @@ mod hostpath;
 mod jiva;
 mod kubelet;
 mod nfs;
+mod orphans;
 mod outside;
 mod provision;
 pub(super) mod quantity;
@@ -16,8 +17,8 @@ use std::collections::BTreeMap;
 
 pub(super) use provision::Provisioner;
 pub use view::{
-    ContainerRun, ContainerVolume, Content, HostMount, IscsiSession, ReplicaDirectory, ReplicaMode, RootPermissions,
-    StorageView, VolumeDirectory,
+    ContainerRun, ContainerVolume, Content, HostMount, IscsiSession, Orphan, ReplicaDirectory, ReplicaMode,
+    RootPermissions, StorageView, VolumeDirectory,
 };
 
 use jiva::{Stage, Volumes};
@@ -41,6 +42,8 @@ pub(super) struct Storage {
     attempts: BTreeMap<(String, String), Attempt>,
     /// Whether the fault that takes a replica has happened.
     lost_one: bool,
+    /// The pods whose containers outlived them, by uid.
+    orphans: BTreeMap<String, orphans::Outlived>,
 }
 
 impl Storage {

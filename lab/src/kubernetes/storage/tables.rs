@@ -23,6 +23,7 @@ impl Kubernetes {
             sessions: self.sessions(),
             replicas: self.replica_directories(),
             containers: self.container_runs(),
+            orphans: self.orphans(),
         }
     }
 
@@ -33,7 +34,7 @@ impl Kubernetes {
                 path: stage_path(handle),
                 source: stage.device.clone(),
                 fstype: stage.fstype.clone(),
-                read_only: !self.writable(handle),
+                read_only: stage.aborted || !self.writable(handle),
                 content: Content::Volume(handle.clone()),
                 root: None,
             });
@@ -57,7 +58,8 @@ impl Kubernetes {
             Source::Block(handle) => {
                 let stage = self.storage.stages.get(&(mount.node.clone(), handle.clone()))?;
                 let content = Content::Volume(handle.clone());
-                stage.on_host.then(|| shown(stage.device.clone(), &stage.fstype, !self.writable(handle), content))
+                let read_only = stage.aborted || !self.writable(handle);
+                stage.on_host.then(|| shown(stage.device.clone(), &stage.fstype, read_only, content))
             }
             Source::Share { server, content } => {
                 // While the server is away its clients wait for what they saw last.

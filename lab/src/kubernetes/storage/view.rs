@@ -14,6 +14,8 @@ pub struct StorageView {
     pub replicas: Vec<ReplicaDirectory>,
     /// The containers that run outside of the simulation.
     pub containers: Vec<ContainerRun>,
+    /// The pods whose containers run on without them, ordered by node and uid.
+    pub orphans: Vec<Orphan>,
     /// The directories of other volumes on the nodes' disks; one that vanishes from the list is gone from the disk.
     pub directories: Vec<VolumeDirectory>,
 }
@@ -70,6 +72,21 @@ pub struct RootPermissions {
     pub gid: u32,
     /// What `chmod` is given: `0775`, `g+rws`; empty for no change.
     pub mode: String,
+}
+
+/// A pod that is gone while its containers run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Orphan {
+    /// The node.
+    pub node: String,
+    /// The pod's uid.
+    pub uid: String,
+    /// The id of its container.
+    pub container: String,
+    /// The process in it.
+    pub pid: u32,
+    /// For how many milliseconds its pod has been gone.
+    pub gone: u64,
 }
 
 /// A session of a node's iSCSI initiator.

@@ -32,6 +32,9 @@ pub(in crate::kubernetes::storage) struct Stage {
     pub(in crate::kubernetes::storage) fstype: String,
     /// Whether the mount shows on the node; otherwise it is inside the driver's own root file system.
     pub(in crate::kubernetes::storage) on_host: bool,
+    /// Whether its file system has stopped writing, which the driver's remounting does not change: the journal was aborted
+    /// (ext4(5), `errors=remount-ro`).
+    pub(in crate::kubernetes::storage) aborted: bool,
 }
 
 impl Kubernetes {
@@ -126,7 +129,7 @@ impl Kubernetes {
         let by_path = format!("/dev/disk/by-path/ip-{portal}-iscsi-{}-lun-0", objects::iqn(handle));
         self.edit(&key, |jiva| set(jiva, "/spec/mountInfo/devicePath", by_path));
         let boot = self.kubelets.boot(node);
-        let stage = Stage { boot, number, portal, device, fstype: fstype(volume).to_owned(), on_host };
+        let stage = Stage { boot, number, portal, device, fstype: fstype(volume).to_owned(), on_host, aborted: false };
         self.storage.stages.insert((node.to_owned(), handle.to_owned()), stage);
         if self.faults.contains(&Fault::ReadOnlyVolume) {
             self.lose_quorum(handle);

@@ -32,8 +32,10 @@ pub(in crate::kubernetes::storage) struct Replica {
     /// Its pod's uid, boot and the uid of the controller it is connected to.
     connected: Option<Connection>,
     holds: Holds,
-    /// Whether it is cut off for good.
+    /// Whether it is cut off.
     cut: bool,
+    /// The volume its files are on.
+    disk: String,
     /// Whether its files are gone until it connects anew.
     pub(in crate::kubernetes::storage) emptied: bool,
     mode: Mode,
@@ -122,6 +124,15 @@ impl Kubernetes {
         let pod = pod.filter(|pod| self.runs_now(pod));
         let mut replica =
             self.storage.volumes.get(&volume.name).and_then(|known| known.get(&ordinal)).cloned().unwrap_or_default();
+        let claim = Key::core("persistentvolumeclaims", &volume.namespace, &format!("openebs-{name}"));
+        let disk = self.store.get(&claim).map(|claim| text(claim, "/spec/volumeName").to_owned()).unwrap_or_default();
+        if !disk.is_empty() && replica.disk != disk {
+            if !replica.disk.is_empty() {
+                // It has nothing of what the others hold.
+                replica.holds = Holds::Past;
+            }
+            replica.disk = disk;
+        }
         let wanted = pod.as_ref().zip(controller).map(|(pod, controller)| Connection {
             pod: text(pod, "/metadata/uid").to_owned(),
             boot: self.kubelets.boot(text(pod, "/spec/nodeName")),
@@ -186,14 +197,22 @@ impl Kubernetes {
         self.discard(&pod, Propagation::Background, Some(0));
     }
 
-    /// The fault that takes a volume's quorum, for good.
+    /// The fault that takes a volume's quorum. The file systems on it stop at that moment.
     pub(super) fn lose_quorum(&mut self, volume: &str) {
         let Some(replicas) = self.storage.volumes.get_mut(volume) else { return };
         let spared = replicas.len() / 2;
         for replica in replicas.values_mut().skip(spared) {
             replica.cut = true;
         }
+        let stages = self.storage.stages.iter_mut().filter(|((_, handle), _)| handle == volume);
+        stages.for_each(|(_, stage)| stage.aborted = true);
         self.unseen.get_or_insert(self.now);
+    }
+
+    /// The end of that fault: what was cut off connects again.
+    pub(in crate::kubernetes) fn restore_quorum(&mut self) {
+        let replicas = self.storage.volumes.values_mut().flat_map(BTreeMap::values_mut);
+        replicas.for_each(|replica| replica.cut = false);
     }
 
     /// What the controller of a volume answers.

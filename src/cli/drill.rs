@@ -1,0 +1,82 @@
+//! `homeprov drill`
+
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use super::change;
+use super::output;
+use super::prompt;
+use super::run::{Manner, Prints, RunArguments};
+use crate::drill;
+use crate::engine;
+use crate::error::{ExitCode, Failure};
+use crate::report::drill as view;
+use crate::report::face::Verbosity;
+use crate::steps::drill::Prospect;
+use crate::steps::repair::Ask;
+
+/// Take a node away, measure what becomes of the site, and bring the node back
+#[derive(Debug, Args)]
+#[command(help_template = super::HELP, before_help = "\
+Examples:
+  homeprov drill home.toml nuc2                  MicroK8s is stopped there
+  homeprov drill home.toml nuc2 --how network    cut off for four minutes
+  homeprov drill home.toml nuc2 --how power      somebody presses its button")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    run: RunArguments,
+    /// The node's name
+    node: String,
+    /// How it is taken away
+    #[arg(long, value_enum, default_value_t = How::Stop)]
+    how: How,
+    /// Answer every question with yes, unknown host keys too
+    #[arg(short, long)]
+    yes: bool,
+    /// Take the lock from whoever holds it
+    #[arg(long)]
+    break_lock: bool,
+    /// Print what was measured as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum How {
+    Stop,
+    Power,
+    Network,
+}
+
+impl From<How> for drill::How {
+    fn from(how: How) -> Self {
+        match how {
+            How::Stop => Self::Stop,
+            How::Power => Self::Power,
+            How::Network => Self::Network,
+        }
+    }
+}
+
+impl Arguments {
+    pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+        change::can_agree(self.yes, "homeprov drill")?;
+        let manner = Manner { prints: Prints::ProgressAndResult, json: self.json, yes: self.yes, verbosity };
+        let mut run = self.run.begin(&manner)?;
+        run.session.break_lock = self.break_lock;
+        let (yes, screen) = (self.yes, run.screen.clone());
+        let ask: Ask = Arc::new(move |question| yes || prompt::confirm(&screen, question));
+        let prospect = Prospect { node: self.node.clone(), how: self.how.into() };
+        let ended = Box::pin(engine::drill(&run.session, &prospect, &ask)).await;
+        run.end().await;
+        let (report, outcome) = ended.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
+        let text = if self.json {
+            view::json(&report).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
+        } else {
+            view::text(&report, output::stdout_paint(), output::stdout_width())
+        };
+        output::result(&text)?;
+        Ok(outcome.code)
+    }
+}
