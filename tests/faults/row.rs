@@ -30,10 +30,15 @@ impl Row {
         self.outcome = Some(outcome.into());
     }
 
-    /// It did not converge, and said so: the code it ended with and the first line of its summary.
+    /// It did not converge, and said so: the code it ended with and the first line of its summary, or two where the first one
+    /// announces the second.
     pub fn refused(self, outcome: &Outcome) {
-        let first = outcome.summary.lines().next().unwrap_or_default();
-        self.ended(format!("exit code {}: {first}", outcome.code.number()));
+        let mut lines = outcome.summary.lines();
+        let mut said = lines.next().unwrap_or_default().to_owned();
+        if said.ends_with(':') {
+            said.extend(lines.next().map(|line| format!(" {}", line.trim())));
+        }
+        self.ended(format!("exit code {}: {said}", outcome.code.number()));
     }
 }
 
