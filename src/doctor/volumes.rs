@@ -134,9 +134,10 @@ fn stale_owner(sight: &Sight<'_>) -> Vec<Sighting> {
                 owner,
                 format!("JivaVolume {name} of {}/{} names {owner}, and {wanted}", claim.namespace, claim.name),
                 format!(
-                    "look again in a minute. If it stays so, and on {owner} neither `findmnt | grep {name}` nor `iscsiadm -m session | grep \
-                     {name}` prints anything: `microk8s kubectl -n {} label jivavolume {name} nodeID-` and empty its spec.mountInfo; \
-                     otherwise restart {owner}",
+                    "look again in a minute. If it stays so: {} takes it off once {owner} has let go of it. By hand, if on {owner} neither \
+                     `findmnt | grep {name}` nor `iscsiadm -m session | grep {name}` prints anything: `microk8s kubectl -n {} label \
+                     jivavolume {name} nodeID-` and empty its spec.mountInfo; otherwise restart {owner}",
+                    sight.homeprov(&["repair"]),
                     volume.namespace
                 ),
             )

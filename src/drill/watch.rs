@@ -148,7 +148,7 @@ impl Watch {
         let mut rows = vec![self.api_row(), self.node_row()];
         rows.extend(self.volumes.iter().map(|(name, (worst, gap))| self.volume_row(name, *worst, *gap)));
         rows.push(self.pods_row(with_pods));
-        rows.extend(self.site.map(|site| self.site_row(site)));
+        rows.extend(self.site.map(Self::site_row));
         rows
     }
 
@@ -206,7 +206,7 @@ impl Watch {
         }
     }
 
-    fn site_row(&self, site: Gap) -> Row {
+    fn site_row(site: Gap) -> Row {
         let title = "site answers again after".to_owned();
         let row = |seconds, detail: &str, well| Row {
             what: "site",

@@ -34,6 +34,8 @@ pub struct ClusterFacts {
 }
 
 /// A Node object.
+// Each switch is an observation of its own.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct KubernetesNode {
     /// `metadata.uid`

@@ -8,6 +8,7 @@ use homeprov::drill::{How, Report, Row as Measured};
 use homeprov::engine::Outcome;
 use homeprov::engine::event::Event;
 use homeprov::error::ExitCode;
+use homeprov::facts::identity::hex;
 use homeprov::steps::drill::Prospect;
 use homeprov_lab::kubernetes::{ContainerRun, Content, Request};
 use homeprov_lab::world::Os;
@@ -76,7 +77,7 @@ fn contents(run: &ContainerRun) -> Option<String> {
     for number in 0..blocks {
         digest.update(format!("homeprov-proof {mark} {number:08}\n{chunk}\0"));
     }
-    Some(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(hex(&digest.finalize()))
 }
 
 /// A claim, and a Deployment of one pod that has it mounted; where the pod is.

@@ -211,20 +211,9 @@ impl World {
                     self.reinstall(&first);
                 }
             }
-            FaultKind::DeadVoter => {
-                self.faults.dead_voter = Some(chosen.into());
-                let ids: Vec<ClusterId> = self.clusters.keys().copied().collect();
-                for id in ids {
-                    self.watch_for_dead_voter(id);
-                }
-            }
+            FaultKind::DeadVoter => self.condemn_voter(chosen),
             FaultKind::TerminatingStuck => self.faults.terminating_stuck = Some(chosen.into()),
-            FaultKind::ReadOnlyVolume => {
-                self.faults.of_clusters.extend(of_cluster(kind));
-                if let Some(lasts) = lasts {
-                    self.later(lasts, Self::end_read_only);
-                }
-            }
+            FaultKind::ReadOnlyVolume => self.stop_file_systems(lasts),
             FaultKind::HalfJoined => self.faults.half_joined = Some(chosen.into()),
             FaultKind::IscsidOff => {
                 for name in everywhere {
@@ -370,6 +359,21 @@ impl World {
         if let Some(victim) = victim {
             self.faults.dead_voter = None;
             self.later(20_000, move |world| world.power_off(&victim));
+        }
+    }
+
+    fn condemn_voter(&mut self, chosen: Option<String>) {
+        self.faults.dead_voter = Some(chosen.into());
+        let ids: Vec<ClusterId> = self.clusters.keys().copied().collect();
+        for id in ids {
+            self.watch_for_dead_voter(id);
+        }
+    }
+
+    fn stop_file_systems(&mut self, lasts: Option<Millis>) {
+        self.faults.of_clusters.extend(of_cluster(FaultKind::ReadOnlyVolume));
+        if let Some(lasts) = lasts {
+            self.later(lasts, Self::end_read_only);
         }
     }
 

@@ -95,9 +95,7 @@ pub(super) fn adm(world: &mut World, call: &mut Call) -> Next {
     }
     match mode.as_deref() {
         Some("session") => after(20, |world, call| sessions(world, call)),
-        Some("node") if args.iter().any(|arg| arg == "--logout" || arg == "-u") => {
-            after(60, |world, call| log_out(world, call))
-        }
+        Some("node") if args.iter().any(|arg| arg == "--logout" || arg == "-u") => after(60, log_out),
         Some("node" | "discovery" | "discoverydb" | "iface" | "host" | "fw") => {
             after(20, |_, call| call.fail(21, "iscsiadm: No records found"))
         }

@@ -43,6 +43,7 @@ pub struct Unit {
 }
 
 /// One machine of the world.
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 pub struct Machine {
     /// As it was delivered.
     pub spec: MachineSpec,

@@ -94,7 +94,7 @@ impl<'a> Sight<'a> {
             ready: conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"),
             volumes: volumes.collect(),
             pods: ready_pods(pods.iter().filter(|pod| !on_node(pod))),
-            lingering: lingering.map(|pod| pod.shown()).collect(),
+            lingering: lingering.map(StuckPod::shown).collect(),
             ..Sample::default()
         })
     }

@@ -223,7 +223,10 @@ async fn rehearse(session: &Session, context: &Context, prospect: &Prospect) -> 
     let pods = || context.facts.stuck.iter().flat_map(|stuck| &stuck.pods);
     let affected = pods().filter(|pod| moves(pod) && pod.ready && pod.node.as_deref() == Some(node)).count();
     let mut watch = Watch::new(ready_pods(pods()), affected);
-    context.say(format!("taking {node} away: {how}"));
+    context.say(format!(
+        "taking {node} away: {how}. Should this run be lost, it is brought back so: {}",
+        by_hand(node, how)
+    ));
     let began = Instant::now();
     let (taken, seen) =
         Box::pin(away(session, context, &sight, &mut watch, canary.as_ref().ok(), (node, how), began)).await;
@@ -445,7 +448,10 @@ fn canary_row(written: Result<(), &String>, read: Read) -> Row {
 async fn bring_back(session: &Session, context: &Context, prospect: &Prospect, boot: &str, hurried: bool) -> Return {
     let (node, how) = (prospect.node.as_str(), prospect.how);
     context.say(format!("bringing {node} back"));
-    if how == How::Power {
+    if hurried {
+        let message = format!("it is being brought back; if that is ended, too: {}", by_hand(node, how));
+        session.tell(Event::Warning { node: Some(node.to_owned()), message });
+    } else if how == How::Power {
         let message = format!("it is to be switched on now: {}", by_hand(node, how));
         session.tell(Event::Warning { node: Some(node.to_owned()), message });
     }

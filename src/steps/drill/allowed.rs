@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::drill::How;
 use crate::facts::mastodon::INGRESS;
 use crate::facts::stuck::StuckPod;
-use crate::facts::{Facts, Identity};
+use crate::facts::{Facts, Identity, NodeFacts};
 use crate::inventory::model::Inventory;
 use crate::steps::departure::replicas::{lacks, shown};
 use crate::steps::guard::{self, Loss};
@@ -76,7 +76,7 @@ pub fn refusals(inventory: &Inventory, facts: &Facts, prospect: &Prospect) -> Ve
     why.extend(only_ingress(facts, name));
     if !inventory
         .control_planes()
-        .any(|other| other.name != *name && facts.node(&other.name).is_some_and(|seen| seen.healthy_member()))
+        .any(|other| other.name != *name && facts.node(&other.name).is_some_and(NodeFacts::healthy_member))
     {
         why.push(format!("no other control plane answers: without {name} there is no API to watch"));
     }
@@ -114,10 +114,11 @@ pub fn told(facts: &Facts, prospect: &Prospect) -> Vec<String> {
     match (how, moving.is_empty()) {
         (_, true) => lines.push("no pod that could run elsewhere is on it".to_owned()),
         (How::Network, false) => {
-            lines.push(format!("these are away meanwhile, and move nowhere: {}", moving.join(", ")))
+            lines.push(format!("these are away meanwhile, and move nowhere: {}", moving.join(", ")));
         }
         (_, false) => {
-            lines.push(format!("these are away for about six minutes, until they run elsewhere: {}", moving.join(", ")))
+            lines
+                .push(format!("these are away for about six minutes, until they run elsewhere: {}", moving.join(", ")));
         }
     }
     let waiting: Vec<String> = there.iter().filter(|pod| waits(pod)).map(|pod| pod.shown()).collect();

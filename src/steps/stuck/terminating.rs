@@ -1,4 +1,4 @@
-//! Pods that are to end on a node that does not end them: a StatefulSet or a Deployment that recreates its pod waits for them for
+//! Pods that are to end on a node that does not end them: a `StatefulSet` or a Deployment that recreates its pod waits for them for
 //! ever.
 
 use std::time::Duration;

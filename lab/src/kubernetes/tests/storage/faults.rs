@@ -155,3 +155,43 @@ fn without_iscsid_or_the_driver_nothing_is_staged() {
         message.ends_with("driver name jiva.csi.openebs.io not found in the list of registered CSI drivers")
     }));
 }
+
+#[test]
+fn a_container_that_outlives_its_pod_keeps_mount_and_session() {
+    let mut bench = Bench::with_openebs(3, 3, &[Fault::OrphanedContainer]);
+    bench.cluster.run_containers_outside();
+    let volume = bench.claim("data", JIVA);
+    bench.job("writer", "data", "nuc1");
+    bench.pass(60_000);
+    bench.end("writer", 0);
+    bench.pass(60_000);
+    let view = bench.cluster.storage_view();
+    assert_eq!((bench.pod_mounts().len(), view.sessions.len(), view.orphans.len()), (1, 1, 1));
+    assert_eq!(bench.jiva(&volume)["metadata"]["labels"]["nodeID"], "nuc1");
+    let uid = view.orphans[0].uid.clone();
+    bench.cluster.end_orphan("nuc1", &uid);
+    bench.pass(5_000);
+    let view = bench.cluster.storage_view();
+    assert!(bench.mounts().is_empty() && view.sessions.is_empty() && view.orphans.is_empty());
+    assert_eq!(bench.jiva(&volume)["metadata"]["labels"]["nodeID"], "");
+}
+
+#[test]
+fn a_file_system_stays_read_only_after_the_quorum_is_back_until_it_is_mounted_anew() {
+    let mut bench = Bench::with_openebs(3, 3, &[Fault::ReadOnlyVolume]);
+    bench.cluster.run_containers_outside();
+    let volume = bench.claim("data", JIVA);
+    bench.pass(60_000);
+    bench.job("writer", "data", "nuc1");
+    bench.pass(10_000);
+    bench.cluster.set_fault(Fault::ReadOnlyVolume, false);
+    bench.pass(60_000);
+    assert_eq!(bench.jiva(&volume)["status"]["status"], "RW");
+    assert_eq!(modes(&bench), [ReplicaMode::ReadWrite; 3]);
+    assert!(bench.pod_mounts().iter().all(|mount| mount.read_only) && bench.pod_mounts().len() == 1);
+    bench.end("writer", 0);
+    bench.pass(5_000);
+    bench.job("reader", "data", "nuc2");
+    bench.pass(60_000);
+    assert!(bench.pod_mounts().iter().all(|mount| !mount.read_only) && bench.pod_mounts().len() == 1);
+}
