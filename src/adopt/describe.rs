@@ -34,16 +34,12 @@ pub(super) fn text(read: &Read) -> String {
 
 fn cluster(read: &Read, nodes: &[nodes::Found<'_>], text: &mut Text) {
     text.header("[cluster]");
-    match &read.found.record {
-        Some(record) => {
-            text.comment("homeprov has recorded it under this name.");
-            text.key("name", record.cluster.as_str());
-        }
-        None => {
-            text.comment("Contexts, records and folders are called after it.");
-            text.key("name", read.asked.name.as_deref().unwrap_or(NAME));
-        }
-    }
+    let record = read.found.record.as_ref().map(|record| record.cluster.as_str());
+    text.comment(match record {
+        Some(_) => "homeprov has recorded it under this name.",
+        None => "Contexts, records and folders are called after it.",
+    });
+    text.key("name", record.or(read.asked.name.as_deref()).unwrap_or(NAME));
     let mut tracks: Vec<(&str, &str)> =
         nodes.iter().filter_map(|node| Some((node.machine?.snap.as_ref()?.tracking.as_str(), node.name))).collect();
     tracks.sort_unstable();
@@ -77,8 +73,10 @@ fn login(read: &Read, text: &mut Text) {
     if let Some(port) = ssh.port {
         text.key("port", i64::from(port));
     }
-    if let Some(identity) = &ssh.identity {
-        text.key("identity", identity.display().to_string());
+    for (key, path) in [("identity", &ssh.identity), ("config", &ssh.config)] {
+        if let Some(path) = path {
+            text.key(key, path.display().to_string());
+        }
     }
     text.gap();
 }

@@ -52,7 +52,7 @@ pub(super) fn write(site: Option<&FoundSite>, text: &mut Text) {
 
 type Value<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
 
-fn mail<'a>(value: &Value<'a>, text: &mut Text) {
+fn mail(value: &Value<'_>, text: &mut Text) {
     let Some(server) = value("SMTP_SERVER") else { return };
     text.header("[mastodon.smtp]");
     text.key("server", server);
@@ -65,7 +65,7 @@ fn mail<'a>(value: &Value<'a>, text: &mut Text) {
     text.header("# login and password_file: its Secrets are not read");
 }
 
-fn media<'a>(value: &Value<'a>, text: &mut Text) {
+fn media(value: &Value<'_>, text: &mut Text) {
     let Some(bucket) = value("S3_BUCKET") else { return };
     text.header("[mastodon.s3]");
     text.key("bucket", bucket);
@@ -78,7 +78,7 @@ fn media<'a>(value: &Value<'a>, text: &mut Text) {
 }
 
 /// Only a database outside of the cluster is told: the name of a Service has no dot.
-fn database<'a>(value: &Value<'a>, text: &mut Text) {
+fn database(value: &Value<'_>, text: &mut Text) {
     let Some(host) = value("DB_HOST").filter(|host| host.contains('.') && !host.contains(".svc")) else { return };
     text.header("[mastodon.postgresql]");
     text.key("host", host);

@@ -41,6 +41,9 @@ pub(super) struct Arguments {
     /// The private key file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     identity: Option<PathBuf>,
+    /// An ssh config file instead of your own
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    config: Option<PathBuf>,
     #[command(flatten)]
     reach: Reach,
 }
@@ -76,10 +79,13 @@ impl Arguments {
                 addresses.push(*address);
             }
         }
+        // The inventory may be kept elsewhere.
+        let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let ssh = Ssh {
             user: self.user.clone(),
             port: self.port,
-            identity: self.identity.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+            identity: self.identity.as_ref().map(whole),
+            config: self.config.as_ref().map(whole),
             ..Ssh::default()
         };
         Asked { addresses, ssh, name: self.name.clone() }

@@ -5,12 +5,14 @@ use super::output;
 use super::run::{Manner, RunArguments};
 use crate::engine;
 use crate::error::{ExitCode, Failure};
+use crate::facts::Facts;
 use crate::inventory::Inventory;
 use crate::plan::Plan;
 use crate::report::face::Verbosity;
 use crate::report::plan as view;
 use crate::report::words;
 use crate::status::growth::growth;
+use crate::steps::takeover;
 
 /// What a node is taken in with.
 pub(super) struct Growth<'a> {
@@ -33,7 +35,7 @@ pub(super) async fn grow(arguments: &RunArguments, manner: &Manner, wanted: Grow
     let looked = Box::pin(engine::preview(&run.session)).await;
     let decided = match looked {
         Err(outcome) => Err(Failure::new(outcome.code, outcome.summary)),
-        Ok((plan, facts)) => possible(&plan, wanted.node).and_then(|()| {
+        Ok((plan, facts)) => possible(&plan, wanted.node).and_then(|()| ours(&wanted.wanted, &facts)).and_then(|()| {
             let typed = words::command(std::iter::once("homeprov").chain(wanted.again.iter().copied()));
             if manner.verbosity > Verbosity::Quiet {
                 let shown = view::text(&plan, &wanted.wanted, &typed, output::stderr_paint(), output::stderr_width());
@@ -57,6 +59,16 @@ pub(super) async fn grow(arguments: &RunArguments, manner: &Manner, wanted: Grow
     let outcome = Box::pin(engine::converge(&run.session, command)).await;
     run.end().await;
     Ok(outcome.code)
+}
+
+/// A cluster that homeprov did not set up is taken over by `up`, which asks, before it grows.
+fn ours(inventory: &Inventory, facts: &Facts) -> Result<(), Failure> {
+    takeover::pending(inventory, facts).map_or(Ok(()), |what| {
+        Err(Failure::new(
+            ExitCode::Refused,
+            format!("{what}. `homeprov up` asks about that; the inventory stays as it is"),
+        ))
+    })
 }
 
 /// Refusals and a new machine that does not answer are told before the inventory names it.

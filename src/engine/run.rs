@@ -56,6 +56,8 @@ pub struct Run<'a> {
     /// The nodes that have answered in this run.
     met: BTreeSet<String>,
     waiting_told: BTreeMap<Key, String>,
+    /// Whether the user agreed to have a cluster taken over that homeprov did not set up.
+    agreed: bool,
     /// The lock, once there was something to change.
     keeper: Option<Keeper>,
     /// Told when somebody else took the lock away.
@@ -97,6 +99,7 @@ impl<'a> Run<'a> {
             moved: Instant::now(),
             met: BTreeSet::new(),
             waiting_told: BTreeMap::new(),
+            agreed: false,
             keeper: None,
             lost: watch::Sender::new(None),
             repository_due: Instant::now(),
@@ -143,10 +146,12 @@ impl<'a> Run<'a> {
         loop {
             let plan = plan::plan(&self.session.inventory, &self.session.recipe, &self.facts);
             self.show(&plan);
+            if plan.runnable().next().is_some()
+                && let Some(refusal) = self.taken_over().await
+            {
+                return refusal;
+            }
             if self.keeper.is_none() && plan.runnable().next().is_some() {
-                if let Some(refusal) = self.taken_over().await {
-                    return refusal;
-                }
                 match self.lock().await {
                     // What was seen before the lock was ours may have been changed by its last holder.
                     Ok(()) => self.observe_all().await,
@@ -172,11 +177,22 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Asks before anything is changed on what homeprov did not set up; how the run ends where the answer is no.
-    async fn taken_over(&self) -> Option<Outcome> {
+    /// Asks, once, before anything is changed on what homeprov did not set up; how the run ends where the answer is no. It may be
+    /// seen only when services that were stopped run again.
+    async fn taken_over(&mut self) -> Option<Outcome> {
+        if self.agreed {
+            return None;
+        }
         let what = takeover::pending(&self.session.inventory, &self.facts)?;
-        let refusal = takeover::agree(&what, self.session.takeover.clone()).await.err()?;
-        Some(Outcome::new(ExitCode::Refused, format!("refused before anything was changed: {refusal}")))
+        let Err(refusal) = takeover::agree(&what, self.session.takeover.clone()).await else {
+            self.agreed = true;
+            return None;
+        };
+        let when = match self.ledger.applied {
+            0 => "refused before anything was changed".to_owned(),
+            applied => format!("refused after {applied} of the steps that make a machine ready"),
+        };
+        Some(Outcome::new(ExitCode::Refused, format!("{when}: {refusal}")))
     }
 
     /// Keeps other runs out, before the first change.

@@ -174,28 +174,26 @@ impl Sight<'_> {
     ) -> Seen {
         let service = self.service(address);
         let shown: Vec<&str> = strangers.iter().map(|mac| mac.as_str()).collect();
-        let mut text = format!("{address} is answered for by {}", shown.join(" and "));
+        let said = format!("{address} is answered for by {}", shown.join(" and "));
         let absent = self.unknown_nodes(owners);
         if nodes.is_empty() && service.is_some() && !absent.is_empty() {
-            text += &format!("; that may be {}, which is not reached", absent.join(" or "));
+            let text = format!("{said}; that may be {}, which is not reached", absent.join(" or "));
             return found(Kind::Collision, Conclusion::Unknown, text, "verify again once every node is reached");
         }
-        if let Some(router) = strangers.iter().find_map(|mac| self.router_at(mac)) {
-            text += &format!(", which is the router at {router}");
-        } else if let Some(other) = strangers.iter().find_map(|mac| self.heard.also_at(mac, address)) {
-            text += &format!(", which is the device at {other}");
-        } else {
-            text += ", which is none of the nodes";
-        }
-        match (nodes, service) {
-            ([], None) => {}
-            ([], Some(service)) => text += &format!("; {service} has it, and no node is heard"),
-            (nodes, Some(service)) => {
-                text += &format!(", and by {}, which announces it for {service}", nodes.join(", "))
-            }
-            (nodes, None) => text += &format!(", and by {}", nodes.join(", ")),
-        }
-        found(Kind::Collision, Conclusion::No, text, MOVE)
+        let router = strangers.iter().find_map(|mac| self.router_at(mac));
+        let other = strangers.iter().find_map(|mac| self.heard.also_at(mac, address));
+        let who = match (router, other) {
+            (Some(router), _) => format!("the router at {router}"),
+            (None, Some(other)) => format!("the device at {other}"),
+            (None, None) => "none of the nodes".to_owned(),
+        };
+        let besides = match (nodes, service) {
+            ([], None) => String::new(),
+            ([], Some(service)) => format!("; {service} has it, and no node is heard"),
+            (nodes, Some(service)) => format!(", and by {}, which announces it for {service}", nodes.join(", ")),
+            (nodes, None) => format!(", and by {}", nodes.join(", ")),
+        };
+        found(Kind::Collision, Conclusion::No, format!("{said}, which is {who}{besides}"), MOVE)
     }
 
     fn router_at(&self, mac: &str) -> Option<Ipv4Addr> {

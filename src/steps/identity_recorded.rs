@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Context, Failure, RustStep};
 use crate::facts::identity::{self, IdentityRecord};
-use crate::facts::{Facts, Identity};
+use crate::facts::{Facts, Identity, NodeFacts};
 use crate::inventory::model::Inventory;
 use crate::plan::{Place, Verdict};
 use crate::ssh::{Program, Purpose};
@@ -20,6 +20,10 @@ impl RustStep for IdentityRecorded {
         match facts.identity() {
             Identity::Conflict(_) => Verdict::unknown("cluster-identity"),
             Identity::None if facts.seed(inventory).is_none() => first_control_plane(inventory, facts),
+            // Whether somebody uses it is asked about before it is taken for the seed.
+            Identity::None if unread(inventory, facts) => {
+                Verdict::settling("the API of the first control plane does not tell yet whether somebody uses it")
+            }
             Identity::None => Verdict::differs("no cluster is recorded; the first control plane becomes the seed"),
             Identity::Known(_) if facts.is_unrecorded() => Verdict::differs(
                 "homeprov did not set this cluster up; `up` asks before it takes it over and writes down which one it is",
@@ -51,6 +55,14 @@ impl RustStep for IdentityRecorded {
                 context.state.display()
             )))
     }
+}
+
+/// Whether it was not told which namespaces the machine has that is to become the seed.
+fn unread(inventory: &Inventory, facts: &Facts) -> bool {
+    let seed = facts.seed(inventory);
+    seed.is_some_and(|seed| {
+        facts.node(&seed.name).is_some_and(NodeFacts::alone) && !facts.lone_namespaces.contains_key(&seed.name)
+    })
 }
 
 fn first_control_plane(inventory: &Inventory, facts: &Facts) -> Verdict {

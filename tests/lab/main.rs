@@ -11,6 +11,7 @@ mod harness;
 mod hostile;
 mod kill;
 mod logins;
+mod look;
 mod manual;
 mod mastodon;
 mod nodes;

@@ -237,12 +237,7 @@ impl World {
             FaultKind::DnsDown => self.mute_dns(&at_last, lasts.unwrap_or(240_000)),
             FaultKind::AutoRefresh => self.surroundings.eager_refresh = true,
             FaultKind::PoolTaken => self.take_address([10, 77, 0, 203].into(), "b8:27:eb:4d:00:cb"),
-            FaultKind::PoolCollision => {
-                faults.lasting.insert(kind);
-                if self.has_metallb() && self.faults.take(kind) {
-                    self.collide_in_pool();
-                }
-            }
+            FaultKind::PoolCollision => self.await_pool(kind),
             FaultKind::ApiFlaps => self.flap_api(lasts.unwrap_or(900_000), 20_000, 4_000),
             // The last three are for the servers beside the nodes, which are the runtime's: it asks for them.
             FaultKind::KubeletDir
@@ -287,6 +282,15 @@ impl World {
         let machine = self.machine_mut(name);
         machine.machine_id.clone_from(&id);
         machine.files.write("/etc/machine-id", format!("{id}\n").as_bytes(), 0o444);
+    }
+
+    /// A pool that is there already has the stranger in it at once.
+    fn await_pool(&mut self, kind: FaultKind) {
+        if self.has_metallb() {
+            self.collide_in_pool();
+        } else {
+            self.faults.lasting.insert(kind);
+        }
     }
 
     fn collide_in_pool(&mut self) {
