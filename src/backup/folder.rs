@@ -155,7 +155,7 @@ mod tests {
         begun.create("database.dump").unwrap().write_all(b"PGDMP").unwrap();
         let names =
             |place: &Path| complete(place, "home").unwrap().into_iter().map(|(path, _)| path).collect::<Vec<_>>();
-        assert_eq!(names(place.path()), [whole.clone()]);
+        assert_eq!(names(place.path()), std::slice::from_ref(&whole));
         drop(begun);
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
         let again = made(place.path(), "2026-11-20T03:00:30Z");

@@ -128,8 +128,7 @@ impl Container {
 
 /// The script that dumps a database and counts its rows, all in one transaction: what is counted is what is dumped.
 pub fn dump_script() -> String {
-    let counts: String =
-        TABLES.iter().map(|table| format!("SELECT 'rows', '{table}', count(*) FROM {table};\n")).collect();
+    let counts = TABLES.map(|table| format!("SELECT 'rows', '{table}', count(*) FROM {table};\n")).concat();
     format!(
         "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;\n\
          SELECT pg_export_snapshot() AS homeprov_snapshot \\gset\n\

@@ -147,7 +147,7 @@ impl Work<'_> {
     /// A file that is written completely.
     fn done(
         &mut self,
-        file: File,
+        file: &File,
         name: &str,
         kind: Kind,
         sum: (u64, String),
@@ -177,7 +177,7 @@ impl Work<'_> {
         if entries == 0 {
             return Err(Failure::failed("the dump of the database has nothing in it"));
         }
-        self.done(file, NAME, Kind::Dump, (streamed.bytes, streamed.sha256), Some(entries))?;
+        self.done(&file, NAME, Kind::Dump, (streamed.bytes, streamed.sha256), Some(entries))?;
         Ok(database)
     }
 
@@ -223,7 +223,7 @@ impl Work<'_> {
         let entries =
             entries(&path).map_err(|error| Failure::failed(format!("{what} cannot be read back: {error}")))?;
         let kind = Kind::Files { folder: folder.to_owned() };
-        self.done(file, &name, kind, (streamed.bytes, streamed.sha256), Some(entries))
+        self.done(&file, &name, kind, (streamed.bytes, streamed.sha256), Some(entries))
     }
 
     /// The `ConfigMap` the pods have their variables from. The passwords are not in it, but in Secrets.
@@ -237,7 +237,7 @@ impl Work<'_> {
         let mut file = Hashing::new(self.create(NAME)?);
         serde_json::to_writer_pretty(&mut file, &data).map_err(|error| Failure::failed(error.to_string()))?;
         let (file, bytes, sum) = file.end();
-        self.done(file, NAME, Kind::Environment, (bytes, sum), None)
+        self.done(&file, NAME, Kind::Environment, (bytes, sum), None)
     }
 
     fn recipients(&self) -> Result<Vec<Recipient>, Failure> {
@@ -263,7 +263,7 @@ impl Work<'_> {
         let mut sealed = sealing(recipients, file)?;
         sealed.write_all(plain.as_bytes()).map_err(failed)?;
         let (file, bytes, sum) = sealed.finish().map_err(failed)?.end();
-        self.done(file, NAME, Kind::Secrets, (bytes, sum), None)
+        self.done(&file, NAME, Kind::Secrets, (bytes, sum), None)
     }
 
     fn key(&self) -> Result<Option<Zeroizing<String>>, Failure> {
@@ -287,7 +287,7 @@ impl Work<'_> {
             self.notes.push(format!("{NAME}: {AS_FILES}"));
         }
         let (file, bytes, sum) = file.finish().map_err(|error| Failure::failed(format!("{WHAT}: {error}")))?.end();
-        self.done(file, NAME, Kind::DataStore, (bytes, sum), None)
+        self.done(&file, NAME, Kind::DataStore, (bytes, sum), None)
     }
 }
 

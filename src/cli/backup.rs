@@ -20,6 +20,7 @@ use crate::report::words;
 
 /// Save the site: its database, files, Secrets, and the cluster's data store
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[command(help_template = super::HELP, before_help = "\
 Examples:
   homeprov backup home.toml /srv/backups --keep 7
@@ -141,7 +142,7 @@ impl Arguments {
         for (name, unit) in timer.units() {
             let path = folder.join(name);
             fs::write(&path, &unit).map_err(io(&path))?;
-            text += &format!("# {}\n{unit}\n", path.display());
+            text.extend(["# ", &path.display().to_string(), "\n", &unit, "\n"]);
         }
         for words in timer.commands() {
             let shown = words::command(words.iter().map(String::as_str));
@@ -156,7 +157,7 @@ impl Arguments {
                 let message = format!("the units are written, but `{shown}` failed: {why}");
                 return Err(Failure::new(ExitCode::StepFailed, message).help(format!("type it again: {shown}")));
             }
-            text += &format!("$ {shown}\n");
+            text.extend(["$ ", &shown, "\n"]);
         }
         if !timer.system {
             text +=

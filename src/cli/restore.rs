@@ -13,6 +13,7 @@ use crate::report::face::Verbosity;
 
 /// Put a backup of the site back; run again, it goes on where it stopped
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[command(help_template = super::HELP, before_help = "\
 Examples:
   homeprov backup --verify /srv/backups/2026-11-21T0300Z

@@ -187,7 +187,7 @@ pool = "192.168.1.240-192.168.1.250" # above the router's
     }
 
     fn plain() -> String {
-        TEXT.lines().filter(|line| !line.starts_with("host_key")).map(|line| format!("{line}\n")).collect()
+        TEXT.split_inclusive('\n').filter(|line| !line.starts_with("host_key")).collect()
     }
 
     #[test]

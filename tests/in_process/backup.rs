@@ -79,7 +79,7 @@ fn done(outcome: Option<Outcome>, events: &[Event]) {
 }
 
 fn told(events: &[Event]) -> String {
-    events.iter().rev().take(12).rev().map(|event| format!("{event:?}\n")).collect()
+    events.iter().rev().take(12).rev().map(|event| format!("{event:?}")).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test(start_paused = true)]

@@ -149,8 +149,11 @@ impl Shell {
         let file = format!("{FILE}.tar.gz");
         let bytes = self.machine(|machine| machine.files().read(&file)).unwrap_or_default();
         self.remove(&file);
-        let sum: String =
-            <sha2::Sha256 as sha2::Digest>::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum: String = <sha2::Sha256 as sha2::Digest>::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<Vec<_>>()
+            .concat();
         err.extend(format!("homeprov-status {status}\n{sum}  -\n").bytes());
         (0, bytes, err)
     }

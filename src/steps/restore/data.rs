@@ -148,7 +148,7 @@ async fn drop_fresh(context: &Context) -> Result<(), Failure> {
 /// Compares the rows of the main tables with the manifest.
 async fn compare(context: &Context, database: &str) -> Result<(), Failure> {
     let scene = Scene::at_hand(context)?;
-    let text: String = TABLES.iter().map(|table| format!("SELECT '{table}', count(*) FROM {table};\n")).collect();
+    let text = TABLES.map(|table| format!("SELECT '{table}', count(*) FROM {table};\n")).concat();
     let rows = sql(context, "counting rows", database, &text).await?;
     let counted: BTreeMap<&str, &str> = rows.lines().filter_map(|row| row.split_once('|')).collect();
     let wanted = &scene.restore.manifest.database.rows;
@@ -235,14 +235,11 @@ pub(super) async fn swap(context: &Context) -> Result<(), Failure> {
         if there.get(FRESH).is_none_or(|note| *note != whole(id)) {
             return Err(Failure::failed(format!("the database {FRESH} is not there any more")));
         }
-        let mut text = String::new();
-        if there.contains_key(DATABASE) {
-            // An older one is left of a restore that did not end.
-            text += &format!(
-                "DROP DATABASE IF EXISTS {BEFORE} WITH (FORCE);\nALTER DATABASE {DATABASE} RENAME TO {BEFORE};\n"
-            );
-        }
-        text += &format!("ALTER DATABASE {FRESH} RENAME TO {DATABASE};\n");
+        // An older one is left of a restore that did not end.
+        let away =
+            format!("DROP DATABASE IF EXISTS {BEFORE} WITH (FORCE);\nALTER DATABASE {DATABASE} RENAME TO {BEFORE};\n");
+        let away = if there.contains_key(DATABASE) { away.as_str() } else { "" };
+        let text = format!("{away}ALTER DATABASE {FRESH} RENAME TO {DATABASE};\n");
         sql(context, "renaming the databases", "postgres", &text).await?;
     }
     if scene.wanted.s3.is_some() {

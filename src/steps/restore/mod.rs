@@ -151,13 +151,13 @@ impl<'a> Scene<'a> {
             Stage::CronSuspended if !self.has(Stage::Resumed) => self.cron_suspended(),
             Stage::Stopped if !self.has(Stage::Counted) => self.stopped(),
             Stage::Helper if !self.has(Stage::Counted) => self.helper(),
+            Stage::Room if !self.has(Stage::Answering) => self.room(),
             Stage::KustomizationSuspended
             | Stage::ReleaseSuspended
             | Stage::CronSuspended
             | Stage::Stopped
-            | Stage::Helper => Verdict::Holds,
-            Stage::Room if !self.has(Stage::Answering) => self.room(),
-            Stage::Room => Verdict::Holds,
+            | Stage::Helper
+            | Stage::Room => Verdict::Holds,
             done if self.has(done) => Verdict::Holds,
             Stage::Files if self.wanted.s3.is_some() => Verdict::Holds,
             _ => Verdict::differs("not done yet in this restore"),

@@ -68,9 +68,7 @@ impl Host for Container<'_> {
                 return Some(shell::run(self, env, cwd, &format!("{strict}{script}"), words, stdin));
             }
             ("env", []) => {
-                return Some(Executed::said(
-                    env.iter().map(|(name, value)| format!("{name}={value}\n")).collect::<String>(),
-                ));
+                return Some(Executed::lines(env.iter().map(|(name, value)| format!("{name}={value}"))));
             }
             // Outside of a shell these are programs of their own.
             ("cat" | "tee" | "echo" | "printf" | "test" | "true", _) => {

@@ -105,14 +105,14 @@ impl Container<'_> {
         self.own("POSTGRES_DATABASE")
     }
 
-    fn user(&self, options: &Options, env: &Env) -> String {
+    fn user(options: &Options, env: &Env) -> String {
         options.value("U").or_else(|| env.get("PGUSER").map(String::as_str)).unwrap_or("postgres").to_owned()
     }
 
-    fn target(&self, options: &Options, env: &Env) -> String {
+    fn target(options: &Options, env: &Env) -> String {
         let given = options.value("d").or_else(|| options.words.first().map(String::as_str));
         let named = given.or_else(|| env.get("PGDATABASE").map(String::as_str)).filter(|name| !name.is_empty());
-        named.map_or_else(|| self.user(options, env), str::to_owned)
+        named.map_or_else(|| Self::user(options, env), str::to_owned)
     }
 
     /// Bitnami's server wants a password, from the same container too (bitnami/containers `libpostgresql.sh`,
@@ -121,7 +121,7 @@ impl Container<'_> {
         if !accepts {
             return Err("FATAL:  the database system is starting up".to_owned());
         }
-        let (user, plain) = (self.user(options, env), self.own("POSTGRES_USER"));
+        let (user, plain) = (Self::user(options, env), self.own("POSTGRES_USER"));
         let right = match user.as_str() {
             "postgres" if !plain.is_empty() => self.own("POSTGRES_POSTGRES_PASSWORD"),
             _ => self.own("POSTGRES_PASSWORD"),
@@ -132,7 +132,7 @@ impl Container<'_> {
             Some(_) => return Err(format!("FATAL:  password authentication failed for user \"{user}\"")),
             None => return Err("fe_sendauth: no password supplied".to_owned()),
         }
-        let (name, main) = (self.target(options, env), self.main());
+        let (name, main) = (Self::target(options, env), self.main());
         let restores = options.values.contains_key("l");
         let there = self.server().names(&main).any(|known| known == name) || restores;
         if there { Ok(()) } else { Err(format!("FATAL:  database \"{name}\" does not exist")) }
@@ -152,7 +152,7 @@ impl Container<'_> {
     }
 
     fn connection(&mut self, options: &Options, env: &Env) -> Connection<'_> {
-        let (main, name, in_use) = (self.main(), self.target(options, env), self.in_use());
+        let (main, name, in_use) = (self.main(), Self::target(options, env), self.in_use());
         Connection { server: self.server(), main, name, in_use }
     }
 
@@ -177,7 +177,7 @@ impl Container<'_> {
         }
         let stops = options.value("v") == Some("ON_ERROR_STOP=1");
         let mut env = env.clone();
-        env.insert("PGDATABASE".to_owned(), self.target(options, &env));
+        env.insert("PGDATABASE".to_owned(), Self::target(options, &env));
         let (mut variables, mut said, mut piped) = (Env::new(), Executed::default(), None::<(String, String)>);
         let mut statement = String::new();
         for line in String::from_utf8_lossy(stdin).lines() {
@@ -293,18 +293,15 @@ impl Container<'_> {
     }
 
     fn listing(&mut self, options: &Options, cwd: &str, stdin: &[u8]) -> Executed {
-        match self.archive(options, cwd, stdin) {
-            Err(why) => Executed::failed(1, why),
-            Ok(_) => {
-                let line = |(at, table): (usize, &&str)| {
-                    format!("{}; 0 {} TABLE DATA public {table} mastodon\n", 4_000 + at, 16_400 + at)
-                };
-                let lines: String = TABLES.iter().enumerate().map(line).collect();
-                Executed::said(format!(
-                    ";\n; Archive created at 2026-01-01 00:00:00 UTC\n;     Format: CUSTOM\n;\n{lines}"
-                ))
-            }
+        if let Err(why) = self.archive(options, cwd, stdin) {
+            return Executed::failed(1, why);
         }
+        let head =
+            [";", "; Archive created at 2026-01-01 00:00:00 UTC", ";     Format: CUSTOM", ";"].map(str::to_owned);
+        let line = |(at, table): (usize, &&str)| {
+            format!("{}; 0 {} TABLE DATA public {table} mastodon", 4_000 + at, 16_400 + at)
+        };
+        Executed::lines(head.into_iter().chain(TABLES.iter().enumerate().map(line)))
     }
 
     fn restore(&mut self, options: &Options, env: &Env, cwd: &str, stdin: &[u8]) -> Executed {

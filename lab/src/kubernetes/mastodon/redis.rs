@@ -33,7 +33,7 @@ impl Container<'_> {
         let data = self.cluster.data_of(&self.pod);
         let keys = self.cluster.programs.keys.entry(data).or_default();
         if scans {
-            return Some(Executed::said(keys.iter().map(|key| format!("{key}\n")).collect::<String>()));
+            return Some(Executed::lines(keys.iter().cloned()));
         }
         let [command, arguments @ ..] = words else { return Some(Executed::default()) };
         let before = keys.len();

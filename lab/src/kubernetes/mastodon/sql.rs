@@ -267,24 +267,16 @@ impl Connection<'_> {
 
     /// `INSERT INTO t … generate_series(1, N)`, or `… VALUES ('…'), …`
     fn insert(&mut self, table: &str, statement: &str) -> Result<Vec<Vec<String>>, String> {
-        let rows: Vec<String> = match statement.split_once("generate_series(") {
-            Some((_, rest)) => {
-                let bounds: Vec<u32> = rest
-                    .split(')')
-                    .next()
-                    .unwrap_or_default()
-                    .split(',')
-                    .filter_map(|word| word.trim().parse().ok())
-                    .collect();
-                let [first, last] = bounds[..] else {
-                    return Err("ERROR:  function generate_series does not exist".to_owned());
-                };
-                (first..=last).map(|number| number.to_string()).collect()
-            }
-            None => {
-                let values = statement.to_lowercase().find("values").map_or("", |at| &statement[at + 6..]);
-                items(values).into_iter().map(str::to_owned).collect()
-            }
+        let rows: Vec<String> = if let Some((_, rest)) = statement.split_once("generate_series(") {
+            let words = rest.split(')').next().unwrap_or_default().split(',');
+            let bounds: Vec<u32> = words.filter_map(|word| word.trim().parse().ok()).collect();
+            let [first, last] = bounds[..] else {
+                return Err("ERROR:  function generate_series does not exist".to_owned());
+            };
+            (first..=last).map(|number| number.to_string()).collect()
+        } else {
+            let values = statement.to_lowercase().find("values").map_or("", |at| &statement[at + 6..]);
+            items(values).into_iter().map(str::to_owned).collect()
         };
         self.table(table)?.extend(rows);
         Ok(Vec::new())

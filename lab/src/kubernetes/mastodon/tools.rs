@@ -31,7 +31,7 @@ pub(super) fn run(place: &mut Place<'_>, argv: &[&str], stdin: &[u8]) -> Option<
         "stat" => place.stat(&words),
         "wc" => Executed::said(format!(
             "{}\n",
-            if flag('l') { stdin.iter().filter(|byte| **byte == b'\n').count() } else { stdin.len() }
+            if flag('l') { stdin.split(|byte| *byte == b'\n').count() - 1 } else { stdin.len() }
         )),
         "head" => Executed {
             stdout: stdin.split_inclusive(|byte| *byte == b'\n').take(1).flatten().copied().collect(),

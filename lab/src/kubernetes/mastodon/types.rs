@@ -17,6 +17,15 @@ impl Executed {
         Self { stdout: text.into().into_bytes(), ..Self::default() }
     }
 
+    /// A process that printed these lines and succeeded.
+    pub(super) fn lines(lines: impl Iterator<Item = String>) -> Self {
+        let mut text = String::new();
+        for line in lines {
+            text.extend([line.as_str(), "\n"]);
+        }
+        Self::said(text)
+    }
+
     /// A process that complained and failed.
     pub fn failed(status: i32, text: impl Into<String>) -> Self {
         Self { stderr: text.into().into_bytes(), status, ..Self::default() }

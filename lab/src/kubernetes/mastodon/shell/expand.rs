@@ -79,9 +79,9 @@ impl Shell {
                 '$' => {
                     let (value, end) = self.parameter(host, &letters, at);
                     if quoted {
-                        fields.push(&value)
+                        fields.push(&value);
                     } else {
-                        fields.split(&value)
+                        fields.split(&value);
                     }
                     at = end;
                 }

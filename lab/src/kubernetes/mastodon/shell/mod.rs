@@ -130,15 +130,16 @@ impl Shell {
                 },
                 How::Read if target == "/dev/null" => End::Nothing,
                 How::Read => End::Pipe(Rc::new(RefCell::new(host.read(&self.path(&target))?))),
-                How::Write | How::Append => match device(&target, &ends) {
-                    Some(end) => end,
-                    None => {
+                How::Write | How::Append => {
+                    if let Some(end) = device(&target, &ends) {
+                        end
+                    } else {
                         let path = self.path(&target);
                         host.write(&path, b"", redirect.how == How::Append)
                             .map_err(|why| format!("sh: 1: cannot create {target}: {why}\n"))?;
                         End::File(path)
                     }
-                },
+                }
             };
             ends.insert(redirect.fd, end);
         }
@@ -222,7 +223,9 @@ impl Shell {
                 0
             }
             "unset" => {
-                rest.iter().for_each(|name| drop(self.vars.remove(*name)));
+                for name in rest {
+                    self.vars.remove(*name);
+                }
                 0
             }
             "shift" => {
@@ -286,7 +289,7 @@ impl Shell {
     fn test(&self, host: &mut dyn Host, words: &[&str]) -> bool {
         match words {
             ["!", rest @ ..] => !self.test(host, rest),
-            ["-n", word] => !word.is_empty(),
+            ["-n", word] | [word] => !word.is_empty(),
             ["-z", word] => word.is_empty(),
             [flag, path] if flag.len() == 2 && flag.starts_with('-') => {
                 host.is(flag.chars().last().unwrap_or('e'), &self.path(path))
@@ -295,7 +298,6 @@ impl Shell {
             [left, "!=", right] => left != right,
             [left, "-eq", right] => left.parse::<i64>().ok() == right.parse::<i64>().ok(),
             [left, "-ne", right] => left.parse::<i64>().ok() != right.parse::<i64>().ok(),
-            [word] => !word.is_empty(),
             _ => false,
         }
     }
