@@ -19,7 +19,7 @@ pub struct FoundSite {
     pub deployment: String,
     /// Their image.
     pub image: Option<String>,
-    /// The variables of [`KNOWN`] that they are given in clear.
+    /// The variables of `KNOWN` that they are given in clear.
     pub environment: BTreeMap<String, String>,
     /// The `HelmRelease` that made it, as `namespace/name`.
     pub release: Option<String>,
