@@ -2,6 +2,7 @@
 
 mod backup;
 mod faults;
+mod power;
 mod traces;
 
 use std::collections::BTreeSet;

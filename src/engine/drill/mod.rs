@@ -5,8 +5,9 @@
 
 mod look;
 
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -41,6 +42,8 @@ const AWAY: Duration = Duration::from_secs(15 * 60);
 const CUT: Duration = Duration::from_secs(240);
 /// How long the node may take until it is whole again; for its button to be pressed, too.
 const BACK: Duration = Duration::from_secs(30 * 60);
+/// How long the site and the pods may take after that.
+const WELL: Duration = Duration::from_secs(5 * 60);
 /// How long the user waits for it who has asked to stop.
 const HURRIED: Duration = Duration::from_secs(120);
 /// How long the cluster may take until it is as before, after another drill was ended.
@@ -219,26 +222,34 @@ async fn rehearse(session: &Session, context: &Context, prospect: &Prospect) -> 
         Drill { id: session.run.clone(), at: jiff::Timestamp::now(), node: node.to_owned(), how, boot, result: None };
     hands::note(context, &record).await.map_err(|failure| fail(&failure))?;
     let at = record.at;
-    let sight = Sight::open(context, node).await;
+    let mut sight = Sight::open(context, node).await;
+    if sight.answers_now().await == Some(false) {
+        let message = "the site does not answer now: what becomes of it is not measured".to_owned();
+        session.tell(Event::Warning { node: None, message });
+    }
     let pods = || context.facts.stuck.iter().flat_map(|stuck| &stuck.pods);
     let affected = pods().filter(|pod| moves(pod) && pod.ready && pod.node.as_deref() == Some(node)).count();
-    let mut watch = Watch::new(ready_pods(pods()), affected);
+    let watch = Mutex::new(Watch::new(ready_pods(pods()), affected));
     context.say(format!(
         "taking {node} away: {how}. Should this run be lost, it is brought back so: {}",
         by_hand(node, how)
     ));
     let began = Instant::now();
     let (taken, seen) =
-        Box::pin(away(session, context, &sight, &mut watch, canary.as_ref().ok(), (node, how), began)).await;
+        Box::pin(away(session, context, &sight, &watch, canary.as_ref().ok(), (node, how), began)).await;
     let away_seconds = began.elapsed().as_secs();
     // From here on nothing ends this early but the end of the process.
     let hurried = session.stop.asked() || taken.is_err();
-    let Return { rows, back } = Box::pin(bring_back(session, context, prospect, &record.boot, hurried)).await;
+    locked(&watch).returning(began.elapsed());
+    let Return { rows, back } = tokio::select! {
+        returned = Box::pin(bring_back(session, context, prospect, &watch, &record.boot, hurried)) => returned,
+        never = look_on(&sight, &watch, began) => match never {},
+    };
     if back {
         clean(context).await;
     }
     let with_pods = how != How::Network;
-    let mut all = watch.rows(with_pods);
+    let mut all = locked(&watch).rows(with_pods);
     all.push(canary_row(canary.as_ref().map(|_| ()), seen));
     all.extend(rows);
     let mut report = Report {
@@ -297,6 +308,23 @@ fn judge(report: &Report, failure: Option<Failure>, interrupted: bool) -> Outcom
     Outcome::new(ExitCode::VerificationFailed, format!("{node} is back; not all went well:\n{}", bad.join("\n")))
 }
 
+fn locked(watch: &Mutex<Watch>) -> MutexGuard<'_, Watch> {
+    watch.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Goes on looking at the cluster and the site.
+async fn look_on(sight: &Sight<'_>, watch: &Mutex<Watch>, began: Instant) -> Infallible {
+    let looks = async {
+        loop {
+            let look = Instant::now();
+            let sample = sight.sample(began.elapsed()).await;
+            locked(watch).take(&sample);
+            sleep(EVERY.saturating_sub(look.elapsed())).await;
+        }
+    };
+    tokio::join!(sight.ask_site(), looks).1
+}
+
 /// What came of reading the canary: after how long, and where, or what was seen instead.
 type Read = Option<(Duration, Result<String, String>)>;
 
@@ -306,7 +334,7 @@ async fn away(
     session: &Session,
     context: &Context,
     sight: &Sight<'_>,
-    watch: &mut Watch,
+    watch: &Mutex<Watch>,
     canary: Option<&Rehearsal>,
     (node, how): (&str, How),
     began: Instant,
@@ -326,19 +354,28 @@ async fn away(
         Some((began.elapsed(), result))
     };
     let watching = async {
-        let mut told = false;
+        let (mut told, mut waiting) = (false, false);
         loop {
             let look = Instant::now();
-            watch.take(&sight.sample(began.elapsed()).await);
-            if watch.noticed() {
+            let sample = sight.sample(began.elapsed()).await;
+            let (saw, complete, waits) = {
+                let mut watch = locked(watch);
+                watch.take(&sample);
+                (watch.noticed(), watch.complete(how != How::Network), watch.waits_for_the_node())
+            };
+            if saw {
                 if !told {
                     context.say(format!("the cluster has noticed after {} s", began.elapsed().as_secs()));
                     told = true;
                 }
                 noticed.notify_one();
             }
-            let complete = watch.complete(how != How::Network) && read.load(Ordering::SeqCst);
-            if gone.load(Ordering::SeqCst) && complete || began.elapsed() > limit {
+            if waits && !complete && !waiting {
+                context.say(format!("the rest waits for {node}: {}", sample.lingering.join(", ")));
+                waiting = true;
+            }
+            let done = (complete || waits) && read.load(Ordering::SeqCst);
+            if gone.load(Ordering::SeqCst) && done || began.elapsed() > limit {
                 return;
             }
             sleep(EVERY.saturating_sub(look.elapsed())).await;
@@ -444,8 +481,15 @@ fn canary_row(written: Result<(), &String>, read: Read) -> Row {
     }
 }
 
-/// Gives the order, and waits until all is as it was.
-async fn bring_back(session: &Session, context: &Context, prospect: &Prospect, boot: &str, hurried: bool) -> Return {
+/// Gives the order, and waits until all is as it was; a while longer for the site and the pods.
+async fn bring_back(
+    session: &Session,
+    context: &Context,
+    prospect: &Prospect,
+    watch: &Mutex<Watch>,
+    boot: &str,
+    hurried: bool,
+) -> Return {
     let (node, how) = (prospect.node.as_str(), prospect.how);
     context.say(format!("bringing {node} back"));
     if hurried {
@@ -457,7 +501,7 @@ async fn bring_back(session: &Session, context: &Context, prospect: &Prospect, b
     }
     let began = Instant::now();
     let limit = if hurried { HURRIED } else { BACK };
-    let (mut ordered, mut ready, mut missing) = (false, None, String::new());
+    let (mut ordered, mut ready, mut whole, mut missing) = (false, None, None, String::new());
     loop {
         if !ordered {
             match timeout(limit, hands::bring_back(context, node, how)).await {
@@ -479,20 +523,28 @@ async fn bring_back(session: &Session, context: &Context, prospect: &Prospect, b
         let left =
             if is_ready { not_back(context, node, &facts) } else { Some(format!("the Node {node} is not Ready")) };
         let done = ordered && left.is_none();
+        let well = hurried || locked(watch).well(how != How::Network);
+        let left = left.or_else(|| (!well).then(|| "not everything runs again that ran before".to_owned()));
         if let Some(left) = left {
             if left != missing {
                 context.say(format!("waiting: {left}"));
             }
             missing = left;
         }
-        if done || began.elapsed() > limit {
-            return returned(done, ready, began.elapsed(), &missing, hurried);
+        if !done {
+            whole = None;
+        } else if whole.is_none() {
+            whole = Some(began.elapsed());
+        }
+        let long = whole.is_some_and(|whole| began.elapsed().saturating_sub(whole) > WELL);
+        if done && (well || long) || began.elapsed() > limit {
+            return returned(whole, ready, &missing, hurried);
         }
         sleep(EVERY * 3).await;
     }
 }
 
-fn returned(whole: bool, ready: Option<Duration>, after: Duration, missing: &str, hurried: bool) -> Return {
+fn returned(whole: Option<Duration>, ready: Option<Duration>, missing: &str, hurried: bool) -> Return {
     let node = Row {
         what: "return",
         title: "Node Ready again, after its return, in".to_owned(),
@@ -503,10 +555,14 @@ fn returned(whole: bool, ready: Option<Duration>, after: Duration, missing: &str
     let all = Row {
         what: "whole",
         title: "voters and replicas whole again in".to_owned(),
-        seconds: whole.then_some(after.as_secs()),
-        detail: if whole { "every voter answers, every replica is RW".to_owned() } else { missing.to_owned() },
-        well: whole,
+        seconds: whole.map(|after| after.as_secs()),
+        detail: if whole.is_some() {
+            "every voter answers, every replica is RW".to_owned()
+        } else {
+            missing.to_owned()
+        },
+        well: whole.is_some(),
     };
     // Whoever has asked to stop does not wait for copies: the node is back when it is Ready.
-    Return { rows: vec![node, all], back: whole || hurried && ready.is_some() }
+    Return { rows: vec![node, all], back: whole.is_some() || hurried && ready.is_some() }
 }
