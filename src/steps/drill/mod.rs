@@ -73,7 +73,8 @@ pub async fn take_away(context: &Context, node: &str, how: How) -> Result<(), Fa
             // The kernel switches off at once, and the connection breaks: no answer is the answer.
             let program = Program::Shell(POWER.to_owned());
             match context.run(node, Purpose::Apply, program).await {
-                Err(Failure::Unreachable(_) | Failure::Lost { .. }) => Ok(()),
+                Err(Failure::Unreachable(error)) if error.passes() => Ok(()),
+                Err(Failure::Lost { .. }) => Ok(()),
                 Err(failure) => Err(failure),
                 Ok(answer) => Err(Failure::command("switching it off", answer.status, &answer.stderr)),
             }

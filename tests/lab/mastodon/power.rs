@@ -23,7 +23,7 @@ database() { kubectl get pods -n mastodon mastodon-postgresql-0 -o "jsonpath='{.
 roles() {
   echo "seed nuc1"
   echo "database $(database)"
-  for node in $(kubectl get pods -A -l openebs.io/nfs-server -o "jsonpath='{.items[*].spec.nodeName}'"); do echo "NFS-server $node"; done
+  for server in $(kubectl get pods -A -l openebs.io/nfs-server -o "jsonpath='{.items[*].spec.nodeName}'"); do echo "NFS-server $server"; done
   echo "announcer $(kubectl get servicel2statuses -A -o "jsonpath='{.items[*].status.node}'")"
 }
 till() { left=$1; shift; while [ $((left -= 1)) -gt 0 ]; do "$@" >/dev/null 2>&1 && return; sleep 1; done; echo "this did not come about: $*"; }
