@@ -44,6 +44,8 @@ const CUT: Duration = Duration::from_secs(240);
 const BACK: Duration = Duration::from_secs(30 * 60);
 /// How long the site and the pods may take after that.
 const WELL: Duration = Duration::from_secs(5 * 60);
+/// How often it is tried to record the end.
+const TRIES: usize = 20;
 /// How long the user waits for it who has asked to stop.
 const HURRIED: Duration = Duration::from_secs(120);
 /// How long the cluster may take until it is as before, after another drill was ended.
@@ -270,7 +272,10 @@ async fn rehearse(session: &Session, context: &Context, prospect: &Prospect) -> 
     if back {
         record.at = jiff::Timestamp::now();
         record.result = Some(if session.stop.asked() { "it was interrupted".to_owned() } else { report.summary() });
-        hands::note(context, &record).await.map_err(|failure| fail(&failure))?;
+        if let Err(failure) = close(context, &record).await {
+            let message = format!("that the drill has ended is not recorded, `homeprov up` does it: {failure}");
+            session.tell(Event::Warning { node: None, message });
+        }
     }
     let outcome = judge(&report, taken.err(), session.stop.asked());
     let (step, title, place) = (context.step.id.clone(), context.step.title.clone(), context.place.clone());
@@ -306,6 +311,19 @@ fn judge(report: &Report, failure: Option<Failure>, interrupted: bool) -> Outcom
     let bad: Vec<String> =
         report.rows.iter().filter(|row| !row.well).map(|row| format!("{}: {}", row.title, row.detail)).collect();
     Outcome::new(ExitCode::VerificationFailed, format!("{node} is back; not all went well:\n{}", bad.join("\n")))
+}
+
+/// Records how it ended, through whichever API server answers: one that has just come back may not do so at once.
+async fn close(context: &Context, record: &Drill) -> Result<(), Failure> {
+    let mut tries = 0;
+    loop {
+        let now = Context { facts: Arc::new(quietly(context).await), ..context.clone() };
+        match hands::note(&now, record).await {
+            Err(_) if tries < TRIES => tries += 1,
+            ended => return ended,
+        }
+        sleep(EVERY * 3).await;
+    }
 }
 
 fn locked(watch: &Mutex<Watch>) -> MutexGuard<'_, Watch> {
