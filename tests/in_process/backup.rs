@@ -24,7 +24,7 @@ fn options(place: &Path) -> Options {
 }
 
 async fn save(house: &House, options: &Options) -> Result<PathBuf, Outcome> {
-    let (session, _received) = house.session_for(super::session::recipe());
+    let (session, _received) = house.session(super::session::recipe());
     engine::backup(&session, options).await.map(|(saved, _)| saved.folder)
 }
 
@@ -32,7 +32,7 @@ async fn save(house: &House, options: &Options) -> Result<PathBuf, Outcome> {
 async fn restore(house: &House, folder: &Path, most: Option<usize>) -> (Option<Outcome>, Vec<Event>) {
     let recipe =
         playbook::load_embedded_of("restore", &steps::names().collect::<Vec<_>>()).expect("the steps are valid");
-    let (session, mut received) = house.session_for(recipe);
+    let (session, mut received) = house.session(recipe);
     let mut events = Vec::new();
     let outcome = tokio::select! {
         biased;
@@ -217,7 +217,7 @@ async fn a_restore_killed_inside_each_step_is_continued() {
 async fn killed_in_the_second(house: &House, folder: &Path) -> (Option<Outcome>, Vec<Event>) {
     let recipe =
         playbook::load_embedded_of("restore", &steps::names().collect::<Vec<_>>()).expect("the steps are valid");
-    let (session, mut received) = house.session_for(recipe);
+    let (session, mut received) = house.session(recipe);
     let mut events = Vec::new();
     let outcome = tokio::select! {
         biased;
@@ -260,7 +260,7 @@ async fn a_damaged_backup_is_refused_before_anything_is_touched() {
 async fn rehearse(house: &House, folder: &Path, most: usize) -> (Option<Outcome>, Vec<Event>) {
     let recipe =
         playbook::load_embedded_of("rehearse", &steps::names().collect::<Vec<_>>()).expect("the steps are valid");
-    let (session, mut received) = house.session_for(recipe);
+    let (session, mut received) = house.session(recipe);
     let mut events = Vec::new();
     let outcome = tokio::select! {
         biased;
