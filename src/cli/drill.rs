@@ -5,7 +5,6 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::change;
-use super::output;
 use super::prompt;
 use super::run::{Manner, Prints, RunArguments};
 use crate::drill;
@@ -69,14 +68,6 @@ impl Arguments {
         let ask: Ask = Arc::new(move |question| yes || prompt::confirm(&screen, question));
         let prospect = Prospect { node: self.node.clone(), how: self.how.into() };
         let ended = Box::pin(engine::drill(&run.session, &prospect, &ask)).await;
-        run.end().await;
-        let (report, outcome) = ended.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
-        let text = if self.json {
-            view::json(&report).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
-        } else {
-            view::text(&report, output::stdout_paint(), output::stdout_width())
-        };
-        output::result(&text)?;
-        Ok(outcome.code)
+        run.end_with(ended, view::json, view::text).await
     }
 }

@@ -50,17 +50,11 @@ impl Arguments {
         }
         let asked = run.session.repair.is_some();
         let ended = Box::pin(engine::repair(&run.session)).await;
-        run.end().await;
-        let (report, outcome) = ended.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
-        let text = if self.json {
-            view::json(&report).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
-        } else {
-            view::text(&report, output::stdout_paint(), output::stdout_width())
-        };
-        output::result(&text)?;
-        if !asked && !report.left.is_empty() && verbosity > Verbosity::Quiet {
+        let left_alone = !asked && matches!(&ended, Ok((report, _)) if !report.left.is_empty());
+        let code = run.end_with(ended, view::json, view::text).await?;
+        if left_alone && verbosity > Verbosity::Quiet {
             output::note("nothing was mended: it asks before each; use a terminal, or add --yes\n");
         }
-        Ok(outcome.code)
+        Ok(code)
     }
 }
