@@ -226,6 +226,11 @@ async fn labels_are_kept_and_another_pool_is_told() {
     // They stay where they are, and so does the other pool.
     let ran = house.up_taking_over(true).await;
     assert_eq!((ran.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}\n{}", ran.outcome, ran.tail());
-    let pools = typed(&house, "nuc1", &["microk8s", "kubectl", "get", "ipaddresspools", "-n", "metallb-system", "-o", "name"], "");
+    let pools = typed(
+        &house,
+        "nuc1",
+        &["microk8s", "kubectl", "get", "ipaddresspools", "-n", "metallb-system", "-o", "name"],
+        "",
+    );
     assert!(pools.contains("/guests"), "{pools}");
 }

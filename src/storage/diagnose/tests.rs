@@ -50,10 +50,7 @@ fn wrong_kubelet_directory() {
     look(&mut seen, 0).mount = None;
     look(&mut seen, 0).stray = vec!["/x/canary".into()];
     let text = of(&seen).unwrap().text();
-    assert!(
-        text.contains("/var/lib/kubelet/") && text.contains("/var/snap/microk8s/common/var/lib/kubelet"),
-        "{text}"
-    );
+    assert!(text.contains("/var/lib/kubelet/") && text.contains("/var/snap/microk8s/common/var/lib/kubelet"), "{text}");
     assert_eq!(name(&seen), "wrong-kubelet-directory");
 }
 
@@ -200,8 +197,7 @@ fn image_not_pulled() {
     writer_failed(&mut seen, "");
     let pod = seen.writer.as_mut().unwrap();
     pod.waits = Some("ImagePullBackOff".into());
-    pod.events =
-        vec!["Failed: Failed to pull image \"busybox\": toomanyrequests".into(), "BackOff: Back-off".into()];
+    pod.events = vec!["Failed: Failed to pull image \"busybox\": toomanyrequests".into(), "BackOff: Back-off".into()];
     assert!(of(&seen).unwrap().text().contains("toomanyrequests"));
     assert_eq!(name(&seen), "image-not-pulled");
 }
