@@ -54,7 +54,7 @@ fn acceptor() -> TlsAcceptor {
 async fn serve(lab: Homelab, site: Site, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
     let service = service_fn(move |request: Request<Incoming>| {
         let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         let answer = lab.with(|world| world.answer(site, host, path)).expect("the cluster is there");
         let mut response = Response::builder().status(answer.status);
         for (name, value) in &answer.headers {
