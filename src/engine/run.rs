@@ -212,7 +212,10 @@ impl<'a> Run<'a> {
     }
 
     fn done(&self) -> Outcome {
-        if let Some(line) = site_answers::last_line(&self.session.inventory, &self.facts) {
+        // Said only where it was asked.
+        if self.step("site-answers").is_some()
+            && let Some(line) = site_answers::last_line(&self.session.inventory, &self.facts)
+        {
             self.session.parting.site(line);
         }
         match self.ledger.applied {

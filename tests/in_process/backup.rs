@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::row::Row;
 use super::session::{House, LONGEST, recipe, recipe_of};
-use super::site::{FILES, files, folders, in_pod, kubectl, put, sql, used};
+use super::site::{FILES, files, folders, in_pod, kubectl, lead_in, put, sql, used};
 
 fn options(place: &Path) -> Options {
     Options { place: place.to_owned(), cache: true, recipients: vec![], keep: None }
@@ -112,6 +112,14 @@ fn done(outcome: Option<Outcome>, events: &[Event]) {
     assert_eq!(outcome.code, ExitCode::Done, "{outcome:?}\n{}", told(events));
 }
 
+/// The steps that were begun, in order.
+fn begun(events: &[Event]) -> impl Iterator<Item = &str> {
+    events.iter().filter_map(|event| match event {
+        Event::StepStarted { step, .. } => Some(step.as_str()),
+        _ => None,
+    })
+}
+
 fn told(events: &[Event]) -> String {
     events.iter().rev().take(12).rev().map(|event| format!("{event:?}")).collect::<Vec<_>>().join("\n")
 }
@@ -188,6 +196,9 @@ async fn a_restore_brings_back_what_was_saved() {
     done(outcome, &events);
     assert_eq!(content(&house).await, before);
     assert_eq!(replicas(&house).await, pods);
+    // It is asked before what was there is removed, and that is its last word on it.
+    let begun: Vec<&str> = begun(&events).collect();
+    assert_eq!(begun[begun.len() - 2..], ["site-answers", "restore-ended"]);
     // Again: it is another restore, since the site may have changed meanwhile.
     spoil(&house).await;
     let (outcome, events) = restore(&house, &folder).await;
@@ -293,13 +304,7 @@ async fn a_rehearsal_tries_everything_and_leaves_the_site_alone() {
     let said =
         |part: &str| events.iter().any(|event| matches!(event, Event::StepOutput { line, .. } if line.contains(part)));
     assert!(said("a web pod is ready on the restored data") && said("can be put back: "), "{}", told(&events));
-    let begun: Vec<&str> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::StepStarted { step, .. } => Some(step.as_str()),
-            _ => None,
-        })
-        .collect();
+    let begun: Vec<&str> = begun(&events).collect();
     assert!(!begun.contains(&"rehearsal-begun"), "the first one is continued: {begun:?}");
     assert_eq!(content(&house).await, site);
     assert_eq!(objects(&house).await, there);
@@ -344,4 +349,57 @@ async fn a_dump_of_a_newer_postgresql_is_refused_before_anything_stops() {
     assert_eq!(outcome.code, ExitCode::Refused, "{outcome:?}");
     assert!(format!("{outcome:?}").contains("PostgreSQL 17"), "{outcome:?}");
     assert_eq!(replicas(&house).await, pods);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_there_is_no_room_for_is_refused_before_anything_stops() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    let size = Manifest::read(&folder).unwrap().database.bytes.expect("PostgreSQL tells it");
+    let path = folder.join("manifest.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let other = text.replace(&format!("\"bytes\": {size}"), "\"bytes\": 987654321098");
+    assert_ne!(text, other);
+    fs::write(&path, other).unwrap();
+    let (before, pods) = (content(&house).await, replicas(&house).await);
+    let row = Row::of("a backup is larger than what is free on the database's volume", "before a restore");
+    let (outcome, events) = restore(&house, &folder, None).await;
+    let outcome = outcome.expect("it ended");
+    assert_eq!(outcome.code, ExitCode::Refused, "{outcome:?}");
+    for words in [
+        "there is no room for both",
+        "mastodon-postgresql-0",
+        "919.8 GiB for the database",
+        "37.8 GiB of 48.8 GiB are free",
+    ] {
+        assert!(outcome.summary.contains(words), "{words}: {outcome:?}");
+    }
+    assert_eq!(begun(&events).collect::<Vec<_>>(), ["restore-begun"]);
+    assert_eq!((content(&house).await, replicas(&house).await), (before, pods));
+    row.refused(&outcome);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restored_site_that_does_not_answer_keeps_what_was_there_before() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    spoil(&house).await;
+    let row = Row::of("the site's Ingress is gone", "before a restore");
+    lead_in(&house, false).await;
+    let (outcome, events) = restore(&house, &folder, None).await;
+    let outcome = outcome.expect("it ended");
+    assert_eq!(outcome.code, ExitCode::VerificationFailed, "{outcome:?}\n{}", told(&events));
+    assert!(outcome.summary.contains("answers 404"), "{outcome:?}");
+    let databases = sql(&house, "SELECT datname FROM pg_database;\n").await;
+    assert!(databases.contains("mastodon_production_before"), "{databases}");
+    row.refused(&outcome);
+    // The same command ends it once the cause is gone.
+    lead_in(&house, true).await;
+    let (outcome, events) = restore(&house, &folder, None).await;
+    done(outcome, &events);
+    assert_eq!(begun(&events).collect::<Vec<_>>(), ["site-answers", "restore-ended"]);
+    let databases = sql(&house, "SELECT datname FROM pg_database;\n").await;
+    assert!(!databases.contains("mastodon_production_before"), "{databases}");
 }

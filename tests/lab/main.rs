@@ -4,6 +4,7 @@
 
 mod connection;
 mod convergence;
+mod doctor;
 mod drill;
 mod exit_codes;
 mod faults;
@@ -18,9 +19,12 @@ mod nodes;
 mod observation;
 mod paths;
 mod plan_only;
+mod reset;
 #[allow(dead_code, reason = "runs of the engine are refused elsewhere")]
 #[path = "../faults/row.rs"]
 mod row;
 mod storage;
 mod storage_faults;
 mod surroundings;
+mod tools;
+mod upgrade;
