@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+/// Where pods wait for the node, and nothing has changed for this long, nothing more comes about without it.
+const QUIET: Duration = Duration::from_secs(90);
+
 /// One look at the cluster from outside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sample {
@@ -20,6 +23,8 @@ pub struct Sample {
     pub pods: BTreeMap<String, usize>,
     /// Pods that wait for the node to come back.
     pub lingering: Vec<String>,
+    /// Whether the cluster has told all of those to end: it expects no word of the node any more, and nobody takes their place.
+    pub given_up: bool,
     /// Whether the site answered; absent where there is none.
     pub site: Option<bool>,
 }
@@ -90,8 +95,15 @@ pub struct Watch {
     rescheduled: Option<Duration>,
     lingering: Vec<String>,
     volumes: BTreeMap<String, (Writable, Gap)>,
+    /// What was ready and writable at the last look, and since when; none before the cluster has given the node up.
+    still: Option<(Duration, Stand)>,
+    /// When the node was called back.
+    returns: Option<Duration>,
     last: Duration,
 }
+
+/// How things stand: the pods that are ready, and the volumes.
+type Stand = (BTreeMap<String, usize>, BTreeMap<String, Writable>);
 
 impl Watch {
     /// Begins, with the pods that were ready before in each namespace, on all nodes, and how many of them were on the node.
@@ -113,7 +125,10 @@ impl Watch {
         if !sample.ready {
             self.not_ready.get_or_insert(at);
         }
-        self.lingering.clone_from(&sample.lingering);
+        if self.returns.is_none() {
+            self.lingering.clone_from(&sample.lingering);
+            self.stand_still(sample);
+        }
         for (name, now) in &sample.volumes {
             let (worst, gap) = self.volumes.entry(name.clone()).or_insert((*now, Gap::default()));
             worst.working = worst.working.min(now.working);
@@ -130,12 +145,38 @@ impl Watch {
         }
     }
 
+    fn stand_still(&mut self, sample: &Sample) {
+        if sample.lingering.is_empty() || !sample.given_up {
+            self.still = None;
+            return;
+        }
+        let now = (sample.pods.clone(), sample.volumes.clone());
+        if self.still.as_ref().is_none_or(|(_, before)| *before != now) {
+            self.still = Some((sample.at, now));
+        }
+    }
+
+    /// From now on the node comes back; what is looked at further shows what was missing without it.
+    pub fn returning(&mut self, at: Duration) {
+        self.returns = Some(at);
+    }
+
+    /// Whether the rest waits for the node: there are pods that only it can end, and nothing else has changed for a while.
+    pub fn waits_for_the_node(&self) -> bool {
+        self.still.as_ref().is_some_and(|(since, _)| self.last.saturating_sub(*since) >= QUIET)
+    }
+
     /// Whether all that is waited for has come about; pods only where they have the time to move.
     pub fn complete(&self, with_pods: bool) -> bool {
+        self.not_ready.is_some() && self.well(with_pods)
+    }
+
+    /// Whether everything runs, on other nodes or on the one that was away.
+    pub fn well(&self, with_pods: bool) -> bool {
         let pods = !with_pods || self.affected == 0 || self.rescheduled.is_some() && self.not_ready.is_some();
         let site = self.site.is_none_or(|site| site.since.is_none());
         let volumes = self.volumes.values().all(|(_, gap)| gap.since.is_none());
-        self.not_ready.is_some() && self.api.since.is_none() && pods && site && volumes
+        self.api.since.is_none() && pods && site && volumes
     }
 
     /// Whether the cluster has noticed that the node is away.
@@ -148,7 +189,7 @@ impl Watch {
         let mut rows = vec![self.api_row(), self.node_row()];
         rows.extend(self.volumes.iter().map(|(name, (worst, gap))| self.volume_row(name, *worst, *gap)));
         rows.push(self.pods_row(with_pods));
-        rows.extend(self.site.map(Self::site_row));
+        rows.extend(self.site.map(|site| self.site_row(site)));
         rows
     }
 
@@ -201,12 +242,15 @@ impl Watch {
                 format!("{count} stayed where they were: they tolerate 300 s, and it was away for less"),
                 true,
             ),
+            (count, Some(at)) if self.returns.is_some_and(|returns| at > returns) => {
+                row(Some(at.as_secs()), format!("{count} that were on it, once it was back{waiting}"), true)
+            }
             (count, Some(at)) => row(Some(at.as_secs()), format!("{count} that were on it{waiting}"), true),
             (count, None) => row(None, format!("not all of {count} came up{waiting}"), false),
         }
     }
 
-    fn site_row(site: Gap) -> Row {
+    fn site_row(&self, site: Gap) -> Row {
         let title = "site answers again after".to_owned();
         let row = |seconds, detail: &str, well| Row {
             what: "site",
@@ -218,6 +262,10 @@ impl Watch {
         match (site.since, site.over) {
             (Some(_), _) => row(None, "it does not answer at its address", false),
             (None, None) => row(Some(0), "it answered at its address all the time", true),
+            (None, Some(over)) if self.returns.is_some_and(|returns| over > returns) && !self.lingering.is_empty() => {
+                let detail = format!("with the node only: {} had to wait for it", self.lingering.join(", "));
+                row(Some(over.as_secs()), &detail, true)
+            }
             (None, Some(over)) => row(Some(over.as_secs()), "at its address from the pool", true),
         }
     }
@@ -236,6 +284,7 @@ mod tests {
             volumes: [("default/data".to_owned(), volume)].into(),
             pods: [("default".to_owned(), if at < 350 { 1 } else { 2 })].into(),
             lingering: vec![],
+            given_up: false,
             site: Some(!(5..94).contains(&at)),
         }
     }
@@ -276,6 +325,33 @@ mod tests {
         assert!(row(&rows, "pods").detail.contains("default/db-0 waits"), "{rows:?}");
         let bad: Vec<&str> = rows.iter().filter(|row| !row.well).map(|row| row.what).collect();
         assert_eq!(bad, ["volume", "pods", "site"]);
+    }
+
+    #[test]
+    fn a_site_whose_database_waits_for_the_node_comes_back_with_it() {
+        let mut watch = Watch::new([("default".to_owned(), 2)].into(), 1);
+        let down = |at: u64| Sample {
+            lingering: vec!["mastodon/postgresql-0".to_owned()],
+            given_up: at >= 340,
+            site: Some(false),
+            pods: [("default".to_owned(), if at < 350 { 1 } else { 2 })].into(),
+            ..sample(at)
+        };
+        for at in 0..450 {
+            watch.take(&down(at));
+            assert!(!watch.complete(true));
+            assert_eq!(watch.waits_for_the_node(), at >= 440, "{at}");
+        }
+        assert!(!row(&watch.rows(true), "site").well);
+        watch.returning(Duration::from_secs(450));
+        for at in 450..500 {
+            watch.take(&Sample { site: Some(at > 490), lingering: vec![], given_up: false, ..down(at) });
+        }
+        assert!(watch.well(true));
+        let rows = watch.rows(true);
+        let site = row(&rows, "site");
+        assert_eq!((site.seconds, site.well), (Some(491), true));
+        assert!(site.detail.contains("with the node only: mastodon/postgresql-0"), "{site:?}");
     }
 
     #[test]

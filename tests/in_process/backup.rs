@@ -364,7 +364,7 @@ async fn a_backup_there_is_no_room_for_is_refused_before_anything_stops() {
     fs::write(&path, other).unwrap();
     let (before, pods) = (content(&house).await, replicas(&house).await);
     let row = Row::of("a backup is larger than what is free on the database's volume", "before a restore");
-    let (outcome, events) = restore(&house, &folder, None).await;
+    let (outcome, events) = restore(&house, &folder).await;
     let outcome = outcome.expect("it ended");
     assert_eq!(outcome.code, ExitCode::Refused, "{outcome:?}");
     for words in [
@@ -388,7 +388,7 @@ async fn a_restored_site_that_does_not_answer_keeps_what_was_there_before() {
     spoil(&house).await;
     let row = Row::of("the site's Ingress is gone", "before a restore");
     lead_in(&house, false).await;
-    let (outcome, events) = restore(&house, &folder, None).await;
+    let (outcome, events) = restore(&house, &folder).await;
     let outcome = outcome.expect("it ended");
     assert_eq!(outcome.code, ExitCode::VerificationFailed, "{outcome:?}\n{}", told(&events));
     assert!(outcome.summary.contains("answers 404"), "{outcome:?}");
@@ -397,7 +397,7 @@ async fn a_restored_site_that_does_not_answer_keeps_what_was_there_before() {
     row.refused(&outcome);
     // The same command ends it once the cause is gone.
     lead_in(&house, true).await;
-    let (outcome, events) = restore(&house, &folder, None).await;
+    let (outcome, events) = restore(&house, &folder).await;
     done(outcome, &events);
     assert_eq!(begun(&events).collect::<Vec<_>>(), ["site-answers", "restore-ended"]);
     let databases = sql(&house, "SELECT datname FROM pg_database;\n").await;

@@ -19,6 +19,7 @@ mod nodes;
 mod observation;
 mod paths;
 mod plan_only;
+mod repair;
 mod reset;
 #[allow(dead_code, reason = "runs of the engine are refused elsewhere")]
 #[path = "../faults/row.rs"]

@@ -3,6 +3,7 @@
 mod backup;
 mod faults;
 mod kills;
+mod power;
 mod traces;
 
 use std::collections::BTreeSet;

@@ -49,6 +49,9 @@ pub enum Command {
         name: String,
         /// The node, where the fault does not choose by itself.
         node: Option<String>,
+        /// After how many seconds, of the lab's time, it is over; without that it decides itself.
+        #[arg(long, value_name = "SECONDS")]
+        lasts: Option<u64>,
     },
     /// Inside COMMAND: writes a listing of every file the nodes have changed.
     Snapshot {

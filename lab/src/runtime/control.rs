@@ -59,9 +59,10 @@ fn obey(lab: &Arc<Homelab>, words: &[&str]) -> Result<String> {
         ["unplug"] => network::controller(false)?,
         ["plug"] => network::controller(true)?,
         ["commands"] => return Ok(lab.commands.listing()),
-        ["fault", fault @ ..] => {
-            let fault: Fault = fault.join("@").parse().map_err(anyhow::Error::msg)?;
-            lab.world().inject(fault);
+        ["fault", fault, lasts @ ..] => {
+            let fault: Fault = fault.parse().map_err(anyhow::Error::msg)?;
+            let lasts = lasts.first().map(|seconds| seconds.parse::<u64>()).transpose()?;
+            lab.world().inject(Fault { lasts: lasts.map(|seconds| seconds * 1000), ..fault });
         }
         ["snapshot"] => {
             let changes: Vec<_> = lab.nodes().iter().map(|node| (node.name.clone(), node.disk.changes())).collect();
@@ -84,7 +85,10 @@ pub fn ask(command: &Command) -> Result<()> {
         Command::Unplug => "unplug".to_owned(),
         Command::Plug => "plug".to_owned(),
         Command::Commands => "commands".to_owned(),
-        Command::Fault { name, node } => format!("fault {name} {}", node.as_deref().unwrap_or_default()),
+        Command::Fault { name, node, lasts } => {
+            let node = node.as_ref().map(|node| format!("@{node}")).unwrap_or_default();
+            format!("fault {name}{node} {}", lasts.map(|seconds| seconds.to_string()).unwrap_or_default())
+        }
         Command::Snapshot { .. } => "snapshot".to_owned(),
         Command::Describe => "describe".to_owned(),
         Command::Git { command: GitCommand::AddKey { file } } => {

@@ -47,7 +47,7 @@ pub fn main(run: &Run) -> Result<u8> {
         anyhow::ensure!(!isolate::interrupted(), "interrupted");
         let disk = Disk::new(machine.name());
         let key = disk.login(run.login, noisy.as_deref() == Some(machine.name()), &authorized)?;
-        let mut node = Node::new(machine.name(), machine.spec.address, key);
+        let mut node = Node::new(machine.name(), machine.spec.address, key, run.speed);
         programs(&node, &world)?;
         skew(&disk, machine.clock_offset)?;
         if machine.powered {

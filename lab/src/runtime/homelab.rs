@@ -22,8 +22,8 @@ const BEAT: Duration = Duration::from_millis(10);
 /// How long the world is let on at a stretch before others may have a look at it.
 const STRETCH: Duration = Duration::from_millis(40);
 
-/// The node's first process, and whether its cable is plugged in.
-type Cable = (i32, bool);
+/// The node's first process, whether its cable is plugged in, and whether its own rules keep everybody away.
+type Cable = (i32, bool, bool);
 
 /// The homelab.
 pub struct Homelab {
@@ -134,11 +134,15 @@ impl Homelab {
                 node.show(machine)?;
             }
             // Switching on plugs a new cable in.
-            let cable = (node.pid, machine.connected);
-            if node.on() && *cables.get(name).unwrap_or(&(node.pid, true)) != cable {
+            let fresh = (node.pid, true, false);
+            let before = cables.get(name).copied().filter(|(pid, ..)| *pid == node.pid).unwrap_or(fresh);
+            if node.on() && before.1 != machine.connected {
                 network::carry(node.address, machine.connected)?;
             }
-            cables.insert(name.clone(), cable);
+            if node.on() && before.2 != machine.fenced {
+                network::fence(node.pid, machine.fenced)?;
+            }
+            cables.insert(name.clone(), (node.pid, machine.connected, machine.fenced));
         }
         listeners::keep(self, open)?;
         pool::keep(self, announced)

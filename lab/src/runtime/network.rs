@@ -84,6 +84,29 @@ pub fn listen(pid: i32, address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
+/// Tells everybody that an address is here now, as a speaker of `MetalLB` does that takes it over (metallb/metallb
+/// `internal/layer2/announcer.go`): whoever knew where it was before would go on sending there.
+pub fn announce(pid: i32, address: Ipv4Addr) {
+    std::thread::spawn(move || {
+        within(pid, || {
+            let arguments = format!("-q -U -c 3 -w 4 -I eth0 {address}");
+            let mut arping = Command::new("arping");
+            arping.args(arguments.split_whitespace()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            Ok(arping.status()?)
+        })
+    });
+}
+
+/// Rules that keep everything but SSH from a node and from whom it would answer, or no such rules any more. They stand for a
+/// packet filter, which not every kernel the lab runs on has: what comes in gets no answer.
+pub fn fence(pid: i32, on: bool) -> Result<()> {
+    let verb = if on { "add" } else { "del" };
+    for rule in ["pref 100 ipproto tcp sport 22 lookup main", "pref 101 from all blackhole"] {
+        ip_within(pid, &format!("rule {verb} {rule}"))?;
+    }
+    Ok(())
+}
+
 /// Runs `ip` in the network namespace of a process; what is already so is fine.
 pub fn ip_within(pid: i32, arguments: &str) -> Result<()> {
     within(pid, || {

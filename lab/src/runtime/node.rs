@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 
 use super::disk::Disk;
-use super::node_init::NodeConfig;
+use super::node_init::{NodeConfig, SYSRQ};
 use super::{BASE, INSIDE, network};
 use crate::world::Machine;
 
@@ -35,6 +36,8 @@ pub struct Node {
     process: Option<Child>,
     /// Its first process, in the lab's own count; 0 while it is off.
     pub pid: i32,
+    /// How much faster than here its time passes.
+    speed: u32,
     /// The boot the node's files under /proc tell of.
     shown_boot: String,
     /// The stand-in of `vm.max_map_count`.
@@ -44,8 +47,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that is off, with a disk that was made.
-    pub fn new(name: &str, address: Ipv4Addr, host_key: String) -> Self {
+    /// A node that is off, with a disk that was made; its time passes `speed` times as fast as here.
+    pub fn new(name: &str, address: Ipv4Addr, host_key: String, speed: u64) -> Self {
         Self {
             name: name.to_owned(),
             address,
@@ -53,6 +56,7 @@ impl Node {
             host_key,
             process: None,
             pid: 0,
+            speed: u32::try_from(speed).unwrap_or(u32::MAX),
             shown_boot: String::new(),
             shown_map_count: String::new(),
             shown_modules: BTreeSet::new(),
@@ -77,11 +81,18 @@ impl Node {
         if Path::new(MAP_COUNT).exists() {
             binds.push(bound("max_map_count", MAP_COUNT));
         }
+        if Path::new(SYSRQ).exists() {
+            let pipe = self.disk.beside("sysrq");
+            let _ = fs::remove_file(&pipe);
+            mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).context("making a node's sysrq-trigger")?;
+            binds.push(bound("sysrq", SYSRQ));
+        }
         let config = NodeConfig {
             name: machine.hostname.clone(),
             address: format!("{}/24", self.address),
             root: self.disk.root().display().to_string(),
             binds,
+            speed: self.speed,
         };
         let log = fs::File::create(self.disk.beside("log"))?;
         let child = Command::new("unshare")

@@ -1,10 +1,12 @@
 //! The first process of a node: it makes the node's own view of files, devices and network, starts sshd and the
 //! transient units, and reaps.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpStream};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::os::unix::net::UnixListener;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -20,6 +22,9 @@ use super::unit_commands;
 use super::units::{Units, locked};
 use super::wire::{self, Call, kind};
 
+/// Where the kernel takes orders of one letter. Those of this machine's own kernel are for this machine: no node sees it.
+pub const SYSRQ: &str = "/proc/sysrq-trigger";
+
 /// What a node is told about itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NodeConfig {
@@ -31,6 +36,8 @@ pub struct NodeConfig {
     pub root: String,
     /// Files bound over others, as (source, target in the root): what differs from the host under /proc.
     pub binds: Vec<(String, String)>,
+    /// How much faster than here the time of its timers passes.
+    pub speed: u32,
 }
 
 /// Boots the node and never returns but with an error.
@@ -44,7 +51,8 @@ pub fn main(config: &str) -> Result<()> {
     nix::unistd::sethostname(&config.name)?;
     network(&config.address)?;
     let units = Arc::new(Mutex::new(Units::default()));
-    serve(Arc::clone(&units))?;
+    serve(Arc::clone(&units), config.speed.max(1))?;
+    watch_sysrq();
     Command::new("/usr/sbin/sshd")
         .args(["-D", "-e"])
         .stdin(Stdio::null())
@@ -144,8 +152,35 @@ fn listening() -> Result<()> {
     anyhow::bail!("sshd does not listen")
 }
 
+/// Takes what is written to the stand-in of the kernel's `sysrq-trigger` (the kernel's Documentation/admin-guide/sysrq.rst):
+/// `o` switches this node off, `b` boots it anew. A kernel without the file has none here either.
+fn watch_sysrq() {
+    let pipe = fs::metadata(SYSRQ).is_ok_and(|file| file.file_type().is_fifo());
+    // Open for writing as well: then it does not end when a writer leaves.
+    let Some(mut pipe) = pipe.then(|| fs::File::options().read(true).write(true).open(SYSRQ).ok()).flatten() else {
+        return;
+    };
+    std::thread::spawn(move || {
+        let mut key = [0];
+        while pipe.read_exact(&mut key).is_ok() {
+            let verb = match key {
+                [b'o'] => "poweroff",
+                [b'b'] => "reboot",
+                _ => continue,
+            };
+            let argv = ["systemctl", verb, "--force", "--force"].map(str::to_owned).to_vec();
+            let (user, files) = ("root".to_owned(), BTreeMap::new());
+            let call = Call { argv, stdin: Vec::new(), files, user, tty: false };
+            let Ok(mut world) = UnixStream::connect(Path::new(INSIDE).join("world.sock")) else { continue };
+            let Ok(call) = serde_json::to_vec(&call) else { continue };
+            // No answer is the answer.
+            let _ = wire::write(&mut world, kind::CALL, &call).and_then(|()| wire::read(&mut world));
+        }
+    });
+}
+
 /// Answers `systemd-run` and `systemctl` about transient units.
-fn serve(units: Arc<Mutex<Units>>) -> Result<()> {
+fn serve(units: Arc<Mutex<Units>>, speed: u32) -> Result<()> {
     let path = Path::new(INSIDE).join("init.sock");
     let _ = fs::remove_file(&path);
     let listener = UnixListener::bind(&path)?;
@@ -157,7 +192,7 @@ fn serve(units: Arc<Mutex<Units>>) -> Result<()> {
             std::thread::spawn(move || {
                 let Ok((_, payload)) = wire::read(&mut stream) else { return };
                 let Ok(call) = serde_json::from_slice::<Call>(&payload) else { return };
-                let (out, err, status) = unit_commands::answer(&units, &call.argv);
+                let (out, err, status) = unit_commands::answer(&units, speed, &call.argv);
                 let _ = wire::write(&mut stream, kind::OUT, out.as_bytes());
                 let _ = wire::write(&mut stream, kind::ERR, err.as_bytes());
                 let _ = wire::write(&mut stream, kind::EXIT, status.to_string().as_bytes());

@@ -56,6 +56,9 @@ pub fn keep(lab: &Arc<Homelab>, announced: &mut Announced) -> Result<()> {
     }
     for new in addresses.difference(&announced.addresses) {
         let _ = network::ip_within(new.1, &format!("addr add {}/32 dev {}", new.3, new.2));
+        if new.2 == "eth0" {
+            network::announce(new.1, new.3);
+        }
     }
     announced.addresses = addresses;
     announced.ports.retain(|key, task| {

@@ -10,7 +10,7 @@ use super::wire::{self, Call, kind};
 use super::{INSIDE, unit_commands};
 
 /// The programs that are stand-ins, by the path they have on a node.
-pub const PROGRAMS: [&str; 13] = [
+pub const PROGRAMS: [&str; 14] = [
     "/usr/bin/systemctl",
     "/usr/bin/systemd-run",
     "/usr/bin/timedatectl",
@@ -21,6 +21,7 @@ pub const PROGRAMS: [&str; 13] = [
     "/usr/bin/getent",
     "/usr/sbin/sysctl",
     "/usr/sbin/modprobe",
+    "/usr/sbin/nft",
     "/usr/sbin/lsmod",
     "/usr/sbin/usermod",
     "/usr/sbin/groupadd",

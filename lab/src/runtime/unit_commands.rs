@@ -1,12 +1,12 @@
 //! What `systemd-run`, and `systemctl` about a transient unit, understand and say.
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::units::{self, Order, PATIENCE, Units, locked, marker};
+use super::units::{self, Order, PATIENCE, Units, locked, marker, timer_marker};
 
 /// What a call prints and exits with.
 pub type Said = (String, String, i32);
@@ -15,15 +15,18 @@ pub type Said = (String, String, i32);
 pub fn concerns(argv: &[String]) -> bool {
     const ABOUT_UNITS: [&str; 7] = ["is-active", "is-failed", "show", "stop", "kill", "reset-failed", "status"];
     match words(argv.get(1..).unwrap_or_default()).as_slice() {
-        [verb, unit] => ABOUT_UNITS.contains(verb) && Path::new(&marker(name(unit))).exists(),
+        [verb, unit] => {
+            let marker = timer(unit).map_or_else(|| marker(name(unit)), timer_marker);
+            ABOUT_UNITS.contains(verb) && Path::new(&marker).exists()
+        }
         _ => false,
     }
 }
 
-/// Answers `systemd-run …` and `systemctl …`.
-pub fn answer(units: &Mutex<Units>, argv: &[String]) -> Said {
+/// Answers `systemd-run …` and `systemctl …`. What a timer waits for passes `speed` times as fast as here.
+pub fn answer(units: &Arc<Mutex<Units>>, speed: u32, argv: &[String]) -> Said {
     match argv.split_first() {
-        Some((program, rest)) if program.ends_with("systemd-run") => run(units, rest),
+        Some((program, rest)) if program.ends_with("systemd-run") => run(units, speed, rest),
         Some((_, rest)) => control(units, rest),
         None => said(1, ""),
     }
@@ -31,6 +34,11 @@ pub fn answer(units: &Mutex<Units>, argv: &[String]) -> Said {
 
 fn name(unit: &str) -> &str {
     unit.strip_suffix(".service").unwrap_or(unit)
+}
+
+/// The unit a timer of this name starts.
+fn timer(unit: &str) -> Option<&str> {
+    unit.strip_suffix(".timer")
 }
 
 fn words(args: &[String]) -> Vec<&str> {
@@ -54,9 +62,9 @@ fn failed(complaint: impl Into<String>) -> Said {
     (String::new(), complaint.into(), 1)
 }
 
-fn run(units: &Mutex<Units>, args: &[String]) -> Said {
+fn run(units: &Arc<Mutex<Units>>, speed: u32, args: &[String]) -> Said {
     let mut order = Order { command: Vec::new(), environment: Vec::new(), collect: false, patience: PATIENCE };
-    let (mut unit, mut quiet) = (None, false);
+    let (mut unit, mut quiet, mut wait) = (None, false, None);
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         let (flag, inline) =
@@ -74,6 +82,13 @@ fn run(units: &Mutex<Units>, args: &[String]) -> Said {
                     property.strip_prefix("TimeoutStopSec=").and_then(|text| text.trim_end_matches('s').parse().ok());
                 order.patience = seconds.map_or(order.patience, Duration::from_secs);
             }
+            "--on-active" => {
+                let span = value();
+                let Ok(seconds) = span.trim_end_matches('s').parse() else {
+                    return failed(format!("Failed to parse timer value: {span}\n"));
+                };
+                wait = Some(Duration::from_secs(seconds));
+            }
             "--description" | "--service-type" | "--uid" | "--working-directory" | "--slice" => drop(value()),
             "--quiet" | "-q" => quiet = true,
             "--collect" | "-G" => order.collect = true,
@@ -86,6 +101,9 @@ fn run(units: &Mutex<Units>, args: &[String]) -> Said {
         }
     }
     let Some(program) = order.command.first() else { return failed("Command line to execute required.\n") };
+    if let Some(time) = wait {
+        return run_after(units, time / speed, unit.as_deref(), quiet, order);
+    }
     let mut units = locked(units);
     let next = units.running.len() + units.failed.len() + 1;
     let unit = unit.map_or(format!("run-u{next}"), |unit| name(&unit).to_owned());
@@ -101,9 +119,50 @@ fn run(units: &Mutex<Units>, args: &[String]) -> Said {
     }
 }
 
+fn run_after(units: &Arc<Mutex<Units>>, time: Duration, unit: Option<&str>, quiet: bool, order: Order) -> Said {
+    let unit = match unit {
+        Some(unit) => timer(unit).unwrap_or(name(unit)).to_owned(),
+        None => format!("run-r{}", locked(units).timers.len() + 1),
+    };
+    if locked(units).timers.contains_key(&unit) {
+        return failed(format!(
+            "Failed to start transient timer unit: Unit {unit}.timer was already loaded or has a fragment file.\n"
+        ));
+    }
+    match units::start_after(units, time, &unit, order) {
+        Ok(()) if quiet => said(0, ""),
+        Ok(()) => {
+            let told = format!("Running timer as unit: {unit}.timer\nWill run service as unit: {unit}.service\n");
+            (String::new(), told, 0)
+        }
+        Err(error) => failed(format!("Failed to start transient timer unit: {error}\n")),
+    }
+}
+
+/// A timer: it waits, or is not there.
+fn control_timer(units: &Mutex<Units>, verb: &str, unit: &str, quiet: bool) -> Said {
+    let waits = locked(units).timers.contains_key(unit);
+    match verb {
+        "is-active" => {
+            let state = if waits { "active" } else { "inactive" };
+            said(if waits { 0 } else { 3 }, if quiet { String::new() } else { format!("{state}\n") })
+        }
+        "stop" => {
+            locked(units).forget_timer(unit);
+            said(0, "")
+        }
+        "status" if waits => said(0, format!("● {unit}.timer - [systemd-run]\n     Active: active (waiting)\n")),
+        "is-failed" => said(1, if waits { "active\n" } else { "inactive\n" }),
+        _ => said(0, ""),
+    }
+}
+
 fn control(units: &Mutex<Units>, args: &[String]) -> Said {
     let words = words(args);
     let [verb, unit] = words.as_slice() else { return failed("Too few arguments.\n") };
+    if let Some(unit) = timer(unit) {
+        return control_timer(units, verb, unit, args.iter().any(|arg| arg == "--quiet" || arg == "-q"));
+    }
     let unit = name(unit);
     let (main, status) = {
         let units = locked(units);

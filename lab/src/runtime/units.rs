@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -19,6 +19,11 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// A file that is there while the node knows a unit of that name.
 pub fn marker(unit: &str) -> String {
     format!("/run/systemd/transient/{unit}.service")
+}
+
+/// The same of a timer.
+pub fn timer_marker(unit: &str) -> String {
+    format!("/run/systemd/transient/{unit}.timer")
 }
 
 /// What is started as a unit.
@@ -53,6 +58,9 @@ pub struct Units {
     pub running: BTreeMap<String, Running>,
     /// The exit statuses of those that failed.
     pub failed: BTreeMap<String, i32>,
+    /// The timers that wait, by the unit they will start, each with a number of its own.
+    pub timers: BTreeMap<String, u64>,
+    set: u64,
 }
 
 impl Units {
@@ -78,6 +86,22 @@ impl Units {
         let (collect, patience) = (order.collect, order.patience);
         self.running.insert(unit.to_owned(), Running { main, invocation, collect, patience, stopping: false });
         Ok(())
+    }
+
+    /// A timer begins to wait; returns its number.
+    fn wait(&mut self, unit: &str) -> std::io::Result<u64> {
+        fs::create_dir_all(Path::new(&timer_marker(unit)).with_file_name(""))?;
+        fs::write(timer_marker(unit), b"")?;
+        self.set += 1;
+        self.timers.insert(unit.to_owned(), self.set);
+        Ok(self.set)
+    }
+
+    /// A timer waits no more.
+    pub fn forget_timer(&mut self, unit: &str) {
+        if self.timers.remove(unit).is_some() {
+            let _ = fs::remove_file(timer_marker(unit));
+        }
     }
 
     /// Forgets that a unit has failed.
@@ -108,6 +132,21 @@ impl Units {
 /// The units, whoever else looks at them.
 pub fn locked(units: &Mutex<Units>) -> MutexGuard<'_, Units> {
     units.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Starts a unit when a time has passed, unless its timer is stopped before.
+pub fn start_after(units: &Arc<Mutex<Units>>, time: Duration, unit: &str, order: Order) -> std::io::Result<()> {
+    let number = locked(units).wait(unit)?;
+    let (units, unit) = (Arc::clone(units), unit.to_owned());
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        let mut units = locked(&units);
+        if units.timers.get(&unit) == Some(&number) {
+            units.forget_timer(&unit);
+            let _ = units.start(&unit, &order);
+        }
+    });
+    Ok(())
 }
 
 /// Ends a unit and waits until it has ended.

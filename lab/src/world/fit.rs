@@ -182,7 +182,6 @@ impl World {
             }
             FaultKind::DeadVoter => self.condemn_voter(chosen),
             FaultKind::TerminatingStuck => self.faults.terminating_stuck = Some(chosen.into()),
-            FaultKind::ReadOnlyVolume => self.stop_file_systems(lasts),
             FaultKind::HalfJoined => self.faults.half_joined = Some(chosen.into()),
             FaultKind::IscsidOff => {
                 for name in everywhere {
@@ -220,7 +219,12 @@ impl World {
             }
             FaultKind::GitDown => faults.git_back = self.now + lasts.unwrap_or(2_400_000),
             // The rest is the cluster's, or the runtime's business: login shells and host keys are real there.
-            _ => faults.of_clusters.extend(of_cluster(kind)),
+            _ => {
+                faults.of_clusters.extend(of_cluster(kind));
+                if let Some(lasts) = lasts {
+                    self.later(lasts, move |world| world.end_in_clusters(kind));
+                }
+            }
         }
         let ids: Vec<ClusterId> = self.clusters.keys().copied().collect();
         for id in ids {
@@ -273,18 +277,12 @@ impl World {
         }
     }
 
-    fn stop_file_systems(&mut self, lasts: Option<Millis>) {
-        self.faults.of_clusters.extend(of_cluster(FaultKind::ReadOnlyVolume));
-        if let Some(lasts) = lasts {
-            self.later(lasts, Self::end_read_only);
-        }
-    }
-
-    /// The replicas that were cut off can be reached again.
-    fn end_read_only(&mut self) {
-        self.faults.of_clusters.retain(|fault| *fault != kubernetes::Fault::ReadOnlyVolume);
+    /// A fault of the clusters is over.
+    fn end_in_clusters(&mut self, kind: FaultKind) {
+        let Some(over) = of_cluster(kind) else { return };
+        self.faults.of_clusters.retain(|fault| *fault != over);
         for cluster in self.clusters.values_mut() {
-            cluster.kubernetes.set_fault(kubernetes::Fault::ReadOnlyVolume, false);
+            cluster.kubernetes.set_fault(over, false);
             cluster.changed = true;
         }
     }

@@ -54,6 +54,8 @@ pub struct Machine {
     /// Whether rules of its own drop what comes from the other machines and goes to them; whoever logs in over SSH does not
     /// notice.
     pub fenced: bool,
+    /// The tables of its packet filter, by family and name: what was loaded of each.
+    pub tables: BTreeMap<String, String>,
     /// How often it was switched on.
     pub boots: u64,
     /// This boot's id.

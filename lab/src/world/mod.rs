@@ -25,6 +25,7 @@ mod machine;
 mod microk8s;
 mod network;
 mod nfs;
+mod nft;
 mod objects;
 mod pki;
 mod power;

@@ -48,6 +48,7 @@ impl World {
         let machine = self.machine_mut(name);
         system::boot(machine, boot_id, now);
         machine.fenced = false;
+        machine.tables.clear();
         if machine.packages.contains_key("snapd") && machine.snapd.seeded.is_none() {
             machine.snapd.seeded = Some(now);
         }
@@ -86,8 +87,13 @@ impl World {
 
     /// Rules on the machine drop all but SSH, for so long at the most: a timer of its own removes them.
     pub fn fence(&mut self, name: &str, lasts: super::Millis) {
-        self.set_fence(name, true);
+        self.fence_off(name);
         self.later_on(name, lasts, |world, name| world.set_fence(name, false));
+    }
+
+    /// The same without a timer.
+    pub(super) fn fence_off(&mut self, name: &str) {
+        self.set_fence(name, true);
     }
 
     /// Those rules are removed.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::process::{Call, Next};
-use super::{World, accounts, apt, dqlite, host, iscsi, microk8s, snap, surroundings, systemctl};
+use super::{World, accounts, apt, dqlite, host, iscsi, microk8s, nft, snap, surroundings, systemctl};
 
 /// Starts the program `argv[0]` names.
 pub(super) fn dispatch(world: &mut World, call: &mut Call) -> Next {
@@ -31,6 +31,7 @@ pub(super) fn dispatch(world: &mut World, call: &mut Call) -> Next {
         "getent" => surroundings::getent(world, call),
         "sysctl" => host::sysctl(world, call),
         "modprobe" => host::modprobe(world, call),
+        "nft" => nft::main(world, call),
         "iscsi-iname" => iscsi::iname(world, call),
         "iscsiadm" => iscsi::adm(world, call),
         "multipathd" => multipathd(call),

@@ -120,6 +120,7 @@ pub(super) fn fresh(spec: &MachineSpec, machine_id: String, files: Box<dyn Files
         powered: false,
         connected: true,
         fenced: false,
+        tables: BTreeMap::new(),
         boots: 0,
         boot_id: String::new(),
         booted_at: 0,

@@ -72,9 +72,31 @@ pub(super) fn main(world: &mut World, call: &mut Call) -> Next {
             after(40, move |world, call| operate(world, call, &verb, &units))
         }
         "enable" | "disable" | "mask" | "unmask" => enable(world, call, verb, &units, now),
+        "reboot" | "poweroff" if forced(&args) > 1 => {
+            let comes_back = verb == "reboot";
+            after(30, move |world, call| {
+                let machine = call.machine.clone();
+                if comes_back {
+                    world.reboot(&machine)
+                } else {
+                    world.power_off(&machine)
+                }
+                Next::Exit(137)
+            })
+        }
         "reboot" | "poweroff" => call.fail(1, "Failed to talk to init daemon."),
         other => call.fail(1, format!("Unknown command verb {other}.")),
     }
+}
+
+/// How often `--force` is said: twice, and systemctl itself calls reboot(2) at once, whatever runs (systemctl(1)).
+fn forced(args: &[String]) -> usize {
+    let times = |arg: &String| match arg.as_str() {
+        "--force" => 1,
+        flags if flags.starts_with('-') && !flags.starts_with("--") => flags.matches('f').count(),
+        _ => 0,
+    };
+    args.iter().map(times).sum()
 }
 
 fn is_active(world: &World, call: &mut Call, units: &[String], quiet: bool) -> Next {

@@ -73,3 +73,44 @@ fn only_nodes_that_exist_can_be_asked_for() {
     }
     assert_eq!(said.err, "homeprov-lab: there is no node nuc7\n".repeat(4));
 }
+
+#[test]
+fn a_machine_switches_itself_off_past_everything_that_runs() {
+    let said = Lab::of(2).run(
+        r#"show orderly on nuc1 'systemctl poweroff 2>&1'
+           show boot on nuc2 'cat /proc/sys/kernel/random/boot_id'
+           on nuc2 'systemctl reboot --force --force' >/dev/null 2>&1
+           until_so on nuc2 true
+           show again on nuc2 'cat /proc/sys/kernel/random/boot_id'
+           on nuc1 'if [ -e /proc/sysrq-trigger ]; then echo o >/proc/sysrq-trigger; else systemctl poweroff -ff; fi; sleep 60' >/dev/null 2>&1 &
+           until_not on nuc1 true
+           show off on nuc1 true
+           show neighbour on nuc2 true
+           "$LAB" power-on nuc1
+           until_so on nuc1 true"#,
+    );
+    assert_eq!((said.status("orderly"), said.text("orderly")), (1, "Failed to talk to init daemon."));
+    assert_ne!(said.text("boot"), said.text("again"));
+    assert_eq!((said.status("off"), said.status("neighbour")), (255, 0));
+}
+
+#[test]
+fn rules_that_drop_all_but_ssh_keep_the_other_machines_away() {
+    let said = Lab::of(2).with(&["--state", "cluster"]).run(
+        r#"asks() { on nuc2 'curl -sk -m 2 -o /dev/null https://10.77.0.11:16443/ && echo answers || echo silent'; }
+           show before asks
+           on nuc1 'printf "table inet away { chain input { type filter hook input priority 0; policy drop; tcp dport 22 accept } }" | nft -f -'
+           until_not on nuc2 'curl -sk -m 1 https://10.77.0.11:16443/'
+           show away asks
+           show itself on nuc1 'curl -sk -m 2 -o /dev/null https://127.0.0.1:16443/; echo $?; nft list ruleset | grep -c drop'
+           on nuc1 'nft delete table inet away'
+           until_so on nuc2 'curl -sk -m 1 https://10.77.0.11:16443/'
+           show after asks"#,
+    );
+    assert_eq!(
+        (said.text("before"), said.text("away"), said.text("after")),
+        ("answers", "silent", "answers"),
+        "{said:?}"
+    );
+    assert_eq!(said.text("itself"), "0|1");
+}

@@ -52,7 +52,7 @@ impl Nodes {
             let disk = Disk::new(machine.name());
             disk.format().unwrap();
             let key = disk.login(Login::Root, false, "").unwrap();
-            let mut node = Node::new(machine.name(), machine.spec.address, key);
+            let mut node = Node::new(machine.name(), machine.spec.address, key, 20);
             node.switch_on(machine).unwrap();
             nodes.push(node);
         }

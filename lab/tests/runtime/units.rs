@@ -51,3 +51,21 @@ fn a_unit_that_will_not_end_is_killed() {
     );
     assert_eq!(said.text("stop"), "inactive|0");
 }
+
+#[test]
+fn a_timer_starts_its_unit_in_the_labs_time_unless_it_is_stopped() {
+    let said = Lab::of(1).run(
+        "show set on nuc1 'systemd-run --collect --unit=later --on-active=200 touch /run/later 2>&1'
+         show twice on nuc1 'systemd-run --unit=later --on-active=200 true 2>&1'
+         show waits on nuc1 'systemctl is-active later.timer; ls /run/later 2>/dev/null'
+         on nuc1 'systemd-run --quiet --unit=never --on-active=100 touch /run/never; systemctl stop never.timer'
+         show stopped on nuc1 'systemctl is-active never.timer; systemctl stop never.timer 2>&1'
+         until_so on nuc1 'test -e /run/later'
+         show over on nuc1 'systemctl is-active later.timer; ls /run/never 2>/dev/null'",
+    );
+    assert_eq!(said.text("set"), "Running timer as unit: later.timer|Will run service as unit: later.service");
+    assert!(said.text("twice").contains("Unit later.timer was already loaded"), "{said:?}");
+    assert_eq!(said.text("waits"), "active");
+    assert_eq!(said.text("stopped"), "inactive|Failed to stop never.timer: Unit never.timer not loaded.");
+    assert_eq!(said.text("over"), "inactive");
+}

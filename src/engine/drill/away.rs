@@ -1,6 +1,8 @@
 //! The time without the node: it goes, and the cluster, the site and the canary are watched.
 
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -20,12 +22,30 @@ const AWAY: Duration = Duration::from_secs(15 * 60);
 /// The same of one that is cut off: less than its own timer, and than its pods tolerate.
 const CUT: Duration = Duration::from_secs(240);
 
+/// What is seen, to be written and read by turns.
+pub(super) fn locked(watch: &Mutex<Watch>) -> MutexGuard<'_, Watch> {
+    watch.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Goes on looking at the cluster and the site, while the node comes back.
+pub(super) async fn look_on(sight: &Sight<'_>, watch: &Mutex<Watch>, began: Instant) -> Infallible {
+    let looks = async {
+        loop {
+            let look = Instant::now();
+            let sample = sight.sample(began.elapsed()).await;
+            locked(watch).take(&sample);
+            sleep(EVERY.saturating_sub(look.elapsed())).await;
+        }
+    };
+    tokio::join!(sight.ask_site(), looks).1
+}
+
 /// The node goes; the cluster, the site and the canary are watched until all has come about that is waited for, or the drill is
 /// to end. A node that is just being taken away is so first: the order to come back must not overtake the one to go.
 pub(super) async fn away(
     context: &Context,
     sight: &Sight<'_>,
-    watch: &mut Watch,
+    watch: &Mutex<Watch>,
     written: Option<&Rehearsal>,
     (node, how): (&str, How),
     (began, halt): (Instant, &Halt),
@@ -45,19 +65,28 @@ pub(super) async fn away(
         Some((began.elapsed(), result))
     };
     let watching = async {
-        let mut told = false;
+        let (mut told, mut waiting) = (false, false);
         loop {
             let look = Instant::now();
-            watch.take(&sight.sample(began.elapsed()).await);
-            if watch.noticed() {
+            let sample = sight.sample(began.elapsed()).await;
+            let (saw, complete, waits) = {
+                let mut watch = locked(watch);
+                watch.take(&sample);
+                (watch.noticed(), watch.complete(how != How::Network), watch.waits_for_the_node())
+            };
+            if saw {
                 if !told {
                     context.say(format!("the cluster has noticed after {} s", began.elapsed().as_secs()));
                     told = true;
                 }
                 noticed.notify_one();
             }
-            let complete = watch.complete(how != How::Network) && read.load(Ordering::SeqCst);
-            if gone.load(Ordering::SeqCst) && complete || began.elapsed() > limit {
+            if waits && !complete && !waiting {
+                context.say(format!("the rest waits for {node}: {}", sample.lingering.join(", ")));
+                waiting = true;
+            }
+            let done = (complete || waits) && read.load(Ordering::SeqCst);
+            if gone.load(Ordering::SeqCst) && done || began.elapsed() > limit {
                 return;
             }
             sleep(EVERY.saturating_sub(look.elapsed())).await;

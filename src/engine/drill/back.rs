@@ -1,13 +1,15 @@
 //! The way back: the order is given, and all is waited for that was there before.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
 use super::EVERY;
+use super::away::locked;
 use super::halt::{Cause, Halt};
 use super::look::quietly;
-use crate::drill::{How, Row};
+use crate::drill::{How, Row, Watch};
 use crate::engine::event::Event;
 use crate::engine::session::Session;
 use crate::facts::Facts;
@@ -19,6 +21,8 @@ use crate::steps::highly_available::look as voters;
 
 /// How long the node may take until it is whole again; for its button to be pressed, too.
 const BACK: Duration = Duration::from_secs(30 * 60);
+/// How long the site and the pods may take after that.
+const WELL: Duration = Duration::from_secs(5 * 60);
 /// How long it is waited for once the drill is to end.
 const HURRIED: Duration = Duration::from_secs(120);
 
@@ -50,14 +54,14 @@ pub(super) fn others(facts: &Facts, record: &Drill) -> bool {
     facts.drill().is_some_and(|drill| drill.id != record.id || drill.result.is_some())
 }
 
-/// Gives the order, and waits until all is as it was; `hurried` is whether that was not to come yet. A drill that is to end
-/// does not wait for copies.
+/// Gives the order, and waits until all is as it was, a while longer for the site and the pods; `hurried` is whether that was
+/// not to come yet. A drill that is to end does not wait for copies.
 pub(super) async fn bring_back(
     session: &Session,
     context: &Context,
     record: &Drill,
-    halt: &Halt,
-    hurried: bool,
+    watch: &Mutex<Watch>,
+    (halt, hurried): (&Halt, bool),
 ) -> Return {
     let (node, how) = (record.node.as_str(), record.how);
     context.say(format!("bringing {node} back"));
@@ -67,7 +71,7 @@ pub(super) async fn bring_back(
     let began = Instant::now();
     let mut until = began + if hurried { HURRIED } else { BACK };
     let mut hurried = hurried;
-    let (mut ordered, mut ready, mut missing) = (false, None, String::new());
+    let (mut ordered, mut ready, mut whole, mut missing) = (false, None, None, String::new());
     loop {
         // Who took the lock may have brought it back already, and even have taken it away once more.
         if !ordered && halt.is_lost() && others(&quietly(context).await, record) {
@@ -94,6 +98,8 @@ pub(super) async fn bring_back(
         let left =
             if is_ready { not_back(context, node, &facts) } else { Some(format!("the Node {node} is not Ready")) };
         let done = ordered && left.is_none();
+        let well = hurried || locked(watch).well(how != How::Network);
+        let left = left.or_else(|| (!well).then(|| "not everything runs again that ran before".to_owned()));
         if let Some(left) = left {
             if left != missing {
                 context.say(format!("waiting: {left}"));
@@ -104,8 +110,14 @@ pub(super) async fn bring_back(
             hurried = true;
             until = until.min(Instant::now() + HURRIED);
         }
-        if done || Instant::now() > until {
-            return returned(done, ready, began.elapsed(), &missing, hurried);
+        if !done {
+            whole = None;
+        } else if whole.is_none() {
+            whole = Some(began.elapsed());
+        }
+        let long = whole.is_some_and(|whole| began.elapsed().saturating_sub(whole) > WELL);
+        if done && (well || long) || Instant::now() > until {
+            return returned(whole, ready, &missing, hurried);
         }
         sleep(EVERY * 3).await;
     }
@@ -124,7 +136,7 @@ fn warning(record: &Drill, halt: &Halt, hurried: bool) -> Option<String> {
     }
 }
 
-fn returned(whole: bool, ready: Option<Duration>, after: Duration, missing: &str, hurried: bool) -> Return {
+fn returned(whole: Option<Duration>, ready: Option<Duration>, missing: &str, hurried: bool) -> Return {
     let node = Row {
         what: "return",
         title: "Node Ready again, after its return, in".to_owned(),
@@ -132,13 +144,14 @@ fn returned(whole: bool, ready: Option<Duration>, after: Duration, missing: &str
         detail: if ready.is_some() { "by the Node's condition".to_owned() } else { missing.to_owned() },
         well: ready.is_some(),
     };
+    let detail = if whole.is_some() { "every voter answers, every replica is RW" } else { missing };
     let all = Row {
         what: "whole",
         title: "voters and replicas whole again in".to_owned(),
-        seconds: whole.then_some(after.as_secs()),
-        detail: if whole { "every voter answers, every replica is RW".to_owned() } else { missing.to_owned() },
-        well: whole,
+        seconds: whole.map(|after| after.as_secs()),
+        detail: detail.to_owned(),
+        well: whole.is_some(),
     };
     // Where copies are not waited for the node is back when it is Ready.
-    Return { rows: vec![node, all], back: whole || hurried && ready.is_some() }
+    Return { rows: vec![node, all], back: whole.is_some() || hurried && ready.is_some() }
 }

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::drill::watch::{Sample, Writable};
 use crate::facts::stuck::StuckPod;
 use crate::facts::{Facts, gather};
+use crate::inventory::model::Mastodon;
 use crate::kube::request::get;
 use crate::kube::{storage::jiva, stuck_pods};
 use crate::mastodon::{Way, site};
@@ -34,6 +35,7 @@ pub(super) struct Sight<'a> {
     /// Clients of the control planes that stay.
     clients: Vec<Client>,
     site: Mutex<Option<bool>>,
+    asks: bool,
 }
 
 /// Everything as it is now, without a word on who does not answer, and without what only the preparation asks for.
@@ -67,7 +69,7 @@ impl<'a> Sight<'a> {
                 clients.push(client);
             }
         }
-        Self { context, node, clients, site: Mutex::new(None) }
+        Self { context, node, clients, site: Mutex::new(None), asks: true }
     }
 
     /// One look, `at` after the node was taken away.
@@ -100,21 +102,46 @@ impl<'a> Sight<'a> {
             Some((name(&id)?, Writable { working: volume.working(), of, writable: volume.status == "RW" }))
         });
         let on_node = |pod: &&StuckPod| pod.node.as_deref() == Some(self.node);
-        let lingering = pods.iter().filter(on_node).filter(|pod| waits(pod));
+        let lingering: Vec<&StuckPod> = pods.iter().filter(on_node).filter(|pod| waits(pod)).collect();
         Ok(Sample {
             api: true,
             ready: conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"),
             volumes: volumes.collect(),
             pods: ready_pods(pods.iter().filter(|pod| !on_node(pod))),
-            lingering: lingering.map(StuckPod::shown).collect(),
+            given_up: lingering.iter().all(|pod| pod.ends_at.is_some()),
+            lingering: lingering.into_iter().map(StuckPod::shown).collect(),
             ..Sample::default()
         })
     }
 
+    /// Whether the site answers before anything is done to it; none where there is none. One that does not is not asked again.
+    pub(super) async fn answers_now(&mut self) -> Option<bool> {
+        let (way, address, wanted) = self.way()?;
+        for _ in 0..3 {
+            if self.answers(way, address, wanted).await {
+                return Some(true);
+            }
+            sleep(ASK).await;
+        }
+        self.asks = false;
+        Some(false)
+    }
+
     /// Asks the site, again and again; returns at once where there is none.
     pub(super) async fn ask_site(&self) {
-        let Some(wanted) = &self.context.inventory.mastodon else { return };
-        let Some(address) = site_answers::address(&self.context.facts) else { return };
+        let Some((way, address, wanted)) = self.way().filter(|_| self.asks) else { return };
+        loop {
+            let began = Instant::now();
+            let answers = self.answers(way, address, wanted).await;
+            *self.site.lock().unwrap_or_else(PoisonError::into_inner) = Some(answers);
+            sleep(ASK.saturating_sub(began.elapsed())).await;
+        }
+    }
+
+    /// How the site is asked: from here where this machine is on its network, else from a node that stays.
+    fn way(&self) -> Option<(Way<'_>, IpAddr, &Mastodon)> {
+        let wanted = self.context.inventory.mastodon.as_ref()?;
+        let address = site_answers::address(&self.context.facts)?;
         let here = on_network(self.context, address);
         let via = self
             .context
@@ -126,15 +153,10 @@ impl<'a> Sight<'a> {
             Some(other) if !here => Way::Node(&*self.context.transport, &other.name),
             _ => Way::Here,
         };
-        loop {
-            let began = Instant::now();
-            let answers = self.answers(way, address, wanted).await;
-            *self.site.lock().unwrap_or_else(PoisonError::into_inner) = Some(answers);
-            sleep(ASK.saturating_sub(began.elapsed())).await;
-        }
+        Some((way, address, wanted))
     }
 
-    async fn answers(&self, way: Way<'_>, address: IpAddr, wanted: &crate::inventory::model::Mastodon) -> bool {
+    async fn answers(&self, way: Way<'_>, address: IpAddr, wanted: &Mastodon) -> bool {
         timeout(ANSWER, site::alive_at(way, address, wanted)).await.unwrap_or(false)
     }
 }

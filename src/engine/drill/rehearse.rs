@@ -1,14 +1,17 @@
 //! One drill under the lock, from the canary to the table of what was measured.
 
+use std::sync::Mutex;
+
 use tokio::time::Instant;
 
-use super::away::away;
+use super::away::{away, locked, look_on};
 use super::back::{Return, bring_back, others};
 use super::canary::{self, clean};
 use super::halt::{Cause, Halt};
 use super::look::{Sight, quietly, ready_pods};
 use crate::drill::{How, Report, SCHEMA, Watch};
 use crate::engine::asked::{begins, failed, fails, holds};
+use crate::engine::event::Event;
 use crate::engine::outcome::Outcome;
 use crate::engine::session::Session;
 use crate::error::ExitCode;
@@ -30,7 +33,11 @@ pub(super) async fn rehearse(
         canary = Box::pin(canary::write(context, node)) => canary,
         cause = halt.wait() => return Err(given_up(context, &cause).await),
     };
-    let sight = Sight::open(context, node).await;
+    let mut sight = Sight::open(context, node).await;
+    if sight.answers_now().await == Some(false) {
+        let message = "the site does not answer now: what becomes of it is not measured".to_owned();
+        session.tell(Event::Warning { node: None, message });
+    }
     if let Some(cause) = halt.cause() {
         return Err(given_up(context, &cause).await);
     }
@@ -40,24 +47,27 @@ pub(super) async fn rehearse(
     hands::note(context, &record).await.map_err(|failure| fail(&failure))?;
     let pods = || context.facts.stuck.iter().flat_map(|stuck| &stuck.pods);
     let affected = pods().filter(|pod| moves(pod) && pod.ready && pod.node.as_deref() == Some(node)).count();
-    let mut watch = Watch::new(ready_pods(pods()), affected);
+    let watch = Mutex::new(Watch::new(ready_pods(pods()), affected));
     context.say(format!(
         "taking {node} away: {how}. Should this run be lost, it is brought back so: {}",
         by_hand(node, how)
     ));
     let began = Instant::now();
-    let (taken, seen) =
-        Box::pin(away(context, &sight, &mut watch, canary.as_ref().ok(), (node, how), (began, halt))).await;
+    let (taken, seen) = Box::pin(away(context, &sight, &watch, canary.as_ref().ok(), (node, how), (began, halt))).await;
     let away_seconds = began.elapsed().as_secs();
     // From here on nothing ends this early but the end of the process.
     let hurried = halt.cause().is_some() || taken.is_err();
-    let Return { rows, back } = Box::pin(bring_back(session, context, &record, halt, hurried)).await;
+    locked(&watch).returning(began.elapsed());
+    let Return { rows, back } = tokio::select! {
+        returned = Box::pin(bring_back(session, context, &record, &watch, (halt, hurried))) => returned,
+        never = look_on(&sight, &watch, began) => match never {},
+    };
     // The canary's names are those of every proof: with the lock they are another run's.
     if back && !halt.is_lost() {
         clean(context).await;
     }
     let cause = halt.cause();
-    let mut all = watch.rows(how != How::Network);
+    let mut all = locked(&watch).rows(how != How::Network);
     all.push(canary::row_of(canary.as_ref().map(|_| ()), seen));
     all.extend(rows);
     let report = Report {

@@ -20,6 +20,7 @@ use crate::steps::{Context, Failure, RustStep};
 const STOP: &str = include_str!("stop.sh");
 const START: &str = include_str!("start.sh");
 const CUT: &str = include_str!("cut.sh");
+const POWER: &str = include_str!("power.sh");
 const JOIN: &str = include_str!("join.sh");
 
 /// A node that was stopped starts by itself after this, whoever forgot it.
@@ -70,13 +71,12 @@ pub async fn take_away(context: &Context, node: &str, how: How) -> Result<(), Fa
         }
         How::Power => {
             // The kernel switches off at once, and the connection breaks: no answer is the answer.
-            let program = Program::Shell("echo o >/proc/sysrq-trigger; sleep 20; exit 1".to_owned());
+            let program = Program::Shell(POWER.to_owned());
             match context.run(node, Purpose::Apply, program).await {
-                Err(Failure::Unreachable(_) | Failure::Lost { .. }) => Ok(()),
+                Err(Failure::Unreachable(error)) if error.passes() => Ok(()),
+                Err(Failure::Lost { .. }) => Ok(()),
                 Err(failure) => Err(failure),
-                Ok(answer) => {
-                    Err(Failure::command("switching it off (/proc/sysrq-trigger)", answer.status, &answer.stderr))
-                }
+                Ok(answer) => Err(Failure::command("switching it off", answer.status, &answer.stderr)),
             }
         }
         How::Network => {

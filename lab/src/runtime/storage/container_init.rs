@@ -21,6 +21,7 @@ use nix::unistd::{
 use serde::{Deserialize, Serialize};
 
 use crate::runtime::INSIDE;
+use crate::runtime::node_init::SYSRQ;
 
 const NONE: Option<&str> = None;
 /// Where the container's root is put together, in a mount namespace nobody else sees.
@@ -177,6 +178,10 @@ fn root(config: &ContainerConfig) -> Result<()> {
         special("tmpfs", &inside, "mode=755,size=4k")?;
     }
     special("proc", &root.join("proc"), "")?;
+    let sysrq = root.join(SYSRQ.trim_start_matches('/'));
+    if sysrq.exists() {
+        bind(Path::new("/dev/null"), &sysrq, false)?;
+    }
     special("tmpfs", &root.join("tmp"), "mode=1777")?;
     for name in ["run", "root", "home", "mnt", "sys", "var/tmp"] {
         fs::create_dir_all(root.join(name))?;

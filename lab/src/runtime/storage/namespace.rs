@@ -5,6 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use rustix::fs::CWD;
@@ -60,7 +61,10 @@ fn protect(path: &str, read_only: bool) -> Result<()> {
         .with_context(|| format!("remounting {path}"))
 }
 
-/// Takes a mount away, also from those who still use it.
+/// Takes a mount away, also from those who still use it. Somebody on the node may have done so before.
 pub fn detach(pid: i32, path: &str) -> Result<()> {
-    inside(pid, || umount2(path, MntFlags::MNT_DETACH).with_context(|| format!("unmounting {path}")))
+    inside(pid, || match umount2(path, MntFlags::MNT_DETACH) {
+        Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("unmounting {path}")),
+    })
 }
