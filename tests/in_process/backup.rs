@@ -68,7 +68,7 @@ async fn until(
 }
 
 /// Whether so many steps were begun.
-fn begun(most: usize) -> impl FnMut(&Event) -> bool {
+fn so_many(most: usize) -> impl FnMut(&Event) -> bool {
     let mut begun = 0;
     move |event| {
         begun += usize::from(matches!(event, Event::StepStarted { .. }));
@@ -83,7 +83,7 @@ async fn restore(house: &House, folder: &Path) -> (Option<Outcome>, Vec<Event>) 
 
 /// A rehearsal to its end, or until so many steps were begun.
 async fn rehearse(house: &House, folder: &Path, most: usize) -> (Option<Outcome>, Vec<Event>) {
-    until(house, "rehearse", folder, begun(most), Duration::ZERO).await
+    until(house, "rehearse", folder, so_many(most), Duration::ZERO).await
 }
 
 /// What a visitor would miss: rows, and files with what is in them.
@@ -242,7 +242,7 @@ async fn a_restore_killed_inside_each_step_is_continued() {
     let mut kills = 0;
     let (outcome, events) = loop {
         // Each run is let come one step further than the one before it: killed half a second after it began the second one.
-        let (outcome, events) = until(&house, "restore", &folder, begun(2), Duration::from_millis(500)).await;
+        let (outcome, events) = until(&house, "restore", &folder, so_many(2), Duration::from_millis(500)).await;
         if outcome.is_some() {
             break (outcome, events);
         }

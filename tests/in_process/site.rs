@@ -131,7 +131,7 @@ pub async fn files(house: &House) -> Vec<(String, String)> {
 async fn entrance(house: &House) {
     let mut steps = recipe();
     steps.steps.retain(|step| ["ingress-enabled", "ingress-address"].contains(&step.id.as_str()));
-    let (session, _received) = house.session_for(steps);
+    let (session, _received) = house.session(steps);
     let outcome = engine::up(&session).await;
     assert_eq!(outcome.code, ExitCode::Done, "{outcome:?}");
 }
