@@ -20,7 +20,7 @@ pub enum ExitCode {
     Refused = 5,
     /// A step failed.
     StepFailed = 6,
-    /// The proof, the pool or the site failed its verification, or `doctor` found something.
+    /// The proof, the pool or the site failed its verification, a drill did not go well, or `doctor` found something.
     VerificationFailed = 7,
     /// Another run holds the lock.
     Locked = 8,

@@ -4,6 +4,7 @@
 mod cluster;
 mod describe;
 mod flux;
+mod labels;
 mod nodes;
 mod site;
 mod storage;

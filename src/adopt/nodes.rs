@@ -1,9 +1,10 @@
 //! The machines of the cluster: its Nodes, as the machines behind them are.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::text::Text;
-use super::{Read, has, seen};
+use super::{Read, has, labels, seen};
 use crate::facts::{KubernetesNode, NodeFacts, Observation};
 use crate::inventory::model::Role;
 
@@ -12,6 +13,8 @@ pub(super) struct Found<'a> {
     pub name: &'a str,
     pub address: Ipv4Addr,
     pub role: Role,
+    /// The labels somebody put on the Node.
+    pub labels: BTreeMap<&'a str, &'a str>,
     /// Where it was reached, when that is another address.
     pub reached_at: Option<Ipv4Addr>,
     pub machine: Option<&'a NodeFacts>,
@@ -34,7 +37,7 @@ pub(super) fn addresses(read: &Read) -> Vec<Ipv4Addr> {
 /// Control planes first, those that were named in the order in which they were, then workers.
 pub(super) fn found(read: &Read) -> Vec<Found<'_>> {
     let mut nodes: Vec<Found<'_>> =
-        read.cluster.nodes.iter().filter_map(|(name, node)| Some(of(read, name, internal(node)?))).collect();
+        read.cluster.nodes.iter().filter_map(|(name, node)| Some(of(read, name, node, internal(node)?))).collect();
     let place = |node: &Found<'_>| {
         let named = |address: &Ipv4Addr| *address == node.address || Some(*address) == node.reached_at;
         read.asked.addresses.iter().position(named).unwrap_or(usize::MAX)
@@ -43,7 +46,7 @@ pub(super) fn found(read: &Read) -> Vec<Found<'_>> {
     nodes
 }
 
-fn of<'a>(read: &'a Read, name: &'a str, address: Ipv4Addr) -> Found<'a> {
+fn of<'a>(read: &'a Read, name: &'a str, node: &'a KubernetesNode, address: Ipv4Addr) -> Found<'a> {
     let reached =
         read.machines.iter().find(|(at, look)| **at == address || seen(look).is_some_and(|seen| has(seen, address)));
     let machine = reached.and_then(|(_, look)| seen(look));
@@ -54,6 +57,7 @@ fn of<'a>(read: &'a Read, name: &'a str, address: Ipv4Addr) -> Found<'a> {
         name,
         address,
         role: if member { Role::ControlPlane } else { Role::Worker },
+        labels: labels::own(&node.labels),
         reached_at: reached.map(|(at, _)| *at).filter(|at| *at != address),
         machine,
         unreached: reached.and_then(|(_, look)| match look {
@@ -73,6 +77,10 @@ pub(super) fn write(read: &Read, nodes: &[Found<'_>], text: &mut Text) {
         text.key("address", node.address.to_string());
         if node.role == Role::Worker {
             text.key("role", "worker");
+        }
+        if !node.labels.is_empty() {
+            let labels = node.labels.iter().map(|(key, value)| ((*key).to_owned(), toml::Value::from(*value)));
+            text.key("labels", labels.collect::<toml::Table>());
         }
         if let Some(at) = node.reached_at {
             text.header(&format!("ssh = {{ host = \"{at}\" }}"));

@@ -61,6 +61,19 @@ fn nodes_are_those_of_the_cluster_with_the_named_ones_first() {
 }
 
 #[test]
+fn labels_that_somebody_put_on_a_node_are_written() {
+    let mut facts = three();
+    let labels =
+        [("kubernetes.io/arch", "arm64"), ("disk", "ssd"), ("example.org/rack", ""), ("microk8s.io/cluster", "true")];
+    let object = facts.cluster.as_mut().unwrap().nodes.get_mut("nuc3").unwrap();
+    object.labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    let (inventory, text) = written(&read_of(&facts));
+    let own = [("disk", "ssd"), ("example.org/rack", "")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(inventory.node("nuc3").expect("it is a Node").labels, own.into(), "{text}");
+    assert!(inventory.node("nuc1").expect("it is a Node").labels.is_empty(), "{text}");
+}
+
+#[test]
 fn what_is_odd_is_a_comment() {
     let mut facts = three();
     // A worker that was not reached, a node that calls itself otherwise, and a member that is no Node.

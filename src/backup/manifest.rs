@@ -73,6 +73,9 @@ pub struct Database {
     pub server: u32,
     /// The newest migration in it.
     pub schema: String,
+    /// Its size in bytes, as PostgreSQL tells it; absent in backups of a homeprov that did not ask.
+    #[serde(default)]
+    pub bytes: Option<u64>,
     /// The rows of its main tables, counted in the transaction the dump was made in.
     pub rows: BTreeMap<String, u64>,
 }
@@ -170,7 +173,7 @@ impl Manifest {
 }
 
 #[cfg(test)]
-pub(super) fn fixture(name: &str, at: jiff::Timestamp) -> Manifest {
+pub(crate) fn fixture(name: &str, at: jiff::Timestamp) -> Manifest {
     Manifest {
         schema: SCHEMA,
         homeprov: "0.1.0".into(),

@@ -136,6 +136,7 @@ pub fn dump_script() -> String {
          \\o |cat >&2\n\
          SELECT 'server', current_setting('server_version_num');\n\
          SELECT 'schema', max(version) FROM schema_migrations;\n\
+         SELECT 'bytes', pg_database_size(current_database());\n\
          {counts}\\o\n\
          \\! pg_dump -Fc --no-password --snapshot=\"$HOMEPROV_SNAPSHOT\" {DATABASE} || echo \"homeprov-status $?\" >&2\n\
          COMMIT;\n"

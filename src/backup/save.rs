@@ -330,6 +330,7 @@ fn counted(streamed: &Streamed) -> Result<Database, Failure> {
             }
             ["server", version] => database.server = version.parse().unwrap_or_default(),
             ["schema", version] => (*version).clone_into(&mut database.schema),
+            ["bytes", size] => database.bytes = size.parse().ok(),
             _ => {}
         }
     }

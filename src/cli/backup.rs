@@ -86,15 +86,7 @@ impl Arguments {
         let mut run = RunArguments::new(inventory.clone(), self.reach.clone()).begin(&manner)?;
         run.session.break_lock = self.break_lock;
         let saved = Box::pin(engine::backup(&run.session, &options)).await;
-        run.end().await;
-        let (saved, outcome) = saved.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
-        let text = if self.json {
-            view::saved_json(&saved) + "\n"
-        } else {
-            view::saved(&saved, output::stdout_paint(), output::stdout_width())
-        };
-        output::result(&text)?;
-        Ok(outcome.code)
+        run.end_with(saved, |saved| Ok(view::saved_json(saved)), view::saved).await
     }
 
     fn look(&self, folder: &Path) -> Result<ExitCode, Failure> {

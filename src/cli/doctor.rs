@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-use super::output;
 use super::run::{Manner, Prints, RunArguments};
 use crate::engine;
 use crate::error::{ExitCode, Failure};
@@ -28,14 +27,6 @@ impl Arguments {
         let manner = Manner { prints: Prints::Result, json: self.json, yes: false, verbosity };
         let run = self.run.begin(&manner)?;
         let looked = Box::pin(engine::diagnose(&run.session, &self.run.typed())).await;
-        run.end().await;
-        let (diagnosis, outcome) = looked.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
-        let text = if self.json {
-            view::json(&diagnosis).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
-        } else {
-            view::text(&diagnosis, output::stdout_paint(), output::stdout_width())
-        };
-        output::result(&text)?;
-        Ok(outcome.code)
+        run.end_with(looked, view::json, view::text).await
     }
 }

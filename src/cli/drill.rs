@@ -1,12 +1,9 @@
 //! `homeprov drill`
 
-use std::sync::Arc;
-
 use clap::{Args, ValueEnum};
 
 use super::change;
-use super::output;
-use super::prompt;
+use super::consent::Consent;
 use super::run::{Manner, Prints, RunArguments};
 use crate::drill;
 use crate::engine;
@@ -14,7 +11,6 @@ use crate::error::{ExitCode, Failure};
 use crate::report::drill as view;
 use crate::report::face::Verbosity;
 use crate::steps::drill::Prospect;
-use crate::steps::repair::Ask;
 
 /// Take a node away, measure what becomes of the site, and bring the node back
 #[derive(Debug, Args)]
@@ -31,12 +27,8 @@ pub(super) struct Arguments {
     /// How it is taken away
     #[arg(long, value_enum, default_value_t = How::Stop)]
     how: How,
-    /// Answer every question with yes, unknown host keys too
-    #[arg(short, long)]
-    yes: bool,
-    /// Take the lock from whoever holds it
-    #[arg(long)]
-    break_lock: bool,
+    #[command(flatten)]
+    consent: Consent,
     /// Print what was measured as JSON
     #[arg(long)]
     json: bool,
@@ -61,22 +53,13 @@ impl From<How> for drill::How {
 
 impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
-        change::can_agree(self.yes, "homeprov drill")?;
-        let manner = Manner { prints: Prints::ProgressAndResult, json: self.json, yes: self.yes, verbosity };
+        change::can_agree(self.consent.yes, "homeprov drill")?;
+        let manner = Manner { prints: Prints::ProgressAndResult, json: self.json, yes: self.consent.yes, verbosity };
         let mut run = self.run.begin(&manner)?;
-        run.session.break_lock = self.break_lock;
-        let (yes, screen) = (self.yes, run.screen.clone());
-        let ask: Ask = Arc::new(move |question| yes || prompt::confirm(&screen, question));
+        run.session.break_lock = self.consent.break_lock;
+        let ask = self.consent.ask(&run.screen);
         let prospect = Prospect { node: self.node.clone(), how: self.how.into() };
         let ended = Box::pin(engine::drill(&run.session, &prospect, &ask)).await;
-        run.end().await;
-        let (report, outcome) = ended.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
-        let text = if self.json {
-            view::json(&report).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
-        } else {
-            view::text(&report, output::stdout_paint(), output::stdout_width())
-        };
-        output::result(&text)?;
-        Ok(outcome.code)
+        run.end_with(ended, view::json, view::text).await
     }
 }

@@ -6,6 +6,7 @@ mod backup;
 mod bundle;
 mod change;
 mod completions;
+mod consent;
 mod doctor;
 mod drill;
 mod files;

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use clap::Args;
 
 use super::change::{self, Changed, Held};
+use super::consent::Consent;
 use super::output;
 use super::run::{Manner, Prints, Run, RunArguments};
 use crate::engine;
@@ -21,7 +22,6 @@ Examples:
   homeprov remove home.toml nuc1
   homeprov remove home.toml nuc1 --dead          its machine is gone for good
   homeprov remove home.toml 192.168.1.14 --dead  a member that is in no inventory")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag one can type")]
 pub(super) struct Arguments {
     #[command(flatten)]
     run: RunArguments,
@@ -30,12 +30,8 @@ pub(super) struct Arguments {
     /// The machine is gone for good: the others take it out
     #[arg(long)]
     dead: bool,
-    /// Answer every question with yes, unknown host keys too
-    #[arg(short, long)]
-    yes: bool,
-    /// Take the lock from whoever holds it
-    #[arg(long)]
-    break_lock: bool,
+    #[command(flatten)]
+    consent: Consent,
     /// Print events as JSON, one object per line
     #[arg(long)]
     json: bool,
@@ -43,7 +39,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
-        change::can_agree(self.yes, "homeprov remove")?;
+        change::can_agree(self.consent.yes, "homeprov remove")?;
         let held = Held::read(&self.run.inventory)?;
         let departing = departing(&held, &self.node, self.dead)?;
         let change = match held.inventory.node(&departing.name) {
@@ -55,11 +51,11 @@ impl Arguments {
         if self.dead {
             again.push("--dead");
         }
-        let manner = Manner { prints: Prints::Events, json: self.json, yes: self.yes, verbosity };
+        let manner = Manner { prints: Prints::Events, json: self.json, yes: self.consent.yes, verbosity };
         let after = change.as_ref().map_or(&held.inventory, |change| &change.inventory);
         let taking =
             Taking { departing, before: &held.inventory, after, change: change.as_ref(), again: &again, gone: false };
-        let code = Box::pin(take_out(&self.run, &manner, taking, self.break_lock)).await?;
+        let code = Box::pin(take_out(&self.run, &manner, taking, self.consent.break_lock)).await?;
         if code == ExitCode::Done && !self.dead && verbosity > Verbosity::Quiet && !self.json {
             output::result(&left(&self.node))?;
         }

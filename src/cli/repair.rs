@@ -1,11 +1,9 @@
 //! `homeprov repair`
 
-use std::sync::Arc;
-
 use clap::Args;
 
+use super::consent::Consent;
 use super::output;
-use super::prompt;
 use super::run::{Manner, Prints, RunArguments};
 use super::{files, run};
 use crate::engine;
@@ -22,12 +20,8 @@ Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     run: RunArguments,
-    /// Answer every question with yes, unknown host keys too
-    #[arg(short, long)]
-    yes: bool,
-    /// Take the lock from whoever holds it
-    #[arg(long)]
-    break_lock: bool,
+    #[command(flatten)]
+    consent: Consent,
     /// Print what came of it as JSON
     #[arg(long)]
     json: bool,
@@ -35,7 +29,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
-        let manner = Manner { prints: Prints::ProgressAndResult, json: self.json, yes: self.yes, verbosity };
+        let manner = Manner { prints: Prints::ProgressAndResult, json: self.json, yes: self.consent.yes, verbosity };
         let mut inventory = files::inventory(&self.run.inventory, verbosity)?;
         // What runs on the cluster is not its concern.
         inventory.flux = None;
@@ -43,24 +37,15 @@ impl Arguments {
         let shown = self.run.inventory.display().to_string();
         let mut run: run::Run =
             self.run.begin_with(&manner, inventory, self.run.recipe_of("repair")?, &["repair", &shown])?;
-        run.session.break_lock = self.break_lock;
-        if self.yes || prompt::possible() {
-            let (yes, screen) = (self.yes, run.screen.clone());
-            run.session.repair = Some(Arc::new(move |question| yes || prompt::confirm(&screen, question)));
-        }
+        run.session.break_lock = self.consent.break_lock;
+        run.session.repair = self.consent.possible().then(|| self.consent.ask(&run.screen));
         let asked = run.session.repair.is_some();
         let ended = Box::pin(engine::repair(&run.session)).await;
-        run.end().await;
-        let (report, outcome) = ended.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
-        let text = if self.json {
-            view::json(&report).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
-        } else {
-            view::text(&report, output::stdout_paint(), output::stdout_width())
-        };
-        output::result(&text)?;
-        if !asked && !report.left.is_empty() && verbosity > Verbosity::Quiet {
+        let left_alone = !asked && matches!(&ended, Ok((report, _)) if !report.left.is_empty());
+        let code = run.end_with(ended, view::json, view::text).await?;
+        if left_alone && verbosity > Verbosity::Quiet {
             output::note("nothing was mended: it asks before each; use a terminal, or add --yes\n");
         }
-        Ok(outcome.code)
+        Ok(code)
     }
 }

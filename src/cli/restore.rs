@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::consent::Consent;
+use super::files;
 use super::reach::Reach;
 use super::run::{Manner, Prints, RunArguments, shown};
-use super::{files, prompt};
 use crate::engine;
 use crate::error::{ExitCode, Failure};
 use crate::report::face::Verbosity;
 
 /// Put a backup of the site back; run again, it goes on where it stopped
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[command(help_template = super::HELP, before_help = "\
 Examples:
   homeprov backup --verify /srv/backups/2026-11-21T0300Z
@@ -34,12 +34,8 @@ pub(super) struct Arguments {
     rehearse: bool,
     #[command(flatten)]
     reach: Reach,
-    /// Answer every question with yes, unknown host keys too
-    #[arg(short, long)]
-    yes: bool,
-    /// Take the lock from whoever holds it
-    #[arg(long)]
-    break_lock: bool,
+    #[command(flatten)]
+    consent: Consent,
     /// Print events as JSON, one object per line
     #[arg(long)]
     json: bool,
@@ -47,11 +43,11 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
-        if !self.yes && !self.rehearse && !prompt::possible() {
+        if !self.rehearse && !self.consent.possible() {
             let message = "a restore replaces the site's data, and asks before it does: use a terminal, or add --yes";
             return Err(Failure::new(ExitCode::Usage, message));
         }
-        let manner = Manner { prints: Prints::Events, json: self.json, yes: self.yes, verbosity };
+        let manner = Manner { prints: Prints::Events, json: self.json, yes: self.consent.yes, verbosity };
         let (inventory, backup) = (shown(&self.inventory), shown(&self.backup));
         let mut again = vec!["restore", inventory.as_str(), backup.as_str()];
         again.extend(self.rehearse.then_some("--rehearse"));
@@ -60,11 +56,11 @@ impl Arguments {
         let mut run = RunArguments::new(self.inventory.clone(), self.reach.clone())
             .begin_with(&manner, wanted, recipe, &again)?;
         let question = format!("This puts {} in the place of the site's present data. Go on?", self.backup.display());
-        if !self.yes && !self.rehearse && !prompt::confirm(&run.screen, &question) {
+        if !self.rehearse && !self.consent.ask(&run.screen)(&question) {
             run.end().await;
             return Err(Failure::new(ExitCode::Interrupted, "nothing was changed"));
         }
-        run.session.break_lock = self.break_lock;
+        run.session.break_lock = self.consent.break_lock;
         let identity = self.age_identity.clone();
         let outcome = if self.rehearse {
             engine::rehearse(&run.session, &self.backup, identity).await

@@ -14,8 +14,8 @@ use super::{files, interrupt, output};
 use crate::engine::event::Event;
 use crate::engine::lock::Holder;
 use crate::engine::parting::Parting;
-use crate::engine::{Session, stop};
-use crate::error::Failure;
+use crate::engine::{Outcome, Session, stop};
+use crate::error::{ExitCode, Failure};
 use crate::inventory::Inventory;
 use crate::playbook::Recipe;
 use crate::redact::{self, Redactor};
@@ -23,6 +23,7 @@ use crate::report::face::{Face, Surroundings, Verbosity};
 use crate::report::journal::{self, Journal};
 use crate::report::json::Json;
 use crate::report::lines::Lines;
+use crate::report::paint::Paint;
 use crate::report::plain::Plain;
 use crate::report::summary::{Subject, Summary};
 use crate::report::terminal::{Screen, Terminal};
@@ -208,6 +209,25 @@ impl RunArguments {
 }
 
 impl Run {
+    /// Ends it and prints its result, as JSON where that was asked for.
+    pub(super) async fn end_with<T>(
+        self,
+        ended: Result<(T, Outcome), Outcome>,
+        json: fn(&T) -> serde_json::Result<String>,
+        text: fn(&T, Paint, usize) -> String,
+    ) -> Result<ExitCode, Failure> {
+        let as_json = self.json;
+        self.end().await;
+        let (result, outcome) = ended.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
+        let printed = if as_json {
+            json(&result).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
+        } else {
+            text(&result, output::stdout_paint(), output::stdout_width())
+        };
+        output::result(&printed)?;
+        Ok(outcome.code)
+    }
+
     /// Ends the connections and waits until everything has been reported.
     pub(super) async fn end(self) {
         self.session.transport.close().await;

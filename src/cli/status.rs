@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-use super::output;
 use super::run::{Manner, Prints, RunArguments};
 use crate::engine;
 use crate::error::{ExitCode, Failure};
@@ -28,14 +27,6 @@ impl Arguments {
         let manner = Manner { prints: Prints::Result, json: self.json, yes: false, verbosity };
         let run = self.run.begin(&manner)?;
         let observed = engine::status(&run.session).await;
-        run.end().await;
-        let (status, outcome) = observed.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
-        let text = if self.json {
-            view::json(&status).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
-        } else {
-            view::text(&status, output::stdout_paint(), output::stdout_width())
-        };
-        output::result(&text)?;
-        Ok(outcome.code)
+        run.end_with(observed, view::json, view::text).await
     }
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::change::{self, Held};
+use super::consent::Consent;
 use super::output;
 use super::run::{Manner, Prints, RunArguments};
 use crate::engine;
@@ -23,12 +24,8 @@ pub(super) struct Arguments {
     /// The channel to follow, one minor version further at the most
     #[arg(long, value_name = "CHANNEL")]
     channel: String,
-    /// Answer every question with yes, unknown host keys too
-    #[arg(short, long)]
-    yes: bool,
-    /// Take the lock from whoever holds it
-    #[arg(long)]
-    break_lock: bool,
+    #[command(flatten)]
+    consent: Consent,
     /// Print events as JSON, one object per line
     #[arg(long)]
     json: bool,
@@ -36,18 +33,18 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
-        change::can_agree(self.yes, "homeprov upgrade")?;
+        change::can_agree(self.consent.yes, "homeprov upgrade")?;
         let held = Held::read(&self.run.inventory)?;
         let change = held.changed(edit::channel(&held.text, &self.channel))?;
         let shown = held.shown();
         let again = ["upgrade", shown.as_str(), "--channel", self.channel.as_str()];
-        let manner = Manner { prints: Prints::Events, json: self.json, yes: self.yes, verbosity };
+        let manner = Manner { prints: Prints::Events, json: self.json, yes: self.consent.yes, verbosity };
         let mut inventory = change.inventory.clone();
         // What runs on the cluster is not its concern.
         inventory.flux = None;
         inventory.mastodon = None;
         let mut run = self.run.begin_with(&manner, inventory, self.run.recipe_of("upgrade")?, &again)?;
-        run.session.break_lock = self.break_lock;
+        run.session.break_lock = self.consent.break_lock;
         let agreed = match Box::pin(engine::preview(&run.session)).await {
             Err(outcome) => Err(Failure::new(outcome.code, outcome.summary)),
             Ok((plan, _)) if plan.refusals().next().is_some() => {
@@ -70,7 +67,11 @@ impl Arguments {
                     );
                     run.screen.suspend(|| output::note(&text));
                 }
-                change::agreed(self.yes, &run.screen, &format!("Refresh one node after another to {}?", self.channel))
+                change::agreed(
+                    self.consent.yes,
+                    &run.screen,
+                    &format!("Refresh one node after another to {}?", self.channel),
+                )
             }
         };
         if let Err(failure) = agreed {

@@ -2,7 +2,6 @@
 
 use clap::{Args, Subcommand};
 
-use super::output;
 use super::run::{Manner, Prints, RunArguments};
 use crate::engine::{self, StorageQuestion};
 use crate::error::{ExitCode, Failure};
@@ -102,15 +101,7 @@ impl Pool {
         let manner = Manner { prints: Prints::ProgressAndResult, json: self.json, yes: false, verbosity };
         let run = self.run.begin(&manner)?;
         let verified = Box::pin(engine::verify_pool(&run.session)).await;
-        run.end().await;
-        let (report, outcome) = verified.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
-        let text = if self.json {
-            pool::json(&report).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
-        } else {
-            pool::text(&report, output::stdout_paint(), output::stdout_width())
-        };
-        output::result(&text)?;
-        Ok(outcome.code)
+        run.end_with(verified, pool::json, pool::text).await
     }
 }
 
@@ -119,15 +110,7 @@ impl App {
         let manner = Manner { prints: Prints::ProgressAndResult, json: self.json, yes: false, verbosity };
         let run = self.run.begin(&manner)?;
         let verified = Box::pin(engine::verify_app(&run.session)).await;
-        run.end().await;
-        let (report, outcome) = verified.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
-        let text = if self.json {
-            app::json(&report).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
-        } else {
-            app::text(&report, output::stdout_paint(), output::stdout_width())
-        };
-        output::result(&text)?;
-        Ok(outcome.code)
+        run.end_with(verified, app::json, app::text).await
     }
 }
 
@@ -138,15 +121,7 @@ impl Storage {
         run.session.break_lock = self.break_lock;
         let question = StorageQuestion { drill: self.drill, class: self.class.clone(), size: self.size };
         let verified = Box::pin(engine::verify_storage(&run.session, &question)).await;
-        run.end().await;
-        let (proof, outcome) = verified.map_err(|outcome| Failure::new(outcome.code, outcome.summary))?;
-        let text = if self.json {
-            view::json(&proof).map_err(|error| Failure::new(ExitCode::Internal, error.to_string()))? + "\n"
-        } else {
-            view::text(&proof, output::stdout_paint(), output::stdout_width())
-        };
-        output::result(&text)?;
-        Ok(outcome.code)
+        run.end_with(verified, view::json, view::text).await
     }
 }
 

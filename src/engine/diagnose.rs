@@ -1,8 +1,8 @@
 //! The known traps, looked for at any time. Nothing is changed.
 
+use super::asked::{Asked, context};
 use super::outcome::{self, Outcome};
 use super::session::Session;
-use super::verify::{Asked, context};
 use crate::doctor::{self, Diagnosis, Extra, SCHEMA, Sight};
 use crate::error::ExitCode;
 use crate::facts::Facts;

@@ -1,6 +1,8 @@
 //! The loop: observe, plan, run what is runnable, observe again, until a fresh observation leaves nothing to do.
 
+mod alone;
 mod apply;
+mod asked;
 mod backup;
 mod diagnose;
 mod drill;

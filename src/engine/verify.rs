@@ -1,21 +1,17 @@
 //! The proof of storage at any time, whatever the record says.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use super::event::Event;
-use super::lock::{Keeper, taken_away};
+use super::alone::alone;
+use super::asked::{Asked, begins, context, ended, failed, fails, holds};
 use super::outcome::{self, Outcome};
 use super::session::Session;
 use crate::error::ExitCode;
 use crate::facts::{Facts, gather};
 use crate::inventory::storage::classes;
-use crate::plan::{self, Place};
-use crate::playbook::model::{Action, On, Step};
-use crate::steps::{Context, Failure, storage_proven};
+use crate::steps::storage_proven;
 use crate::storage::{Proof, Wanted};
 
 /// How long removing what was made may take when the user asks to stop.
@@ -36,12 +32,7 @@ pub struct StorageQuestion {
 pub async fn storage(session: &Session, question: &StorageQuestion) -> Result<(Proof, Outcome), Outcome> {
     let began = session.begin("verify storage");
     let found = Box::pin(prove(session, question)).await;
-    let outcome = match &found {
-        Ok((_, outcome)) | Err(outcome) => outcome,
-    };
-    let applied = usize::from(found.is_ok());
-    session.tell(outcome::finished(outcome, began, applied, session.inventory.nodes.len()));
-    found
+    ended(session, began, usize::from(found.is_ok()), found)
 }
 
 /// Keeps other runs out meanwhile: each proof clears away what earlier ones left.
@@ -51,20 +42,7 @@ async fn prove(session: &Session, question: &StorageQuestion) -> Result<(Proof, 
         () = session.stop.wait() => return Err(outcome::interrupted()),
     };
     let nodes = gather::reached(&facts);
-    let lost = watch::Sender::new(None);
-    let away = taken_away(lost.subscribe());
-    let taken = tokio::select! {
-        taken = Keeper::take(&session.transport, &nodes, &session.me, session.break_lock, lost) => taken,
-        () = session.stop.wait() => return Err(outcome::interrupted()),
-    };
-    let (keeper, taken) = taken.map_err(|held| outcome::locked(&held))?;
-    session.tell_lock(&taken);
-    let found = tokio::select! {
-        found = proven(session, question, facts) => found,
-        held = away => Err(outcome::locked(&held)),
-    };
-    keeper.leave().await;
-    found
+    Box::pin(alone(session, &nodes, proven(session, question, facts))).await
 }
 
 async fn proven(session: &Session, question: &StorageQuestion, facts: Facts) -> Result<(Proof, Outcome), Outcome> {
@@ -75,15 +53,7 @@ async fn proven(session: &Session, question: &StorageQuestion, facts: Facts) -> 
         fault: "storage cannot be proven",
     };
     let context = context(session, facts, &what)?;
-    let (step, place) = (context.step.clone(), context.place.clone());
-    session.tell(Event::StepStarted {
-        step: step.id.clone(),
-        title: step.title.clone(),
-        place: place.clone(),
-        attempt: 1,
-        why: "asked for".to_owned(),
-    });
-    let started = Instant::now();
+    let began = begins(session, &context, "asked for");
     let proving = tokio::select! {
         proof = storage_proven::prove(&context, &wanted) => proof,
         () = session.stop.wait() => {
@@ -102,15 +72,13 @@ async fn proven(session: &Session, question: &StorageQuestion, facts: Facts) -> 
         if asked_for(session, &proof) {
             storage_proven::forget(&context).await.map_err(|failure| failed(session, &context, &failure))?;
         }
-        let (step, title) = (step.id, step.title);
-        session.tell(Event::StepFailed { step, title, place, reason: reason.clone(), output: vec![] });
+        fails(session, &context, &reason);
         return Ok((proof, Outcome::new(ExitCode::VerificationFailed, reason)));
     }
     if question.class.is_none() && question.size.is_none() {
         storage_proven::record(&context, &proof).await.map_err(|failure| failed(session, &context, &failure))?;
     }
-    session.tell(Event::StepApplied { step: step.id.clone(), place: place.clone(), took: started.elapsed() });
-    session.tell(Event::StepHolds { step: step.id, title: step.title, place });
+    holds(session, &context, began);
     Ok((proof, Outcome::new(ExitCode::Done, "proven")))
 }
 
@@ -133,68 +101,4 @@ fn wanted(session: &Session, question: &StorageQuestion) -> Result<Wanted, Outco
         return Err(Outcome::new(ExitCode::Refused, text));
     }
     Ok(wanted)
-}
-
-/// What is asked for by name, and not because a plan says so.
-pub(super) struct Asked {
-    /// The step's id.
-    pub id: &'static str,
-    /// Its title.
-    pub title: &'static str,
-    /// What to say when there is no cluster to ask.
-    pub fault: &'static str,
-}
-
-/// The step stands for itself here: no playbook has to name it for it to be asked for.
-pub(super) fn context(session: &Session, facts: Facts, asked: &Asked) -> Result<Context, Outcome> {
-    if facts.cluster.is_none() {
-        let plan = plan::plan(&session.inventory, &session.recipe, &facts);
-        if !plan.unreachable.is_empty() {
-            return Err(outcome::of_plan(&plan));
-        }
-        let problem = facts.cluster_problem.as_deref().unwrap_or("there is no cluster yet; `homeprov up` makes it");
-        return Err(Outcome::new(ExitCode::Refused, format!("{}: {problem}", asked.fault)));
-    }
-    Ok(context_of_nodes(session, facts, asked))
-}
-
-/// The same for what asks the nodes alone, be there a cluster or not.
-pub(super) fn context_of_nodes(session: &Session, facts: Facts, asked: &Asked) -> Context {
-    let hour = Duration::from_secs(3600);
-    Context {
-        inventory: Arc::clone(&session.inventory),
-        facts: Arc::new(facts),
-        transport: Arc::clone(&session.transport),
-        events: session.events.clone(),
-        step: Step {
-            id: asked.id.to_owned(),
-            title: asked.title.to_owned(),
-            on: On::Cluster,
-            action: Action::Builtin(asked.id.to_owned()),
-            when: None,
-            settle: Duration::ZERO,
-            limit: hour,
-            attempts: 1,
-            why: String::new(),
-            playbook: String::new(),
-        },
-        place: Place::Cluster,
-        turn: Arc::new(Mutex::new(())),
-        state: session.state.clone(),
-        parting: session.parting.clone(),
-        ask: None,
-    }
-}
-
-pub(super) fn failed(session: &Session, context: &Context, failure: &Failure) -> Outcome {
-    let code = match failure {
-        Failure::Unreachable(_) | Failure::Lost { .. } => ExitCode::Unreachable,
-        Failure::NotVerified { .. } => ExitCode::VerificationFailed,
-        Failure::Refused { .. } => ExitCode::Refused,
-        Failure::Failed { .. } | Failure::Busy { .. } | Failure::Api(_) => ExitCode::StepFailed,
-    };
-    let (step, title) = (context.step.id.clone(), context.step.title.clone());
-    let reason = failure.to_string();
-    session.tell(Event::StepFailed { step, title, place: Place::Cluster, reason: reason.clone(), output: vec![] });
-    Outcome::new(code, reason)
 }

@@ -1,9 +1,8 @@
 //! The site, part by part, at any time and whatever the records say.
 
-use super::event::Event;
+use super::asked::{Asked, context, ended, failed, fails};
 use super::outcome::{self, Outcome};
 use super::session::Session;
-use super::verify::{Asked, context, failed};
 use crate::error::ExitCode;
 use crate::facts::Facts;
 use crate::mastodon::Finding;
@@ -35,11 +34,7 @@ pub async fn app(session: &Session) -> Result<(Report, Outcome), Outcome> {
         found = verify(session) => found,
         () = session.stop.wait() => Err(outcome::interrupted()),
     };
-    let outcome = match &found {
-        Ok((_, outcome)) | Err(outcome) => outcome,
-    };
-    session.tell(outcome::finished(outcome, began, 0, session.inventory.nodes.len()));
-    found
+    ended(session, began, 0, found)
 }
 
 async fn verify(session: &Session) -> Result<(Report, Outcome), Outcome> {
@@ -67,13 +62,7 @@ async fn verify(session: &Session) -> Result<(Report, Outcome), Outcome> {
         [] => Outcome::new(ExitCode::Done, "the site is as it should be"),
         wrong => {
             let reason = wrong.join("\n");
-            session.tell(Event::StepFailed {
-                step: asked.id.to_owned(),
-                title: asked.title.to_owned(),
-                place: Place::Cluster,
-                reason: reason.clone(),
-                output: vec![],
-            });
+            fails(session, &context, &reason);
             Outcome::new(ExitCode::VerificationFailed, reason)
         }
     };

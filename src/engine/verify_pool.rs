@@ -1,14 +1,12 @@
 //! The pool, address by address, at any time: nobody else has one of them.
 
-use super::event::Event;
+use super::asked::{Asked, context_of_nodes, ended, fails};
 use super::outcome::{self, Outcome};
 use super::session::Session;
-use super::verify::{Asked, context_of_nodes};
 use crate::error::ExitCode;
 use crate::facts::Facts;
 use crate::facts::balanced::Balanced;
 use crate::kube;
-use crate::plan::Place;
 use crate::pool::{Finding, Report, SCHEMA, Sight, judge};
 use crate::steps::{Context, pool_heard};
 
@@ -25,11 +23,7 @@ pub async fn pool(session: &Session) -> Result<(Report, Outcome), Outcome> {
         found = Box::pin(verify(session)) => found,
         () = session.stop.wait() => Err(outcome::interrupted()),
     };
-    let outcome = match &found {
-        Ok((_, outcome)) | Err(outcome) => outcome,
-    };
-    session.tell(outcome::finished(outcome, began, 0, session.inventory.nodes.len()));
-    found
+    ended(session, began, 0, found)
 }
 
 async fn verify(session: &Session) -> Result<(Report, Outcome), Outcome> {
@@ -75,13 +69,7 @@ async fn verify(session: &Session) -> Result<(Report, Outcome), Outcome> {
         return Ok((report, Outcome::new(ExitCode::Done, "nobody else was found to have an address of the pool")));
     }
     let reason = wrong.join("\n");
-    session.tell(Event::StepFailed {
-        step: ASKED.id.to_owned(),
-        title: ASKED.title.to_owned(),
-        place: Place::Cluster,
-        reason: reason.clone(),
-        output: vec![],
-    });
+    fails(session, &context, &reason);
     Ok((report, Outcome::new(ExitCode::VerificationFailed, reason)))
 }
 

@@ -26,11 +26,22 @@ pub enum Loss {
     Entry,
 }
 
+/// Of what too little would be left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// Voters of the data store: those left could not decide.
+    Voters,
+    /// Working replicas of a volume: it could not be written to.
+    Replicas,
+    /// The only copy of a volume, which lies on that node's disk alone.
+    OnlyCopy,
+}
+
 /// Why a node must not go this way now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {
     /// What is left would be too little, in these words.
-    Worse(String),
+    Worse(Lack, String),
     /// It cannot be told, for this reason.
     Unjudged(String),
 }
@@ -43,7 +54,7 @@ impl Obstacle {
 
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Worse(text) | Self::Unjudged(text)) = self;
+        let (Self::Worse(_, text) | Self::Unjudged(text)) = self;
         f.write_str(text)
     }
 }
@@ -104,7 +115,7 @@ pub async fn refuse(context: &Context, node: &str, loss: Loss, what: &str) -> Re
         let reason =
             format!("{what}, and that is not safe now: {obstacle}. Bring back what is missing, then run `up` again");
         match obstacle {
-            Obstacle::Worse(_) => Failure::Refused { reason },
+            Obstacle::Worse(..) => Failure::Refused { reason },
             Obstacle::Unjudged(_) => Failure::Busy { reason },
         }
     })
@@ -131,13 +142,13 @@ fn voters(inventory: &Inventory, facts: &Facts, node: &str, loss: Loss) -> Resul
     let needed = majority(listed);
     if left < needed {
         let text = format!("of {listed} voters {left} would answer without {node}, and {needed} are needed");
-        return Err(Obstacle::Worse(text));
+        return Err(Obstacle::Worse(Lack::Voters, text));
     }
     // Taking a member out is itself decided by those that are there.
     let (now, needed) = (seen.answering.len(), majority(seen.listed.len()));
     if now < needed {
         let text = format!("of {} voters {now} answer, and {needed} are needed", seen.listed.len());
-        return Err(Obstacle::Worse(text));
+        return Err(Obstacle::Worse(Lack::Voters, text));
     }
     Ok(())
 }
@@ -165,11 +176,12 @@ fn replicas(storage: &StorageFacts, name: &str, volume: &JivaVolume, node: &str,
     if left >= volume.quorum() {
         return Ok(());
     }
-    Err(Obstacle::Worse(format!(
+    let text = format!(
         "the volume of {shown} would have {left} of {} replicas without {node}, and {} are needed for writing",
         volume.replication_factor,
         volume.quorum(),
-    )))
+    );
+    Err(Obstacle::Worse(Lack::Replicas, text))
 }
 
 /// A volume on one node's disk goes with the node.
@@ -182,7 +194,8 @@ fn local_volumes(storage: &StorageFacts, node: &str) -> Result<(), Obstacle> {
         Some((name, volume)) => {
             let claim =
                 volume.claim.as_ref().map_or_else(|| name.clone(), |(namespace, claim)| format!("{namespace}/{claim}"));
-            Err(Obstacle::Worse(format!("the volume of {claim} lies on {node}'s disk alone")))
+            let text = format!("the volume of {claim} lies on {node}'s disk alone");
+            Err(Obstacle::Worse(Lack::OnlyCopy, text))
         }
         None => Ok(()),
     }

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::homelab::Homelab;
 use super::shell::Shell;
-use super::{kubernetes, lease, playbook_steps, probe, rust_steps};
+use super::{kubernetes, lease, playbook_steps, probe, rust_steps, web};
 
 /// Until ssh finds that a machine is not there.
 const NO_ROUTE: Duration = Duration::from_secs(3);
@@ -249,6 +249,9 @@ impl Transport for WorldTransport {
 
     async fn dial(&self, node: &str, host: &str, port: u16) -> Result<Box<dyn Stream>, TransportError> {
         self.connect(node).await?;
+        if let Some(stream) = web::dial(&self.lab, host, port) {
+            return Ok(stream);
+        }
         let detail = format!("{host}:{port} is outside of the simulated world");
         Err(TransportError::BadAnswer { host: node.to_owned(), detail })
     }

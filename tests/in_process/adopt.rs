@@ -202,3 +202,35 @@ async fn a_machine_that_somebody_uses_is_asked_about_and_a_fresh_one_is_not() {
     let ran = used.up_taking_over(true).await;
     assert_eq!((ran.outcome.code, problems(&used)), (ExitCode::Done, vec![]), "{:?}\n{}", ran.outcome, ran.tail());
 }
+
+#[tokio::test(start_paused = true)]
+async fn labels_are_kept_and_another_pool_is_told() {
+    let mut house = House::new(1, 0, Os::Ubuntu2404, &[], 1);
+    installed(&house, "nuc1");
+    typed(&house, "nuc1", &["microk8s", "enable", "metallb:10.77.0.200-10.77.0.210"], "");
+    sleep(Duration::from_secs(120)).await;
+    let guests = r#"{"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool", "metadata": {"name": "guests", "namespace": "metallb-system"},
+        "spec": {"addresses": ["10.77.0.220-10.77.0.229"]}}"#;
+    typed(&house, "nuc1", &["microk8s", "kubectl", "apply", "-f", "-"], guests);
+    typed(&house, "nuc1", &["microk8s", "kubectl", "label", "node", "nuc1", "disk=ssd", "example.org/rack=b"], "");
+    sleep(Duration::from_secs(60)).await;
+    let text = adopted(&house, &[at(11)]).await;
+    house.inventory = inventory(&text);
+    let labels = [("disk", "ssd"), ("example.org/rack", "b")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(house.inventory.nodes[0].labels, labels.into(), "{text}");
+    assert_eq!(house.inventory.metallb.as_ref().map(|metallb| metallb.pool.len()), Some(1), "{text}");
+    assert!(text.contains("IPAddressPool guests with 10.77.0.220-10.77.0.229"), "{text}");
+    let plan = house.plan().await;
+    let again: Vec<&str> = drift(&plan).into_iter().filter(|step| ["labels", "pool-exact"].contains(step)).collect();
+    assert_eq!(again, Vec::<&str>::new(), "{plan:#?}");
+    // They stay where they are, and so does the other pool.
+    let ran = house.up_taking_over(true).await;
+    assert_eq!((ran.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}\n{}", ran.outcome, ran.tail());
+    let pools = typed(
+        &house,
+        "nuc1",
+        &["microk8s", "kubectl", "get", "ipaddresspools", "-n", "metallb-system", "-o", "name"],
+        "",
+    );
+    assert!(pools.contains("/guests"), "{pools}");
+}

@@ -9,47 +9,81 @@ use homeprov::backup::{self, Manifest, Options};
 use homeprov::engine::event::Event;
 use homeprov::engine::{self, Outcome};
 use homeprov::error::ExitCode;
-use homeprov::playbook;
-use homeprov::steps;
 use homeprov_lab::world::FaultKind;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::row::Row;
-use super::session::{House, LONGEST};
-use super::site::{FILES, files, folders, in_pod, kubectl, put, sql, used};
+use super::session::{House, LONGEST, recipe, recipe_of};
+use super::site::{FILES, files, folders, in_pod, kubectl, lead_in, put, sql, used};
 
 fn options(place: &Path) -> Options {
     Options { place: place.to_owned(), cache: true, recipients: vec![], keep: None }
 }
 
 async fn save(house: &House, options: &Options) -> Result<PathBuf, Outcome> {
-    let (session, _received) = house.session_for(super::session::recipe());
+    let (session, _received) = house.session(recipe());
     engine::backup(&session, options).await.map(|(saved, _)| saved.folder)
 }
 
-/// A restore to its end, or until so many events were told.
-async fn restore(house: &House, folder: &Path, most: Option<usize>) -> (Option<Outcome>, Vec<Event>) {
-    let recipe =
-        playbook::load_embedded_of("restore", &steps::names().collect::<Vec<_>>()).expect("the steps are valid");
-    let (session, mut received) = house.session_for(recipe);
+/// A restore or a rehearsal to its end, or killed: a moment after an event that is `enough`.
+async fn until(
+    house: &House,
+    command: &str,
+    folder: &Path,
+    mut enough: impl FnMut(&Event) -> bool,
+    moment: Duration,
+) -> (Option<Outcome>, Vec<Event>) {
+    let (session, mut received) = house.session(recipe_of(command));
     let mut events = Vec::new();
+    let run = async {
+        match command {
+            "rehearse" => Box::pin(engine::rehearse(&session, folder, None)).await,
+            _ => Box::pin(engine::restore(&session, folder, None)).await,
+        }
+    };
     let outcome = tokio::select! {
         biased;
         () = async {
-            while most.is_none_or(|most| events.len() < most) {
+            let mut last = false;
+            while !last {
                 match received.recv().await {
-                    Some(event) => events.push(event),
+                    Some(event) => {
+                        last = enough(&event);
+                        events.push(event);
+                    }
                     None => std::future::pending().await,
                 }
             }
+            if !moment.is_zero() {
+                tokio::time::sleep(moment).await;
+            }
         } => None,
-        ended = timeout(LONGEST, engine::restore(&session, folder, None)) => Some(ended.expect("it ends")),
+        ended = timeout(LONGEST, run) => Some(ended.expect("it ends")),
     };
     while let Ok(event) = received.try_recv() {
         events.push(event);
     }
     (outcome, events)
+}
+
+/// Whether so many steps were begun.
+fn so_many(most: usize) -> impl FnMut(&Event) -> bool {
+    let mut begun = 0;
+    move |event| {
+        begun += usize::from(matches!(event, Event::StepStarted { .. }));
+        begun >= most
+    }
+}
+
+/// A restore to its end.
+async fn restore(house: &House, folder: &Path) -> (Option<Outcome>, Vec<Event>) {
+    until(house, "restore", folder, |_| false, Duration::ZERO).await
+}
+
+/// A rehearsal to its end, or until so many steps were begun.
+async fn rehearse(house: &House, folder: &Path, most: usize) -> (Option<Outcome>, Vec<Event>) {
+    until(house, "rehearse", folder, so_many(most), Duration::ZERO).await
 }
 
 /// What a visitor would miss: rows, and files with what is in them.
@@ -76,6 +110,14 @@ async fn replicas(house: &House) -> String {
 fn done(outcome: Option<Outcome>, events: &[Event]) {
     let outcome = outcome.expect("it ended");
     assert_eq!(outcome.code, ExitCode::Done, "{outcome:?}\n{}", told(events));
+}
+
+/// The steps that were begun, in order.
+fn begun(events: &[Event]) -> impl Iterator<Item = &str> {
+    events.iter().filter_map(|event| match event {
+        Event::StepStarted { step, .. } => Some(step.as_str()),
+        _ => None,
+    })
 }
 
 fn told(events: &[Event]) -> String {
@@ -150,13 +192,16 @@ async fn a_restore_brings_back_what_was_saved() {
     let (before, pods) = (content(&house).await, replicas(&house).await);
     spoil(&house).await;
     assert_ne!(content(&house).await, before);
-    let (outcome, events) = restore(&house, &folder, None).await;
+    let (outcome, events) = restore(&house, &folder).await;
     done(outcome, &events);
     assert_eq!(content(&house).await, before);
     assert_eq!(replicas(&house).await, pods);
+    // It is asked before what was there is removed, and that is its last word on it.
+    let begun: Vec<&str> = begun(&events).collect();
+    assert_eq!(begun[begun.len() - 2..], ["site-answers", "restore-ended"]);
     // Again: it is another restore, since the site may have changed meanwhile.
     spoil(&house).await;
-    let (outcome, events) = restore(&house, &folder, None).await;
+    let (outcome, events) = restore(&house, &folder).await;
     done(outcome, &events);
     assert_eq!(content(&house).await, before);
 }
@@ -170,7 +215,7 @@ async fn without_the_cache_it_is_fetched_again_in_order() {
     let archives: Vec<&str> = manifest.archives().map(|(_, folder)| folder).collect();
     assert_eq!(archives, ["accounts", "cache/custom_emojis", "media_attachments", "site_uploads"]);
     in_pod(&house, "deploy/mastodon-web", &format!("rm -rf {FILES}/cache"), "").await;
-    let (outcome, events) = restore(&house, &folder, None).await;
+    let (outcome, events) = restore(&house, &folder).await;
     done(outcome, &events);
     let said = events.iter().filter_map(|event| match event {
         Event::StepOutput { line, .. } if line.starts_with("tootctl ") => Some(line.as_str()),
@@ -196,8 +241,8 @@ async fn a_restore_killed_inside_each_step_is_continued() {
     let row = Row::of("homeprov is killed", "during a restore, at each of its steps in turn");
     let mut kills = 0;
     let (outcome, events) = loop {
-        // Each run is let come one step further than the one before it: killed right after it began the second one.
-        let (outcome, events) = killed_in_the_second(&house, &folder).await;
+        // Each run is let come one step further than the one before it: killed half a second after it began the second one.
+        let (outcome, events) = until(&house, "restore", &folder, so_many(2), Duration::from_millis(500)).await;
         if outcome.is_some() {
             break (outcome, events);
         }
@@ -213,32 +258,6 @@ async fn a_restore_killed_inside_each_step_is_continued() {
     row.ended("converged");
 }
 
-/// A restore that is killed half a second after it began its second step.
-async fn killed_in_the_second(house: &House, folder: &Path) -> (Option<Outcome>, Vec<Event>) {
-    let recipe =
-        playbook::load_embedded_of("restore", &steps::names().collect::<Vec<_>>()).expect("the steps are valid");
-    let (session, mut received) = house.session_for(recipe);
-    let mut events = Vec::new();
-    let outcome = tokio::select! {
-        biased;
-        () = async {
-            let mut begun = 0;
-            while begun < 2 {
-                match received.recv().await {
-                    Some(event) => {
-                        begun += usize::from(matches!(event, Event::StepStarted { .. }));
-                        events.push(event);
-                    }
-                    None => std::future::pending().await,
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        } => None,
-        ended = timeout(LONGEST, engine::restore(&session, folder, None)) => Some(ended.expect("it ends")),
-    };
-    (outcome, events)
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_damaged_backup_is_refused_before_anything_is_touched() {
     let house = used(&[]).await;
@@ -249,39 +268,11 @@ async fn a_damaged_backup_is_refused_before_anything_is_touched() {
     let mut bytes = fs::read(&path).unwrap();
     bytes.truncate(bytes.len() / 2);
     fs::write(&path, bytes).unwrap();
-    let (outcome, _) = restore(&house, &folder, None).await;
+    let (outcome, _) = restore(&house, &folder).await;
     let outcome = outcome.expect("it ended");
     assert_eq!(outcome.code, ExitCode::Refused);
     assert!(outcome.summary.contains("database.dump: has"), "{outcome:?}");
     assert_eq!((content(&house).await, replicas(&house).await), (before, pods));
-}
-
-/// A rehearsal to its end, or until so many steps were begun.
-async fn rehearse(house: &House, folder: &Path, most: usize) -> (Option<Outcome>, Vec<Event>) {
-    let recipe =
-        playbook::load_embedded_of("rehearse", &steps::names().collect::<Vec<_>>()).expect("the steps are valid");
-    let (session, mut received) = house.session_for(recipe);
-    let mut events = Vec::new();
-    let outcome = tokio::select! {
-        biased;
-        () = async {
-            let mut begun = 0;
-            while begun < most {
-                match received.recv().await {
-                    Some(event) => {
-                        begun += usize::from(matches!(event, Event::StepStarted { .. }));
-                        events.push(event);
-                    }
-                    None => std::future::pending().await,
-                }
-            }
-        } => None,
-        ended = timeout(LONGEST, engine::rehearse(&session, folder, None)) => Some(ended.expect("it ends")),
-    };
-    while let Ok(event) = received.try_recv() {
-        events.push(event);
-    }
-    (outcome, events)
 }
 
 /// What there is of the site and of volumes, whatever became of it.
@@ -313,13 +304,7 @@ async fn a_rehearsal_tries_everything_and_leaves_the_site_alone() {
     let said =
         |part: &str| events.iter().any(|event| matches!(event, Event::StepOutput { line, .. } if line.contains(part)));
     assert!(said("a web pod is ready on the restored data") && said("can be put back: "), "{}", told(&events));
-    let begun: Vec<&str> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::StepStarted { step, .. } => Some(step.as_str()),
-            _ => None,
-        })
-        .collect();
+    let begun: Vec<&str> = begun(&events).collect();
     assert!(!begun.contains(&"rehearsal-begun"), "the first one is continued: {begun:?}");
     assert_eq!(content(&house).await, site);
     assert_eq!(objects(&house).await, there);
@@ -359,9 +344,62 @@ async fn a_dump_of_a_newer_postgresql_is_refused_before_anything_stops() {
     assert_ne!(text, other);
     fs::write(&path, other).unwrap();
     let pods = replicas(&house).await;
-    let (outcome, _) = restore(&house, &folder, None).await;
+    let (outcome, _) = restore(&house, &folder).await;
     let outcome = outcome.expect("it ended");
     assert_eq!(outcome.code, ExitCode::Refused, "{outcome:?}");
     assert!(format!("{outcome:?}").contains("PostgreSQL 17"), "{outcome:?}");
     assert_eq!(replicas(&house).await, pods);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_there_is_no_room_for_is_refused_before_anything_stops() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    let size = Manifest::read(&folder).unwrap().database.bytes.expect("PostgreSQL tells it");
+    let path = folder.join("manifest.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let other = text.replace(&format!("\"bytes\": {size}"), "\"bytes\": 987654321098");
+    assert_ne!(text, other);
+    fs::write(&path, other).unwrap();
+    let (before, pods) = (content(&house).await, replicas(&house).await);
+    let row = Row::of("a backup is larger than what is free on the database's volume", "before a restore");
+    let (outcome, events) = restore(&house, &folder).await;
+    let outcome = outcome.expect("it ended");
+    assert_eq!(outcome.code, ExitCode::Refused, "{outcome:?}");
+    for words in [
+        "there is no room for both",
+        "mastodon-postgresql-0",
+        "919.8 GiB for the database",
+        "37.8 GiB of 48.8 GiB are free",
+    ] {
+        assert!(outcome.summary.contains(words), "{words}: {outcome:?}");
+    }
+    assert_eq!(begun(&events).collect::<Vec<_>>(), ["restore-begun"]);
+    assert_eq!((content(&house).await, replicas(&house).await), (before, pods));
+    row.refused(&outcome);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restored_site_that_does_not_answer_keeps_what_was_there_before() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    spoil(&house).await;
+    let row = Row::of("the site's Ingress is gone", "before a restore");
+    lead_in(&house, false).await;
+    let (outcome, events) = restore(&house, &folder).await;
+    let outcome = outcome.expect("it ended");
+    assert_eq!(outcome.code, ExitCode::VerificationFailed, "{outcome:?}\n{}", told(&events));
+    assert!(outcome.summary.contains("answers 404"), "{outcome:?}");
+    let databases = sql(&house, "SELECT datname FROM pg_database;\n").await;
+    assert!(databases.contains("mastodon_production_before"), "{databases}");
+    row.refused(&outcome);
+    // The same command ends it once the cause is gone.
+    lead_in(&house, true).await;
+    let (outcome, events) = restore(&house, &folder).await;
+    done(outcome, &events);
+    assert_eq!(begun(&events).collect::<Vec<_>>(), ["site-answers", "restore-ended"]);
+    let databases = sql(&house, "SELECT datname FROM pg_database;\n").await;
+    assert!(!databases.contains("mastodon_production_before"), "{databases}");
 }

@@ -308,7 +308,7 @@ cases! {
     };
     helm_name_in_use: HelmNameInUse => ["openebs", "is failed", "JivaVolumes"], async {
         let mut house = House::three(&[FaultKind::HelmNameInUse]);
-        assert_eq!(house.up().await.outcome.code, ExitCode::Done);
+        assert_eq!(house.up_taking_over(true).await.outcome.code, ExitCode::Done);
         house.inventory = inventory(&with_storage(&text(3, 0), ""));
         finds(&house, "release-not-deployed").await
     };

@@ -1,124 +1,23 @@
 //! `drill`: a node goes, times are measured, the node comes back; also when the run is killed or the cluster could not do without it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod stage;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use homeprov::drill::{How, Report, Row as Measured};
-use homeprov::engine::Outcome;
 use homeprov::engine::event::Event;
+use homeprov::engine::lock::Holder;
+use homeprov::engine::{Outcome, lock};
 use homeprov::error::ExitCode;
-use homeprov::facts::identity::hex;
 use homeprov::steps::drill::Prospect;
-use homeprov_lab::kubernetes::{ContainerRun, Content, Request};
 use homeprov_lab::world::Os;
-use serde_json::json;
-use sha2::{Digest as _, Sha256};
+use stage::{play, ready_on, standing, with_a_volume};
 use tokio::time::sleep;
 
 use super::homelab::Homelab;
 use super::row::Row;
-use super::session::{House, inventory, text, with_storage};
-
-/// Three control planes with storage, and a pod on each volume kind there is.
-async fn standing() -> House {
-    let mut house = House::new(3, 0, Os::Ubuntu2404, &[], 1);
-    house.inventory = inventory(&with_storage(&text(3, 0), ""));
-    let ran = house.up().await;
-    assert_eq!(ran.outcome.code, ExitCode::Done, "{:?}\n{}", ran.outcome, ran.tail());
-    house
-}
-
-/// Plays the containers of the canary's jobs: what one writes into a volume another one reads from it.
-async fn play(lab: Homelab) {
-    let mut written: BTreeMap<String, String> = BTreeMap::new();
-    let mut seen: BTreeSet<String> = BTreeSet::new();
-    loop {
-        sleep(Duration::from_millis(500)).await;
-        let clusters = lab.with(|world| {
-            world.run_containers_outside();
-            world.storage()
-        });
-        for (id, view) in clusters {
-            for run in &view.containers {
-                let powered = lab.with(|world| {
-                    let machine = world.machines().find(|machine| machine.hostname == run.node);
-                    machine.is_some_and(|machine| machine.powered && !machine.locked("stopped.lock"))
-                });
-                if !powered {
-                    continue;
-                }
-                if run.ending {
-                    lab.with(|world| world.container_ended(id, &run.uid, &run.container, 0));
-                } else if seen.insert(run.uid.clone()) {
-                    let volume = view.mounts.iter().find_map(|mount| match &mount.content {
-                        Content::Volume(volume) if run.volumes.iter().any(|own| own.host_path == mount.path) => {
-                            Some(volume.clone())
-                        }
-                        _ => None,
-                    });
-                    let volume = volume.expect("the canary is on a volume");
-                    let hash =
-                        contents(run).or_else(|| written.get(&volume).cloned()).expect("nobody has written there");
-                    written.insert(volume, hash.clone());
-                    let line = format!("hash {hash}\n");
-                    lab.with(|world| world.container_wrote(id, &run.uid, &run.container, line.as_bytes()));
-                }
-            }
-        }
-    }
-}
-
-/// The hash of what a container is told to write.
-fn contents(run: &ContainerRun) -> Option<String> {
-    let value = |name: &str| run.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let (mark, chunk, blocks) = (value("MARK")?, value("CHUNK")?, value("BLOCKS")?.parse::<u32>().ok()?);
-    let mut digest = Sha256::new();
-    for number in 0..blocks {
-        digest.update(format!("homeprov-proof {mark} {number:08}\n{chunk}\0"));
-    }
-    Some(hex(&digest.finalize()))
-}
-
-/// A claim, and a Deployment of one pod that has it mounted; where the pod is.
-async fn with_a_volume(house: &House) -> String {
-    let claim = json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "data" },
-        "spec": { "accessModes": ["ReadWriteOnce"], "storageClassName": "homeprov-jiva-retain", "resources": { "requests": { "storage": "1Gi" } } } });
-    let web = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "web" },
-        "spec": { "replicas": 1, "selector": { "matchLabels": { "app": "web" } },
-            "template": { "metadata": { "labels": { "app": "web" } }, "spec": {
-                "containers": [{ "name": "web", "image": "docker.io/library/nginx:1", "volumeMounts": [{ "name": "data", "mountPath": "/data" }] }],
-                "volumes": [{ "name": "data", "persistentVolumeClaim": { "claimName": "data" } }] } } } });
-    for object in [claim, web] {
-        let text = object.to_string();
-        let done =
-            house.lab.with(|world| world.run("nuc1", &["microk8s", "kubectl", "apply", "-f", "-"], text.as_bytes()));
-        assert_eq!(done.exit, 0, "{}", done.stderr);
-    }
-    for _ in 0..100 {
-        sleep(Duration::from_secs(3)).await;
-        if let Some(node) = ready_on(house) {
-            sleep(Duration::from_secs(60)).await;
-            return node;
-        }
-    }
-    panic!("the pod never came up");
-}
-
-fn ready_on(house: &House) -> Option<String> {
-    let list = house.lab.with(|world| {
-        let names: Vec<String> = world.machines().map(|machine| machine.name().to_owned()).collect();
-        let up = names.iter().find(|name| world.api_up(name)).expect("an API server").clone();
-        world.api(&up, &Request::new("GET", "/api/v1/namespaces/default/pods")).json()
-    });
-    let ready = |pod: &serde_json::Value| {
-        let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
-            && !pod["metadata"]["deletionTimestamp"].is_string()
-    };
-    let pods = list["items"].as_array().cloned().unwrap_or_default();
-    pods.iter().find(|pod| ready(pod)).and_then(|pod| Some(pod["spec"]["nodeName"].as_str()?.to_owned()))
-}
+use super::session::{House, inventory, text};
 
 fn prospect(node: &str, how: How) -> Prospect {
     Prospect { node: node.to_owned(), how }
@@ -383,4 +282,63 @@ async fn who_asks_to_stop_gets_the_node_back() {
     sleep(Duration::from_secs(300)).await;
     is_back(&house, "nuc2").await;
     row_of_table.ended("exit code 130: the node was brought back first");
+}
+
+/// Another run, on another machine, takes the lock of a node away some time after that node has gone; its lease there.
+async fn lock_taken(lab: Homelab, node: &str, by: &Holder) -> String {
+    gone(lab.clone(), node.to_owned(), Duration::from_secs(60)).await;
+    let path = format!("{}/lease", lock::FOLDER);
+    let Holder { run, owner, host, .. } = by;
+    lab.with(|world| {
+        let (until, boot) = (world.now() / 1000 + lock::LEASE.as_secs(), world.machine("nuc1").boot_id.clone());
+        let lease = format!("run={run}\nowner={owner}\nhost={host}\nprocess=\nsince=\nuntil={until}\n{boot}");
+        world.machine_mut("nuc1").files_mut().write(&path, lease.as_bytes(), 0o600);
+    });
+    path
+}
+
+/// The lock of a drill is taken away, and nobody does anything but hold it.
+#[tokio::test(start_paused = true)]
+async fn who_loses_the_lock_brings_the_node_back_and_says_so() {
+    let row_of_table = Row::of("another run takes the lock", "in the middle of a drill");
+    let house = standing().await;
+    let bob = Holder { run: "01BOB".into(), owner: "bob".into(), host: "desktop".into(), ..Holder::default() };
+    let prospect = prospect("nuc2", How::Stop);
+    let (ended, path) = tokio::join!(drilled(&house, &prospect), lock_taken(house.lab.clone(), "nuc2", &bob));
+    let (report, outcome, events, _) = ended;
+    let report = report.unwrap_or_else(|outcome| panic!("{outcome:?}\n{events:#?}"));
+    assert_eq!((outcome.code, report.back, report.passed), (ExitCode::Locked, true, false), "{outcome:?}");
+    for words in ["nuc2 is back", "another run holds the lock on nuc1: bob on desktop"] {
+        assert!(outcome.summary.contains(words), "{words}: {outcome:?}");
+    }
+    // At the next renewal of the lease, long before its pods would have moved.
+    assert!((60..120).contains(&report.away_seconds), "{report:#?}");
+    let told = |event: &Event| matches!(event, Event::Warning { node: Some(node), message } if node == "nuc2" && message.contains("The drill ends here"));
+    assert!(events.iter().any(told), "{events:#?}");
+    assert!(house.lab.with(|world| world.machine("nuc1").files().read(&path)).is_some(), "it is bob's");
+    house.lab.with(|world| world.machine_mut("nuc1").files_mut().remove(&path));
+    sleep(Duration::from_secs(300)).await;
+    is_back(&house, "nuc2").await;
+    let result = house.status().await.drill.and_then(|drill| drill.result).unwrap_or_default();
+    assert!(result.contains("another run took the lock"), "{result}");
+    row_of_table.ended("exit code 8: the node was brought back first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn up_by_force_ends_a_drill_that_is_under_way() {
+    let row_of_table = Row::of("two runs at once", "`up --break-lock` in the middle of a drill");
+    let house = standing().await;
+    let prospect = prospect("nuc2", How::Stop);
+    let (ended, ran) = tokio::join!(drilled(&house, &prospect), async {
+        gone(house.lab.clone(), "nuc2".into(), Duration::from_secs(60)).await;
+        let bob = Holder { run: "01BOB".into(), owner: "bob".into(), host: "desktop".into(), ..Holder::default() };
+        house.up_by_force(bob).await
+    });
+    let (_, outcome, events, _) = ended;
+    assert_eq!(ran.outcome.code, ExitCode::Done, "{:?}\n{}", ran.outcome, ran.tail());
+    assert!(ran.applied().contains(&"drill-ended@cluster".to_owned()), "{:?}", ran.applied());
+    assert_eq!(outcome.code, ExitCode::Locked, "{outcome:?}\n{events:#?}");
+    sleep(Duration::from_secs(300)).await;
+    is_back(&house, "nuc2").await;
+    row_of_table.ended("the node was brought back once; the drill ended with exit code 8");
 }

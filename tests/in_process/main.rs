@@ -37,3 +37,4 @@ mod stuck;
 mod surroundings;
 mod upgrades;
 mod verify;
+mod web;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use homeprov::engine;
 use homeprov::error::ExitCode;
 use homeprov::inventory::Inventory;
 use homeprov::mastodon::secrets::{SecretSet, generate};
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::homelab::Printed;
-use super::session::{House, inventory, text, with_storage};
+use super::session::{House, inventory, recipe, text, with_storage};
 
 const KUBECTL: [&str; 2] = ["/snap/bin/microk8s", "kubectl"];
 /// Where the users' files are.
@@ -78,6 +79,7 @@ pub async fn used(faults: &[FaultKind]) -> House {
     let ran = house.up().await;
     assert_eq!(ran.outcome.code, ExitCode::Done, "{:?}\n{}", ran.outcome, ran.tail());
     house.inventory = with_site(&plain);
+    entrance(&house).await;
     install(&house).await;
     let made = in_pod(
         &house,
@@ -125,6 +127,15 @@ pub async fn files(house: &House) -> Vec<(String, String)> {
     found
 }
 
+/// An ingress controller with an address of the pool.
+async fn entrance(house: &House) {
+    let mut steps = recipe();
+    steps.steps.retain(|step| ["ingress-enabled", "ingress-address"].contains(&step.id.as_str()));
+    let (session, _received) = house.session(steps);
+    let outcome = engine::up(&session).await;
+    assert_eq!(outcome.code, ExitCode::Done, "{outcome:?}");
+}
+
 async fn install(house: &House) {
     let wanted = house.inventory.mastodon.as_ref().expect("a site");
     apply(house, &json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "mastodon" } })).await;
@@ -158,6 +169,24 @@ async fn install(house: &House) {
     sleep(Duration::from_secs(240)).await;
     let (pods, _) = kubectl(house, &["get", "pods", "-n", "mastodon"], b"").await;
     assert_eq!(pods.matches("1/1").count(), 5, "{pods}");
+}
+
+/// Lets the ingress controller lead to the site, or to nothing.
+pub async fn lead_in(house: &House, there: bool) {
+    let wanted = house.inventory.mastodon.as_ref().expect("a site");
+    let release = Release { name: "mastodon", namespace: "mastodon" };
+    let rendered = render(release, &values::values(&house.inventory, wanted), 1).expect("the chart renders");
+    let ingresses: Vec<&Value> = rendered.objects.iter().filter(|object| object["kind"] == "Ingress").collect();
+    assert!(!ingresses.is_empty(), "the chart has one");
+    for object in ingresses {
+        if there {
+            apply(house, object).await;
+            continue;
+        }
+        let name = object["metadata"]["name"].as_str().expect("a name");
+        let (said, status) = kubectl(house, &["delete", "ingress", "-n", "mastodon", name], b"").await;
+        assert_eq!(status, 0, "{said}");
+    }
 }
 
 /// The folders in a folder, by name.

@@ -118,9 +118,16 @@ async fn classes_that_are_there_are_used_and_others_told() {
 
 #[tokio::test(start_paused = true)]
 async fn what_can_be_mended_is() {
-    for fault in [FaultKind::IscsidOff, FaultKind::HelmNameInUse, FaultKind::NfsClientMissing] {
+    for fault in [FaultKind::IscsidOff, FaultKind::NfsClientMissing] {
         converges(&house(3, "", &[fault])).await;
     }
+    // Somebody has tried to install it before: that machine is no longer nobody's.
+    let used = house(3, "", &[FaultKind::HelmNameInUse]);
+    assert_eq!(used.up().await.outcome.code, ExitCode::Refused);
+    let taken_over = used.up_taking_over(true).await;
+    assert_eq!(taken_over.outcome.code, ExitCode::Done, "{:?}\n{}", taken_over.outcome, taken_over.tail());
+    assert!(taken_over.applied().contains(&"openebs-installed@cluster".to_owned()), "{:?}", taken_over.applied());
+    assert_eq!(converges(&used).await, Vec::<String>::new());
     let applied = converges(&house(3, "", &[FaultKind::ClonedInitiatorName])).await;
     let mended = ["initiator-unique@nuc2", "initiator-unique@nuc3"].map(str::to_owned);
     assert!(mended.iter().all(|step| applied.contains(step)), "{applied:?}");

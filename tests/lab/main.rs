@@ -4,6 +4,7 @@
 
 mod connection;
 mod convergence;
+mod doctor;
 mod drill;
 mod exit_codes;
 mod faults;
@@ -19,9 +20,12 @@ mod observation;
 mod paths;
 mod plan_only;
 mod repair;
+mod reset;
 #[allow(dead_code, reason = "runs of the engine are refused elsewhere")]
 #[path = "../faults/row.rs"]
 mod row;
 mod storage;
 mod storage_faults;
 mod surroundings;
+mod tools;
+mod upgrade;

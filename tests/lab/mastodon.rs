@@ -2,6 +2,7 @@
 
 mod backup;
 mod faults;
+mod kills;
 mod power;
 mod traces;
 

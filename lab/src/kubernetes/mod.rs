@@ -91,6 +91,8 @@ pub struct Kubernetes {
     unseen: Option<Millis>,
     /// When the next thing happens that only takes time.
     wake: Option<Millis>,
+    /// How often the controllers were left before they had come to rest: two of them undo each other's work.
+    restless: u64,
     /// The established definitions whose kinds are served, with their versions.
     defined: Vec<String>,
     /// What has been waited for since when: object uid and purpose, and when it is due.
@@ -127,6 +129,7 @@ impl Kubernetes {
             programs: Programs::default(),
             unseen: None,
             wake: None,
+            restless: 0,
             defined: Vec::new(),
             timers: BTreeMap::new(),
             expiring: VecDeque::new(),
@@ -186,6 +189,11 @@ impl Kubernetes {
     pub fn objects(&self, resource: &str) -> Vec<Value> {
         let Some(kind) = self.kinds.named(resource) else { return Vec::new() };
         self.store.list(&kind.group, &kind.plural, None).map(|(_, object)| self.show(kind, object)).collect()
+    }
+
+    /// How often the controllers were left at one moment before they had come to rest. It stays 0 where they agree.
+    pub fn restless(&self) -> u64 {
+        self.restless
     }
 
     /// The version of the latest change.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::arguments::{Login, Run};
 use super::commands::Commands;
 use super::node::Node;
+use super::vigil::Vigil;
 use super::{git, listeners, network, pool};
 use crate::world::{Notice, World};
 
@@ -93,12 +94,15 @@ impl Homelab {
         let mut announced = pool::Announced::default();
         let mut cables = BTreeMap::new();
         let fetcher = git::Fetcher::default();
+        let mut vigil = Vigil::new();
         loop {
             let looked = self.look(&mut open, &mut announced, &mut cables);
             if let Err(error) = looked.and_then(|()| self.keep_git(&fetcher)) {
                 eprintln!("homeprov-lab: {error:#}");
             }
             self.beat.notify_waiters();
+            let restless = self.world().clusters().map(|cluster| cluster.kubernetes.restless()).sum();
+            vigil.look(Duration::from_millis(self.behind.load(Ordering::Relaxed)), restless);
             tokio::time::sleep(BEAT).await;
         }
     }

@@ -27,6 +27,7 @@ pub mod storage;
 pub mod tls;
 pub mod unit_commands;
 pub mod units;
+mod vigil;
 pub mod wire;
 
 /// Where the lab keeps everything: a tmpfs that only its own mount namespace sees.

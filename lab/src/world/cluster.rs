@@ -65,11 +65,6 @@ impl Cluster {
     pub fn voters(&self) -> usize {
         self.members.iter().filter(|member| member.role == Role::Voter).count()
     }
-
-    /// The fingerprint of the cluster's authority, as the certificate in PEM.
-    pub fn authority_pem(&self) -> &str {
-        &self.authority.pair.certificate
-    }
 }
 
 impl World {

@@ -1,49 +1,18 @@
 //! The faults in effect, and where they bite.
 
+mod moments;
+mod power;
+
 use std::collections::BTreeSet;
+
+use moments::Window;
+use power::Target;
 
 use super::cluster::ClusterId;
 use super::faults::{Fault, FaultKind};
 use super::machine::Machine;
 use super::{Millis, World};
 use crate::kubernetes;
-
-/// A stretch of time that begins when somebody first runs into it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Window {
-    #[default]
-    Never,
-    Armed(Millis),
-    Until(Millis),
-}
-
-impl Window {
-    /// The end of the window if it is open now; opens an armed one.
-    fn hit(&mut self, now: Millis) -> Option<Millis> {
-        if let Self::Armed(lasts) = *self {
-            *self = Self::Until(now + lasts);
-        }
-        match *self {
-            Self::Until(end) if now < end => Some(end),
-            _ => None,
-        }
-    }
-}
-
-/// The machine a fault is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Target {
-    /// Whichever fits.
-    Any,
-    /// This one.
-    Named(String),
-}
-
-impl From<Option<String>> for Target {
-    fn from(name: Option<String>) -> Self {
-        name.map_or(Self::Any, Self::Named)
-    }
-}
 
 /// What a fault means to a cluster, where it is one's.
 fn of_cluster(kind: FaultKind) -> Option<kubernetes::Fault> {
@@ -308,76 +277,6 @@ impl World {
         }
     }
 
-    /// Whether the store is away now.
-    pub(super) fn fit_store(&mut self) -> bool {
-        let now = self.now;
-        self.faults.store.hit(now).is_some()
-    }
-
-    /// Until when somebody else holds the archive's lock.
-    pub(super) fn fit_apt_lock(&mut self) -> Option<Millis> {
-        let now = self.now;
-        self.faults.apt.hit(now)
-    }
-
-    /// Whether the agent refuses this join although its token was good.
-    pub(super) fn fit_refuse_join(&mut self) -> bool {
-        let refuse = self.faults.refused_joins > 0;
-        self.faults.refused_joins = self.faults.refused_joins.saturating_sub(1);
-        refuse
-    }
-
-    /// How long the contacted node's data store is down at the first join.
-    pub(super) fn fit_restart_time(&mut self) -> Millis {
-        self.faults.restart.take().unwrap_or(4_000)
-    }
-
-    /// How long the joiner's dqlite takes until it is a member.
-    pub(super) fn fit_join_time(&mut self, normal: Millis) -> Millis {
-        if self.faults.late_joins > 0 {
-            self.faults.late_joins -= 1;
-            return 110_000;
-        }
-        normal
-    }
-
-    /// A new member is about to be added.
-    pub(super) fn fit_new_member(&mut self, id: ClusterId) {
-        if let Some(lasts) = self.faults.slow_votes
-            && let Some(cluster) = self.clusters.get_mut(&id)
-        {
-            cluster.slow_until = self.now + lasts;
-        }
-    }
-
-    /// A voter dies some time after the cluster first had three.
-    pub(super) fn watch_for_dead_voter(&mut self, id: ClusterId) {
-        let Some(wish) = self.faults.dead_voter.clone() else {
-            return;
-        };
-        let Some(cluster) = self.clusters.get(&id).filter(|cluster| cluster.voters() >= 3) else {
-            return;
-        };
-        let voters = cluster.members.iter().filter(|member| member.role.number() == 0);
-        let machines: Vec<String> = voters.filter_map(|member| member.machine.clone()).collect();
-        let victim = match wish {
-            Target::Named(name) if machines.contains(&name) => Some(name),
-            _ => machines.last().cloned(),
-        };
-        if let Some(victim) = victim {
-            self.faults.dead_voter = None;
-            self.later(20_000, move |world| world.power_off(&victim));
-        }
-    }
-
-    fn condemn_voter(&mut self, chosen: Option<String>) {
-        self.faults.dead_voter = Some(chosen.into());
-        let ids: Vec<ClusterId> = self.clusters.keys().copied().collect();
-        for id in ids {
-            self.watch_for_dead_voter(id);
-        }
-    }
-
     /// A fault of the clusters is over.
     fn end_in_clusters(&mut self, kind: FaultKind) {
         let Some(over) = of_cluster(kind) else { return };
@@ -385,45 +284,6 @@ impl World {
         for cluster in self.clusters.values_mut() {
             cluster.kubernetes.set_fault(over, false);
             cluster.changed = true;
-        }
-    }
-
-    /// A machine that has a volume mounted is switched off.
-    pub(super) fn watch_for_mount(&mut self, id: ClusterId) {
-        let Some(wish) = self.faults.terminating_stuck.clone() else { return };
-        let Some(cluster) = self.clusters.get(&id) else { return };
-        let view = cluster.kubernetes.storage_view();
-        let volumes = view.mounts.iter().filter(|mount| matches!(mount.content, kubernetes::Content::Volume(_)));
-        let mut holders = volumes.filter_map(|mount| {
-            let machine = self.machines.values().find(|machine| machine.hostname == mount.node)?;
-            Some(machine.name().to_owned())
-        });
-        let victim = match wish {
-            Target::Named(name) => holders.find(|holder| *holder == name),
-            Target::Any => holders.next(),
-        };
-        if let Some(victim) = victim {
-            self.faults.terminating_stuck = None;
-            self.later(10_000, move |world| world.power_off(&victim));
-        }
-    }
-
-    /// A join passed its contact: the chosen machine loses power 13 s after the command began, and gets it back later.
-    pub(super) fn half_joined_fires(&mut self, joiner: &str, members: usize) {
-        let Some(wish) = self.faults.half_joined.clone() else {
-            return;
-        };
-        let meant = match wish {
-            Target::Named(name) => name == joiner,
-            Target::Any => members >= 2 || self.order.len() < 3,
-        };
-        if meant {
-            self.faults.half_joined = None;
-            let name = joiner.to_owned();
-            self.later(11_800, move |world| {
-                world.power_off(&name);
-                world.later(20_000, move |world| world.power_on(&name));
-            });
         }
     }
 }

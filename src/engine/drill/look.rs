@@ -1,4 +1,4 @@
-//! The looks of a drill: at the cluster through the API servers that stay, at the site through its address.
+//! The looks of a drill: at the cluster through the API servers that stay, at the site through its address, and at everything.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,10 +12,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::drill::watch::{Sample, Writable};
 use crate::facts::stuck::StuckPod;
+use crate::facts::{Facts, gather};
 use crate::inventory::model::Mastodon;
 use crate::kube::request::get;
 use crate::kube::{storage::jiva, stuck_pods};
 use crate::mastodon::{Way, site};
+use crate::playbook::model::Recipe;
 use crate::steps::Context;
 use crate::steps::drill::{moves, waits};
 use crate::steps::mastodon::site_answers;
@@ -34,6 +36,16 @@ pub(super) struct Sight<'a> {
     clients: Vec<Client>,
     site: Mutex<Option<bool>>,
     asks: bool,
+}
+
+/// Everything as it is now, without a word on who does not answer, and without what only the preparation asks for.
+pub(super) async fn quietly(context: &Context) -> Facts {
+    let inventory = &context.inventory;
+    let mut facts = Facts { mending: None, ..Facts::clone(&context.facts) };
+    let names: Vec<String> = inventory.nodes.iter().map(|node| node.name.clone()).collect();
+    gather::nodes(&*context.transport, inventory, &Recipe::default(), &names, &mut facts).await;
+    Box::pin(gather::cluster(&*context.transport, inventory, &mut facts)).await;
+    facts
 }
 
 /// The pods that can run elsewhere and are ready, by namespace.

@@ -11,9 +11,6 @@ use serde_json::Value;
 use super::header::{of_cluster, with_header};
 use crate::inventory::model::Inventory;
 
-/// The namespace of Flux.
-pub const FLUX_NAMESPACE: &str = "flux-system";
-
 /// What a file is to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {

@@ -69,14 +69,6 @@ impl Engine {
     }
 }
 
-impl Storage {
-    /// How many replicas of a Jiva volume must be readable and writable for it to take writes: more than half
-    /// (openebs/jiva `controller/control.go`).
-    pub fn write_quorum(&self) -> u32 {
-        self.replicas / 2 + 1
-    }
-}
-
 impl Default for Storage {
     /// Storage that is left alone.
     fn default() -> Self {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::facts::{Departing, Facts, Identity};
 use crate::inventory::model::Inventory;
 use crate::plan::{Place, Verdict};
-use crate::steps::guard::{self, Loss, Obstacle};
+use crate::steps::guard::{self, Lack, Loss, Obstacle};
 use crate::steps::highly_available::look;
 use crate::steps::{Context, Failure, RustStep};
 
@@ -63,19 +63,21 @@ fn obstacle(inventory: &Inventory, facts: &Facts, departing: &Departing) -> Opti
     let cannot = |why: &str, way_out: &str| format!("{name} cannot be taken out now: {why}. {way_out}");
     match guard::judge_departure(inventory, facts, name, loss).err()? {
         Obstacle::Unjudged(why) => Some(Verdict::settling(cannot(&why, "That is looked at again"))),
-        Obstacle::Worse(why) if only_voter(inventory, facts, departing) => Some(Verdict::blocked(cannot(
+        Obstacle::Worse(_, why) if only_voter(inventory, facts, departing) => Some(Verdict::blocked(cannot(
             &why,
             "It holds the only copy of the data store: take out the other members instead, or add a third control plane first, then each holds one",
         ))),
-        Obstacle::Worse(why) if why.contains("disk alone") => Some(Verdict::blocked(cannot(
+        Obstacle::Worse(Lack::OnlyCopy, why) => Some(Verdict::blocked(cannot(
             &why,
             "Copy what is on it to a volume elsewhere and delete the claim, then run this again",
         ))),
         // Replicas on machines that are there come back by themselves.
-        Obstacle::Worse(why) if why.contains("replicas") && all_ready(facts) => {
+        Obstacle::Worse(Lack::Replicas, why) if all_ready(facts) => {
             Some(Verdict::settling(cannot(&why, "Its replicas are being made anew")))
         }
-        Obstacle::Worse(why) => Some(Verdict::blocked(cannot(&why, "Bring back what is missing, then run this again"))),
+        Obstacle::Worse(Lack::Voters | Lack::Replicas, why) => {
+            Some(Verdict::blocked(cannot(&why, "Bring back what is missing, then run this again")))
+        }
     }
 }
 

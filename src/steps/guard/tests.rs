@@ -141,3 +141,22 @@ fn a_machine_of_its_own_is_free() {
     facts.nodes.insert("nuc1".into(), observation);
     assert_eq!(said(&facts, 1, "nuc1", Loss::Restart), "");
 }
+
+#[test]
+fn the_kinds_of_lack_are_told_apart_whatever_things_are_called() {
+    let lack = |facts: &Facts, nodes, node: &str, loss| match judge(&inventory(nodes), facts, node, loss) {
+        Err(Obstacle::Worse(lack, _)) => Some(lack),
+        _ => None,
+    };
+    assert_eq!(lack(&cluster(3, &[3]), 3, "nuc2", Loss::Restart), Some(Lack::Voters));
+    let mut degraded = with_volume(cluster(4, &[]), "RW", &["RW", "RW", "WO"]);
+    assert_eq!(lack(&degraded, 4, "nuc2", Loss::Restart), Some(Lack::Replicas));
+    let volume = Volume {
+        claim: Some(("web".into(), "replicas".into())),
+        nodes: vec!["nuc4".into()],
+        phase: "Bound".into(),
+        ..Volume::default()
+    };
+    degraded.cluster.as_mut().unwrap().storage.volumes.insert("pvc-l".into(), volume);
+    assert_eq!(lack(&degraded, 4, "nuc4", Loss::Leaves), Some(Lack::OnlyCopy));
+}

@@ -47,11 +47,24 @@ impl RustStep for SiteAnswers {
             Ok(both) => both,
             Err(verdict) => return verdict,
         };
+        // A restore has no steps that bring about what is missing.
+        let restoring = facts.restore.is_some();
         if seen.ingress.address().is_none() {
-            return Verdict::unknown("ingress-address");
+            return if restoring {
+                Verdict::blocked(format!(
+                    "{} has no address: `homeprov up` gives it one, and then the same restore goes on",
+                    wanted.web()
+                ))
+            } else {
+                Verdict::unknown("ingress-address")
+            };
         }
         if seen.serving.is_empty() {
-            return Verdict::unknown("mastodon-running");
+            return if restoring {
+                Verdict::settling("no pod of web or streaming is ready")
+            } else {
+                Verdict::unknown("mastodon-running")
+            };
         }
         if valid_record(inventory, facts).is_some() {
             return Verdict::Holds;
@@ -134,6 +147,7 @@ pub fn last_line(inventory: &Inventory, facts: &Facts) -> Option<String> {
 mod tests {
     use super::super::fixture::{facts, inventory, with};
     use super::*;
+    use crate::facts::restore::Restore;
 
     fn check(facts: &Facts) -> Verdict {
         SiteAnswers.check(&inventory(), facts, &Place::Cluster)
@@ -164,6 +178,27 @@ mod tests {
     fn it_comes_after_address_and_pods() {
         assert_eq!(check(&with(|seen| seen.ingress.services.clear())), Verdict::unknown("ingress-address"));
         assert_eq!(check(&with(|seen| seen.serving.clear())), Verdict::unknown("mastodon-running"));
+    }
+
+    #[test]
+    fn a_restore_has_nothing_that_brings_them_about() {
+        let mut facts = facts();
+        facts.restore = Some(std::sync::Arc::new(Restore {
+            id: "01J".into(),
+            folder: "2026-11-21T0300Z".into(),
+            manifest: crate::backup::manifest::fixture("2026-11-21T0300Z", jiff::Timestamp::UNIX_EPOCH),
+            identity: None,
+            rehearsal: false,
+        }));
+        let seen = |facts: &Facts, change: fn(&mut MastodonFacts)| {
+            let mut facts = facts.clone();
+            change(facts.cluster.as_mut().unwrap().mastodon.as_mut().unwrap());
+            check(&facts)
+        };
+        assert!(
+            matches!(seen(&facts, |seen| seen.ingress.services.clear()), Verdict::Blocked { reason } if reason.contains("`homeprov up`"))
+        );
+        assert!(matches!(seen(&facts, |seen| seen.serving.clear()), Verdict::Settling { .. }));
     }
 
     #[test]

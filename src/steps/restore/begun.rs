@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use secrecy::zeroize::Zeroizing;
 
-use super::{Scene, data, write};
+use super::{Scene, data, space, write};
 use crate::backup::{self, Kind};
 use crate::facts::restore::Journal;
 use crate::inventory::model::{Postgresql, Redis};
@@ -68,6 +68,7 @@ pub(super) async fn begin(context: &Context) -> Result<(), Failure> {
     if restore.rehearsal {
         room_to_rehearse(&scene)?;
     }
+    space::refuse_without(context).await?;
     secrets(context, &scene).await?;
     // The replicas that another restore, which did not end, found before it are those of the site.
     let before = context.facts.journal_of(restore.record()).filter(|journal| !journal.ended);

@@ -14,11 +14,11 @@ use crate::ssh::Program;
 use crate::steps::{Context, Failure};
 
 /// The database the dump is read into.
-const FRESH: &str = "mastodon_production_homeprov";
+pub(super) const FRESH: &str = "mastodon_production_homeprov";
 /// The one that was there before, until the restore has ended.
 const BEFORE: &str = "mastodon_production_before";
 /// The dump's file on the database's volume: there is room where databases are.
-const DUMP: &str = "/bitnami/postgresql/homeprov-restore.dump";
+pub(super) const DUMP: &str = "/bitnami/postgresql/homeprov-restore.dump";
 /// Processes that read a dump: more than one, and not so many that small machines stall.
 const JOBS: u32 = 2;
 
@@ -28,7 +28,14 @@ async fn sql(context: &Context, what: &str, database: &str, text: &str) -> Resul
     ask(context, &server, what, database, text).await
 }
 
-async fn ask(context: &Context, server: &Container, what: &str, database: &str, text: &str) -> Result<String, Failure> {
+/// The same in a server of one's own choice.
+pub(super) async fn ask(
+    context: &Context,
+    server: &Container,
+    what: &str,
+    database: &str,
+    text: &str,
+) -> Result<String, Failure> {
     let node = context.node()?.name.clone();
     push(context, &node, what, &server.psql(database), &mut text.as_bytes()).await
 }

@@ -13,6 +13,7 @@ mod helper;
 mod pods;
 mod rehearsal;
 mod room;
+mod space;
 
 use async_trait::async_trait;
 

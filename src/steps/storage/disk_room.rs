@@ -43,7 +43,7 @@ impl RustStep for DiskRoom {
 }
 
 /// Bytes for people, in GiB from one on.
-fn shown(bytes: u64) -> String {
+pub fn shown(bytes: u64) -> String {
     let (unit, name) = if bytes >= 1 << 30 { (1 << 30, "GiB") } else { (1 << 20, "MiB") };
     let tenths = bytes * 10 / unit;
     if tenths.is_multiple_of(10) {

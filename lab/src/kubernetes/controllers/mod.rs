@@ -66,6 +66,7 @@ impl Kubernetes {
                 return;
             }
         }
+        self.restless += 1;
     }
 
     /// The objects of a kind with their keys, to look at while writing others.

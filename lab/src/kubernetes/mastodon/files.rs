@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::program::main_container;
 use super::shell::absolute;
 use crate::kubernetes::Kubernetes;
+use crate::kubernetes::storage::quantity::bytes;
 use crate::kubernetes::store::Key;
 use crate::kubernetes::value::{list, text};
 
@@ -17,7 +18,20 @@ pub(super) type Tree = BTreeMap<String, Option<Vec<u8>>>;
 #[derive(Debug, Clone)]
 pub(super) struct View {
     mounts: Vec<(String, String)>,
+    /// What the volumes are on that are file systems of their own: the device and its size in bytes, by volume.
+    devices: BTreeMap<String, (String, u64)>,
 }
+
+/// A file system as `df` shows it.
+pub(super) struct FileSystem {
+    pub(super) device: String,
+    pub(super) kib: u64,
+    pub(super) used_kib: u64,
+    pub(super) mount: String,
+}
+
+/// A node's own disk, which folders of it show, too.
+const DISK: (&str, u64, u64) = ("/dev/sda1", 51_200_000, 9_000_000);
 
 /// The file systems, by volume, or by the pod they go with.
 #[derive(Debug, Default)]
@@ -42,6 +56,19 @@ impl View {
             |(mount, _): &&(String, String)| path == mount || path.starts_with(&format!("{mount}/")) || mount == "/";
         let (mount, name) = self.mounts.iter().filter(fits).max_by_key(|(mount, _)| mount.len()).expect("the root");
         (name, path.strip_prefix(mount.as_str()).unwrap_or(path).trim_start_matches('/').to_owned())
+    }
+
+    /// The file system a path is on.
+    pub(super) fn file_system(&self, files: &mut Files, path: &str) -> FileSystem {
+        let name = self.place(path).0.to_owned();
+        let mount = self.mounts.iter().find(|(_, known)| *known == name).map_or("/", |(mount, _)| mount).to_owned();
+        let Some((device, bytes)) = self.devices.get(&name) else {
+            let (device, kib, used_kib) = DISK;
+            return FileSystem { device: device.to_owned(), kib, used_kib, mount };
+        };
+        let used: usize = files.tree(&name).values().flatten().map(Vec::len).sum();
+        let used_kib = u64::try_from(used).unwrap_or(u64::MAX).div_ceil(1024);
+        FileSystem { device: device.clone(), kib: bytes / 1024, used_kib, mount }
     }
 
     /// Whether something is mounted exactly there.
@@ -124,7 +151,8 @@ impl Kubernetes {
     pub(super) fn view_of(&self, pod: &Value) -> View {
         let (uid, namespace) = (text(pod, "/metadata/uid"), text(pod, "/metadata/namespace"));
         let mut mounts = vec![("/".to_owned(), format!("pod {uid}"))];
-        let Some((container, _)) = main_container(pod) else { return View { mounts } };
+        let mut devices = BTreeMap::new();
+        let Some((container, _)) = main_container(pod) else { return View { mounts, devices } };
         for mount in list(container, "/volumeMounts") {
             let volume = list(pod, "/spec/volumes").iter().find(|volume| volume["name"] == mount["name"]);
             let claim = volume.map_or("", |volume| text(volume, "/persistentVolumeClaim/claimName"));
@@ -136,8 +164,24 @@ impl Kubernetes {
                 Some(name) if !name.is_empty() => name.to_owned(),
                 _ => format!("pod {uid} {}", text(mount, "/name")),
             };
+            if let Some(volume) = self.store.get(&Key::core("persistentvolumes", "", &name))
+                && let Some(device) = device(volume, devices.len())
+            {
+                devices.insert(name.clone(), (device, bytes(text(volume, "/spec/capacity/storage"))));
+            }
             mounts.push((text(mount, "/mountPath").trim_end_matches('/').to_owned(), name));
         }
-        View { mounts }
+        View { mounts, devices }
     }
+}
+
+/// What a volume that is a file system of its own is mounted from; none for a folder of the node's disk. `others` is how many
+/// the pod has already.
+fn device(volume: &Value, others: usize) -> Option<String> {
+    if volume.pointer("/spec/nfs").is_some() {
+        return Some(format!("{}:{}", text(volume, "/spec/nfs/server"), text(volume, "/spec/nfs/path")));
+    }
+    volume.pointer("/spec/csi")?;
+    let letter = char::from(b'b' + u8::try_from(others % 20).unwrap_or_default());
+    Some(format!("/dev/sd{letter}"))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::files::{Files, View};
+use super::files::{FileSystem, Files, View};
 use super::shell::absolute;
 use super::types::Executed;
 use crate::tar;
@@ -39,9 +39,7 @@ pub(super) fn run(place: &mut Place<'_>, argv: &[&str], stdin: &[u8]) -> Option<
         },
         "tr" => translate(&words, stdin),
         "tar" => place.tar(rest, stdin),
-        "df" => Executed::said(
-            "Filesystem     1024-blocks    Used Available Capacity Mounted on\n/dev/sda1        51200000 9000000  39600000      19% /\n",
-        ),
+        "df" => place.df(&words),
         "du" => {
             let of = |path: &&str| {
                 let below = place.view.below(place.files, &absolute(place.cwd, path));
@@ -182,6 +180,23 @@ impl Place<'_> {
                 return Executed::failed(1, format!("sha256sum: {word}: No such file or directory\n"));
             };
             let _ = writeln!(out, "{}  {word}", sum(&bytes));
+        }
+        Executed::said(out)
+    }
+
+    /// `df -Pk PATHS…`
+    fn df(&mut self, words: &[&str]) -> Executed {
+        let mut out = "Filesystem     1024-blocks    Used Available Capacity Mounted on\n".to_owned();
+        for word in if words.is_empty() { &["/"] } else { words } {
+            let path = absolute(self.cwd, word);
+            if !self.there(&path) {
+                return Executed::failed(1, format!("df: {word}: No such file or directory\n"));
+            }
+            let FileSystem { device, kib, used_kib, mount } = self.view.file_system(self.files, &path);
+            // A twentieth is root's own (e2fsprogs `misc/mke2fs.conf.5`, `reserved_ratio`).
+            let free = (kib - kib / 20).saturating_sub(used_kib);
+            let share = (used_kib * 100).div_ceil((used_kib + free).max(1));
+            let _ = writeln!(out, "{device:<14} {kib:>11} {used_kib:>7} {free:>9} {share:>7}% {mount}");
         }
         Executed::said(out)
     }
