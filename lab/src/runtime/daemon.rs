@@ -189,9 +189,9 @@ async fn answer(lab: &Arc<Homelab>, machine: &str, mut stream: UnixStream) -> Re
     };
     let mut payload = vec![0; length];
     stream.read_exact(&mut payload).await?;
-    let Call { argv, stdin, files, user, tty } = serde_json::from_slice(&payload)?;
+    let Call { argv, stdin, files, cwd, user, tty } = serde_json::from_slice(&payload)?;
     let _running = lab.commands.begins(machine, &argv);
-    let id = lab.world().start(machine, Exec { argv, stdin, files, user, tty });
+    let id = lab.world().start(machine, Exec { argv, stdin, files, cwd, user, tty });
     let (mut from, mut to) = stream.into_split();
     let mut byte = [0];
     loop {

@@ -61,8 +61,14 @@ fn call(name: &str) -> std::io::Result<u8> {
     }
     let user =
         nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map_or("root".to_owned(), |user| user.name);
-    let call =
-        Call { files: named_files(name, &argv), argv: argv.clone(), stdin, user, tty: std::io::stdout().is_terminal() };
+    let call = Call {
+        files: named_files(name, &argv),
+        argv: argv.clone(),
+        stdin,
+        cwd: std::env::current_dir().map_or("/".to_owned(), |folder| folder.display().to_string()),
+        user,
+        tty: std::io::stdout().is_terminal(),
+    };
     let mut stream = UnixStream::connect(Path::new(INSIDE).join(socket))?;
     wire::write(&mut stream, kind::CALL, &serde_json::to_vec(&call)?)?;
     let status = show(&mut stream)?;

@@ -16,6 +16,8 @@ pub struct Call {
     /// The files its arguments name, where it is one that reads them.
     #[serde(default)]
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Its working directory.
+    pub cwd: String,
     /// Who called it.
     pub user: String,
     /// Whether its standard output is a terminal.

@@ -12,6 +12,8 @@ pub struct Exec {
     /// Files its arguments name, where the world cannot see them by itself: on a file system of their own, or below the
     /// working directory.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Its working directory, from the machine's root.
+    pub cwd: String,
     /// The user it runs as.
     pub user: String,
     /// Whether standard output is a terminal: snap prints other marks there.
@@ -25,6 +27,7 @@ impl Exec {
             argv: argv.iter().map(|arg| (*arg).to_owned()).collect(),
             stdin: Vec::new(),
             files: BTreeMap::new(),
+            cwd: "/".to_owned(),
             user: "root".to_owned(),
             tty: false,
         }

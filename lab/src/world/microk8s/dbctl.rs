@@ -31,7 +31,10 @@ pub(super) fn dbctl(_world: &mut World, _call: &mut Call, args: &[String]) -> Ne
             // Into memory it cannot fail.
             let _ = packer.write_all(&crate::tar::write(&members));
             let bytes = packer.finish().unwrap_or_default();
-            world.machine_mut(&call.machine).files_mut().write(&format!("{file}.tar.gz"), &bytes, 0o644);
+            // `tarfile.open` of Python's takes a relative name from the working directory.
+            let own = call.exec.cwd.trim_end_matches('/');
+            let path = if file.starts_with('/') { file.clone() } else { format!("{own}/{file}") };
+            world.machine_mut(&call.machine).files_mut().write(&format!("{path}.tar.gz"), &bytes, 0o644);
             call.quit(0, format!("The backup is: {file}.tar.gz"))
         })
     })
