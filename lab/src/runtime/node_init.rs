@@ -170,7 +170,7 @@ fn watch_sysrq() {
             };
             let argv = ["systemctl", verb, "--force", "--force"].map(str::to_owned).to_vec();
             let (user, files) = ("root".to_owned(), BTreeMap::new());
-            let call = Call { argv, stdin: Vec::new(), files, user, tty: false };
+            let call = Call { argv, stdin: Vec::new(), files, cwd: "/".to_owned(), user, tty: false };
             let Ok(mut world) = UnixStream::connect(Path::new(INSIDE).join("world.sock")) else { continue };
             let Ok(call) = serde_json::to_vec(&call) else { continue };
             // No answer is the answer.
