@@ -1,7 +1,5 @@
 //! The playbooks' scripts, told in commands of the world and files: one row per script step.
 
-#![expect(clippy::unused_async, reason = "the rows of the table are async, also those that need not wait")]
-
 mod packages;
 mod snaps;
 mod storage;

@@ -4,7 +4,7 @@ use crate::harness::{Ran, lab};
 use crate::row::Row;
 
 /// Runs `up`, does something as soon as a step's command runs on a node, and shows what came of it. When that is, and how
-/// long it lasts, depends on the machine.
+/// long it lasts, depends on the machine: the lab is slow enough for a command to still run when it was seen to.
 fn during(step: &str, command: &str, done: &str) -> Ran {
     let script = format!(
         "cd \"$(mktemp -d)\"
@@ -19,7 +19,7 @@ fn during(step: &str, command: &str, done: &str) -> Ran {
          part again; homeprov up $I; echo again=$?
          part commands; homeprov-lab commands"
     );
-    let ran = lab("--nodes 3", &script);
+    let ran = lab("--nodes 3 --speed 7", &script);
     ran.expect(ran.code_of("up") == 0, "it should converge");
     ran.expect(ran.code_of("again") == 0 && ran.part("again").contains("nothing to do"), "and leave nothing to do");
     ran.expect(!ran.part("lost").is_empty(), "the loss should be told");

@@ -62,7 +62,7 @@ fn a_healthy_cluster_is_left_in_peace_and_what_befalls_it_is_named() {
     let ran = lab(
         "--nodes 3 --storage default",
         &format!(
-            r#"{TOOLS}
+            r"{TOOLS}
             away() {{ kubectl get nodes | grep -q '^nuc3 *NotReady'; }}
             back() {{ kubectl get nodes | grep -q '^nuc3 *Ready'; }}
             part up; homeprov up -q $I; echo up=$?
@@ -78,7 +78,7 @@ fn a_healthy_cluster_is_left_in_peace_and_what_befalls_it_is_named() {
             part mended; homeprov up $I; echo mended=$?
             part last; homeprov doctor --json $I >last.json; echo last=$?
             part last-json; cat last.json
-            part end"#
+            part end"
         ),
     );
     ran.expect(ran.code_of("up") == 0, "there should be a cluster");

@@ -34,6 +34,74 @@ timed() { began=$(date +%s%N); name=$1; shift; "$@"; echo "$name=$?"; echo "$nam
 running() { till 90 ready $1; where $1; }
 "#;
 
+/// One fault after another: what `repair` says and does while it is so, and after.
+const FAULTS: &str = r#"
+homeprov up -q $I || exit 99
+part clean; timed clean homeprov repair $I --yes
+
+homeprov-lab fault orphaned-container
+app one; node=$(running one); scale one 0; till 60 gone one
+part open-owner; jiva one .metadata.labels.nodeID; echo; echo $node
+part open; timed open homeprov repair $I --yes
+part open-left; is one .metadata.labels.nodeID $node && echo same; sessions $node one
+# What the refusal asks for, by hand.
+on $(number $node) "findmnt -rno TARGET | grep $(volume one) | sort -r | xargs -r umount; findmnt -rno TARGET,SOURCE | awk '/csi.*globalmount/ { print \$1 }' | xargs -r umount"
+on $(number $node) iscsiadm -m node -T $(on $(number $node) iscsiadm -m session | grep -o 'iqn[^ ]*') --logout
+part let-go; sessions $node one
+part closed; timed closed homeprov repair $I --yes
+part after-open; timed after-open homeprov repair $I --yes
+
+homeprov-lab fault stale-mount-owner
+app two; node=$(running two); scale two 0; till 60 gone two
+part owner-left; is two .metadata.labels.nodeID $node && echo same; sessions $node two
+homeprov-lab fault stale-mount-owner --lasts 0
+part owner-asked; timed owner-asked homeprov repair $I </dev/null
+part owner-still; is two .metadata.labels.nodeID $node && echo same
+part owner; timed owner homeprov repair $I --yes
+kubectl cordon $node >/dev/null; scale two 1
+part owner-moved; [ "$(running two)" != $node ] && ready two && echo moved
+kubectl uncordon $node >/dev/null
+
+homeprov-lab fault read-only-volume
+app three; till 90 is three .status.status RO
+part stopped; jiva three .status.status; echo
+part stopped-repair; timed stopped-repair homeprov repair $I --yes
+homeprov-lab fault read-only-volume --lasts 0
+till 120 is three '.status.replicaStatus[*].mode' 'RW RW RW'
+part back; jiva three .status.status; echo
+part mounted; timed mounted homeprov repair $I --yes
+part writes; node=$(running three); on $(number $node) findmnt -rno TARGET,OPTIONS | grep $(volume three) | grep -c ' ro,'
+
+homeprov-lab fault replica-wo
+app four; running four >/dev/null
+till 60 is four '.status.replicaStatus[*].mode' 'RW RW WO'
+part behind; jiva four '.status.replicaStatus[*].mode'; echo
+part early; timed early homeprov repair $I --yes
+sleep 80
+part anew; timed anew homeprov repair $I --yes
+part whole; jiva four '.status.replicaStatus[*].mode'; echo
+homeprov-lab fault replica-wo --lasts 0
+
+app five; node=$(running five); [ $node != nuc1 ] || via=12
+homeprov-lab fault terminating-stuck $node
+ends() { kubectl get pods -l app=five -o wide --no-headers | grep $node | grep -q Terminating; }
+till 120 ends
+part ends; kubectl get pods -l app=five -o wide --no-headers
+sleep 8
+part ending-asked; timed ending-asked homeprov repair $I </dev/null
+part ending; timed ending homeprov repair $I --yes
+part ending-moved; till 120 ready five; [ "$(where five)" != $node ] && ready five && echo moved
+homeprov-lab power-on $node; till 60 on $(number $node) true
+nodes() { [ $(kubectl get nodes --no-headers | grep -cw Ready) = 3 ]; }
+till 60 nodes
+whole() { [ -z "$(kubectl get jivavolumes -n openebs -o "jsonpath='{.items[*].status.replicaStatus[*].mode}'" | tr -d 'RW ')" ]; }
+till 60 whole; sleep 5
+part last; timed last homeprov repair $I --yes
+part up; timed up homeprov up $I
+part up-again; timed up-again homeprov up $I
+part end
+"#;
+
 /// How many of the lab's seconds a command took.
 fn seconds(ran: &Ran, name: &str) -> i32 {
     ran.code_of(&format!("{name}-ms")) * 20 / 1000
@@ -60,76 +128,7 @@ fn what_is_stuck_is_mended_on_proof_and_left_alone_without() {
     let read_only = Row::of("read-only-volume", "before and after the quorum is back; `repair`, in the lab");
     let replica = Row::of("replica-wo", "after twenty minutes; `repair`, in the lab");
     let terminating = Row::of("terminating-stuck", "a machine with volumes is off; `repair`, in the lab");
-    let ran = lab(
-        "--nodes 3 --storage default",
-        &format!(
-            r#"{TOOLS}{APPS}
-            homeprov up -q $I || exit 99
-            part clean; timed clean homeprov repair $I --yes
-
-            homeprov-lab fault orphaned-container
-            app one; node=$(running one); scale one 0; till 60 gone one
-            part open-owner; jiva one .metadata.labels.nodeID; echo; echo $node
-            part open; timed open homeprov repair $I --yes
-            part open-left; is one .metadata.labels.nodeID $node && echo same; sessions $node one
-            # What the refusal asks for, by hand.
-            on $(number $node) "findmnt -rno TARGET | grep $(volume one) | sort -r | xargs -r umount; findmnt -rno TARGET,SOURCE | awk '/csi.*globalmount/ {{ print \$1 }}' | xargs -r umount"
-            on $(number $node) iscsiadm -m node -T $(on $(number $node) iscsiadm -m session | grep -o 'iqn[^ ]*') --logout
-            part let-go; sessions $node one
-            part closed; timed closed homeprov repair $I --yes
-            part after-open; timed after-open homeprov repair $I --yes
-
-            homeprov-lab fault stale-mount-owner
-            app two; node=$(running two); scale two 0; till 60 gone two
-            part owner-left; is two .metadata.labels.nodeID $node && echo same; sessions $node two
-            homeprov-lab fault stale-mount-owner --lasts 0
-            part owner-asked; timed owner-asked homeprov repair $I </dev/null
-            part owner-still; is two .metadata.labels.nodeID $node && echo same
-            part owner; timed owner homeprov repair $I --yes
-            kubectl cordon $node >/dev/null; scale two 1
-            part owner-moved; [ "$(running two)" != $node ] && ready two && echo moved
-            kubectl uncordon $node >/dev/null
-
-            homeprov-lab fault read-only-volume
-            app three; till 90 is three .status.status RO
-            part stopped; jiva three .status.status; echo
-            part stopped-repair; timed stopped-repair homeprov repair $I --yes
-            homeprov-lab fault read-only-volume --lasts 0
-            till 120 is three '.status.replicaStatus[*].mode' 'RW RW RW'
-            part back; jiva three .status.status; echo
-            part mounted; timed mounted homeprov repair $I --yes
-            part writes; node=$(running three); on $(number $node) findmnt -rno TARGET,OPTIONS | grep $(volume three) | grep -c ' ro,'
-
-            homeprov-lab fault replica-wo
-            app four; running four >/dev/null
-            till 60 is four '.status.replicaStatus[*].mode' 'RW RW WO'
-            part behind; jiva four '.status.replicaStatus[*].mode'; echo
-            part early; timed early homeprov repair $I --yes
-            sleep 80
-            part anew; timed anew homeprov repair $I --yes
-            part whole; jiva four '.status.replicaStatus[*].mode'; echo
-            homeprov-lab fault replica-wo --lasts 0
-
-            app five; node=$(running five); [ $node != nuc1 ] || via=12
-            homeprov-lab fault terminating-stuck $node
-            ends() {{ kubectl get pods -l app=five -o wide --no-headers | grep $node | grep -q Terminating; }}
-            till 120 ends
-            part ends; kubectl get pods -l app=five -o wide --no-headers
-            sleep 8
-            part ending-asked; timed ending-asked homeprov repair $I </dev/null
-            part ending; timed ending homeprov repair $I --yes
-            part ending-moved; till 120 ready five; [ "$(where five)" != $node ] && ready five && echo moved
-            homeprov-lab power-on $node; till 60 on $(number $node) true
-            nodes() {{ [ $(kubectl get nodes --no-headers | grep -cw Ready) = 3 ]; }}
-            till 60 nodes
-            whole() {{ [ -z "$(kubectl get jivavolumes -n openebs -o "jsonpath='{{.items[*].status.replicaStatus[*].mode}}'" | tr -d 'RW ')" ]; }}
-            till 60 whole; sleep 5
-            part last; timed last homeprov repair $I --yes
-            part up; timed up homeprov up $I
-            part up-again; timed up-again homeprov up $I
-            part end"#
-        ),
-    );
+    let ran = lab("--nodes 3 --storage default", &format!("{TOOLS}{APPS}{FAULTS}"));
     ran.expect(!ran.text.contains("this did not come about"), "everything that was waited for should come about");
     said(&ran, "clean", 0, &["nothing is stuck"]);
 

@@ -20,7 +20,7 @@ fn one_machine_and_then_all_are_bare_again() {
     let ran = lab(
         "--nodes 4 --storage hostpath",
         &format!(
-            r#"{TOOLS}{TYPED}
+            r"{TOOLS}{TYPED}
             part made; homeprov up -q $I; echo made=$?
             kubectl apply -f - <<Y
 apiVersion: v1
@@ -45,7 +45,7 @@ Y
             part nothing; homeprov up $I; echo nothing=$?
             part status; homeprov status $I
             part second; identity; echo
-            part end"#
+            part end"
         ),
     );
     ran.expect(ran.code_of("made") == 0, "there should be a cluster");

@@ -82,7 +82,7 @@ fn one_node_after_another_with_a_volume_in_use() {
     let ran = lab(
         "--nodes 3 --storage default",
         &format!(
-            r#"{TOOLS}{ALBUM}{BEFORE}
+            r"{TOOLS}{ALBUM}{BEFORE}
             part made; homeprov up -q $I; echo made=$?; album
             part before; hash
             part asked; homeprov upgrade $I --channel 1.36/stable </dev/null; echo asked=$?
@@ -90,7 +90,7 @@ fn one_node_after_another_with_a_volume_in_use() {
             part kept; cat $I
             {UPGRADE} --json >log 2>errors; echo upgraded=$?; cat errors
             part after; seen hashed; hash; modes
-            {RESTS}"#
+            {RESTS}"
         ),
     );
     ran.expect(ran.code_of("made") == 0, "there should be a cluster");

@@ -37,8 +37,8 @@ pub(super) fn main(world: &World, call: &mut Call) -> Next {
         }
         ["list", "ruleset"] => {
             let tables = world.machine(&call.machine).tables.iter();
-            let text: String = tables.map(|(table, text)| format!("table {table} {{{text}}}\n")).collect();
-            call.print(text);
+            let tables: Vec<String> = tables.map(|(table, text)| format!("table {table} {{{text}}}\n")).collect();
+            call.print(tables.concat());
             Next::Exit(0)
         }
         _ => call.fail(1, format!("Error: syntax error, unexpected end of file\n{}", words.join(" "))),

@@ -77,9 +77,9 @@ pub(super) fn main(world: &mut World, call: &mut Call) -> Next {
             after(30, move |world, call| {
                 let machine = call.machine.clone();
                 if comes_back {
-                    world.reboot(&machine)
+                    world.reboot(&machine);
                 } else {
-                    world.power_off(&machine)
+                    world.power_off(&machine);
                 }
                 Next::Exit(137)
             })

@@ -86,7 +86,9 @@ pub(super) async fn refuse_without(context: &Context) -> Result<(), Failure> {
     }
     if scene.restore.rehearsal {
         // Its volumes are new ones of the same size.
-        volumes.iter_mut().for_each(|volume| volume.seen.free = volume.seen.size);
+        for volume in &mut volumes {
+            volume.seen.free = volume.seen.size;
+        }
     }
     let short = short(&volumes);
     if short.is_empty() {
