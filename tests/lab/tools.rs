@@ -21,16 +21,15 @@ metadata: {name: album, namespace: default}
 spec: {accessModes: [ReadWriteOnce], storageClassName: homeprov-jiva-retain, resources: {requests: {storage: 64Mi}}}
 Y
 	kubectl apply -f - <<Y
-apiVersion: apps/v1
-kind: Deployment
+apiVersion: batch/v1
+kind: Job
 metadata: {name: album, namespace: default}
 spec:
-  replicas: 1
-  strategy: {type: Recreate}
-  selector: {matchLabels: {app: album}}
+  backoffLimit: 20
   template:
     metadata: {labels: {app: album}}
     spec:
+      restartPolicy: OnFailure
       terminationGracePeriodSeconds: 1
       containers:
       - name: album

@@ -89,7 +89,7 @@ fn one_node_after_another_with_a_volume_in_use() {
             part skipped; homeprov upgrade --yes $I --channel 1.37/stable; echo skipped=$?
             part kept; cat $I
             {UPGRADE} --json >log 2>errors; echo upgraded=$?; cat errors
-            part after; seen hashed; hash; modes
+            part after; seen hashed; hash; modes; echo
             {RESTS}"
         ),
     );

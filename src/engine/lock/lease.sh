@@ -1,6 +1,7 @@
 # The lease of this node. $1 its folder, $2 `take` or `leave`, $3 the run that asks, $4 for how many seconds, $5 a run whose
 # lease may be taken over (`*` for any), $6 who asks, in lines of `key=value`.
-# Prints `taken`, or `held` with the holder's lines and the seconds its lease has left.
+# Prints `taken`, or `held` with the holder's lines and the seconds its lease has left. A run whose lease another one has taken
+# gets that one's lines, with no seconds left where that one has given it back: nobody goes on unaware that somebody else was here.
 # Time is the node's uptime: no clock that is set can lengthen a lease, and a boot ends both, the file and the count.
 umask 077
 mkdir -p -- "$1" && cd -- "$1" || exit 1
@@ -17,10 +18,18 @@ fi
 left=$(($(number "$(value until)") - now))
 # Longer than a lease can be: not written by us in this boot.
 [ "$left" -le "$4" ] || left=0
+if [ "$holder" != "$3" ] && [ "$(sed -n 's/^from=//p' taken 2>/dev/null)" = "$3" ] && [ "$5" != '*' ]; then
+  echo held
+  grep -v '^from=' taken
+  [ -n "$holder" ] || left=0
+  echo "left=$left"
+  exit 0
+fi
 if [ -n "$holder" ] && [ "$holder" != "$3" ] && [ "$left" -gt 0 ] && [ "$5" != '*' ] && [ "$5" != "$holder" ]; then
   echo held
   grep -v '^until=' lease
   echo "left=$left"
   exit 0
 fi
+[ -z "$holder" ] || [ "$holder" = "$3" ] || { printf '%s\n' "$6"; echo "from=$holder"; } >taken
 { printf '%s\n' "$6"; echo "until=$((now + $4))"; } >"lease.$$" && mv "lease.$$" lease && echo taken

@@ -52,12 +52,17 @@ pub(super) struct Held {
 impl Held {
     /// What is shown, with the way out.
     pub(super) fn text(&self) -> String {
+        let Self { node, holder, left } = self;
+        if left.is_zero() {
+            return format!(
+                "another run has taken the lock on {node} away, and given it back since: {holder}. \
+                 Look at what it has done; then the same command goes on from what is there"
+            );
+        }
         format!(
             "another run holds the lock on {node}: {holder}. Its lease runs out in {left} s unless it is renewed. \
              Wait for that run to end; only if you know that it is gone, say `--break-lock`",
-            node = self.node,
-            holder = self.holder,
-            left = self.left.as_secs(),
+            left = left.as_secs(),
         )
     }
 }
@@ -167,8 +172,24 @@ mod tests {
         assert_eq!(take("B", "A"), "taken\n");
         assert!(take("A", "").starts_with("held\nrun=B\n"));
         said(&folder, ["leave", "B", "0", "", ""]);
-        assert_eq!(take("A", ""), "taken\n");
+        assert_eq!(take("C", ""), "taken\n");
         assert_eq!(take("B", "*"), "taken\n");
+    }
+
+    #[test]
+    fn a_run_whose_lease_was_taken_learns_of_it_also_when_that_was_given_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let take = |run: &str, over: &str| said(folder.path(), ["take", run, "60", over, &holder(run)]);
+        let leave = |run: &str| said(folder.path(), ["leave", run, "0", "", ""]);
+        assert_eq!((take("A", ""), take("B", "*")), ("taken\n".to_owned(), "taken\n".to_owned()));
+        leave("B");
+        let held = take("A", "");
+        assert!(held.starts_with("held\nrun=B\n") && held.ends_with("left=0\n"), "{held}");
+        leave("A");
+        assert_eq!(take("C", ""), "taken\n", "others it does not concern");
+        assert!(take("A", "").starts_with("held\n"), "still");
+        assert_eq!(take("A", "*"), "taken\n", "but by force");
+        assert!(take("C", "").starts_with("held\nrun=A\n"));
     }
 
     #[test]
