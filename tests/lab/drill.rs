@@ -59,10 +59,12 @@ fn a_node_that_is_cut_off_lets_itself_in_when_its_controller_is_gone() {
             part drill; homeprov drill $I nuc2 --how network --yes --json >report; echo drill=$?
             part report; cat report
             part let-in; rules || echo none; reached
-            homeprov drill $I nuc2 --how network --yes >out 2>&1 & drill=$!
+            part meanwhile
+            homeprov drill -v $I nuc2 --how network --yes >out 2>&1 & drill=$!
             until rules; do sleep 0.2; kill -0 $drill || break; done; cut=$(date +%s%N)
             until grep -q 'the cluster has noticed' out; do sleep 0.2; kill -0 $drill || break; done
             kill -KILL $drill; wait $drill
+            part second; cat out
             part killed; rules && echo cut; reached; on 12 systemctl is-active homeprov-drill-back.timer
             left=120; while rules && [ $((left -= 1)) -gt 0 ]; do sleep 0.5; done; echo "alone-ms=$(( ($(date +%s%N) - cut) / 1000000 ))"
             part alone; rules || echo none; reached; on 12 systemctl is-active homeprov-drill-back.timer

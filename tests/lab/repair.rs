@@ -28,7 +28,7 @@ volume() { kubectl get pvc $1 -o "jsonpath='{.spec.volumeName}'"; }
 jiva() { kubectl get jivavolume -n openebs $(volume $1) -o "jsonpath='{$2}'"; }
 is() { [ "$(jiva $1 $2)" = "$3" ]; }
 number() { echo $((10 + ${1#nuc})); }
-sessions() { on $(number $1) iscsiadm -m session 2>/dev/null | grep -c $(volume $2); }
+sessions() { name=$(volume $2); on $(number $1) iscsiadm -m session 2>/dev/null </dev/null | grep -c "$name"; }
 till() { left=$1; shift; while [ $((left -= 1)) -gt 0 ]; do "$@" >/dev/null 2>&1 && return; sleep 1; done; echo "this did not come about: $*"; }
 timed() { began=$(date +%s%N); name=$1; shift; "$@"; echo "$name=$?"; echo "$name-ms=$(( ($(date +%s%N) - began) / 1000000 ))"; }
 running() { till 90 ready $1; where $1; }
@@ -44,7 +44,8 @@ app one; node=$(running one); scale one 0; till 60 gone one
 part open-owner; jiva one .metadata.labels.nodeID; echo; echo $node
 part open; timed open homeprov repair $I --yes
 part open-left; is one .metadata.labels.nodeID $node && echo same; sessions $node one
-# What the refusal asks for, by hand.
+part by-hand
+# What the refusal asks for.
 on $(number $node) "findmnt -rno TARGET | grep $(volume one) | sort -r | xargs -r umount; findmnt -rno TARGET,SOURCE | awk '/csi.*globalmount/ { print \$1 }' | xargs -r umount"
 on $(number $node) iscsiadm -m node -T $(on $(number $node) iscsiadm -m session | grep -o 'iqn[^ ]*') --logout
 part let-go; sessions $node one
