@@ -55,7 +55,7 @@ lint: ## Check format, lints, documentation, dependencies and scripts
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items
-	if command -v cargo-deny >/dev/null; then cargo deny check; fi
+	if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources && if cargo deny fetch db; then cargo deny check advisories; fi; fi
 	if command -v shellcheck >/dev/null; then shellcheck .ci/run $$(grep -lE '^#!.*sh$$' scripts/* tests/vm/*) tests/vm/*.sh lab/tests/runtime/prelude.sh; fi
 
 schema: ## Write inventory/schema.json anew

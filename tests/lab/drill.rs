@@ -66,6 +66,7 @@ fn a_node_that_is_cut_off_lets_itself_in_when_its_controller_is_gone() {
             kill -KILL $drill; wait $drill
             part second; cat out
             part killed; rules && echo cut; reached; on 12 systemctl is-active homeprov-drill-back.timer
+            part let
             left=120; while rules && [ $((left -= 1)) -gt 0 ]; do sleep 0.5; done; echo "alone-ms=$(( ($(date +%s%N) - cut) / 1000000 ))"
             part alone; rules || echo none; reached; on 12 systemctl is-active homeprov-drill-back.timer
             part status; homeprov status $I
