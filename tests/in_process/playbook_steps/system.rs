@@ -135,6 +135,9 @@ pub async fn time(shell: &Shell) -> i32 {
             return 0;
         }
     }
+    if ntp.trim().is_empty() && shell.ask(&["systemctl", "is-active", "--quiet", "systemd-timesyncd"]).await.0 == 0 {
+        return 0;
+    }
     shell.differs("no time service runs")
 }
 
@@ -147,5 +150,9 @@ pub async fn synchronise_time(shell: &Shell) -> i32 {
         "apt-get -o DPkg::Lock::Timeout=300 -q install -y --no-install-recommends systemd-timesyncd"
             .split(' ')
             .collect();
-    shell.all(&[&install, &SET]).await
+    match shell.run(&install).await {
+        0 if shell.ask(&SET).await.0 == 0 => 0,
+        0 => shell.run(&["systemctl", "enable", "--now", "systemd-timesyncd"]).await,
+        failed => failed,
+    }
 }

@@ -166,7 +166,9 @@ fn the_power_of_each_node_is_cut_in_turn() {
         ran.expect(ran.part("told").contains(words), words);
     }
     ran.expect(ran.part("mended").contains("mended: pod-terminating mastodon/mastodon-postgresql-0"), "it is mended");
-    ran.expect(ran.code_of("mended") == 9, "and the node that is away is named");
+    // With 9; or 5, when it took so long that the replicas of the node that is off count as behind.
+    ran.expect([5, 9].contains(&ran.code_of("mended")), "with its node off, not all is well");
+    ran.expect(ran.part("mended").contains("could not be reached"), "and the node that is away is named");
     let morning = ran.part("morning");
     ran.expect(morning.starts_with("200\n12\n") && !morning.contains(&off), "the site is back, on another node");
     ran.expect(ran.code_of("last") == 0 && ran.part("last").contains("nothing is stuck"), "nothing stays stuck");
@@ -190,7 +192,9 @@ fn table(ran: &Ran) -> String {
         let at = words.iter().position(|word| *word == "s").unwrap_or_else(|| panic!("no seconds in {line}"));
         words[at - 1].parse::<u64>().unwrap_or_else(|_| panic!("no seconds in {line}")) * SPEED
     };
-    ran.expect(out.contains("with the same hash"), "the canary is intact");
+    // However the table is folded.
+    let words: Vec<&str> = out.split_whitespace().collect();
+    ran.expect(words.join(" ").contains("with the same hash"), "the canary is intact");
     format!(
         "site back after {} s; NotReady after {} s, canary read elsewhere after {} s, in the lab's time",
         seconds("site answers again"),
