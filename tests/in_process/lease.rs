@@ -3,7 +3,11 @@
 use super::shell::Shell;
 
 const LEASE: &str = "/run/homeprov/lease";
-const TAKEN: &str = "/run/homeprov/taken";
+
+/// Who took a run's lease away.
+fn taken_from(run: &str) -> String {
+    format!("/run/homeprov/taken-from-{run}")
+}
 
 /// `take` and `leave`, by the arguments the program has.
 pub fn perform(shell: &Shell, arguments: &[&str]) -> i32 {
@@ -24,24 +28,22 @@ pub fn perform(shell: &Shell, arguments: &[&str]) -> i32 {
     }
     let until: u64 = value("until=").parse().unwrap_or_default();
     let left = if holder.is_empty() { 0 } else { until.saturating_sub(now) };
-    let from = format!("\nfrom={run}\n{boot}");
-    if holder != *run
-        && *over != "*"
-        && let Some(taken) = shell.read(TAKEN).as_deref().and_then(|text| text.strip_suffix(&from))
-    {
-        shell.say("held");
-        shell.say(taken);
-        shell.say(format!("left={left}"));
-        return 0;
-    }
-    if !holder.is_empty() && holder != *run && until > now && *over != "*" && *over != holder {
-        shell.say("held");
-        shell.say(&lease);
-        shell.say(format!("left={left}"));
-        return 0;
+    if holder != *run && *over != "*" {
+        if !holder.is_empty() && left > 0 && *over != holder {
+            shell.say("held");
+            shell.say(&lease);
+            shell.say(format!("left={left}"));
+            return 0;
+        }
+        if let Some(taker) = shell.read(&taken_from(run)).as_deref().and_then(|text| text.strip_suffix(&boot)) {
+            shell.say("held");
+            shell.say(taker);
+            shell.say("left=0");
+            return 0;
+        }
     }
     if !holder.is_empty() && holder != *run {
-        shell.write(TAKEN, &format!("{lines}\nfrom={holder}\n{boot}"));
+        shell.write(&taken_from(&holder), &format!("{lines}\n{boot}"));
     }
     let seconds: u64 = seconds.parse().expect("seconds");
     shell.write(LEASE, &format!("{lines}\nuntil={}\n{boot}", now + seconds));

@@ -18,18 +18,19 @@ fi
 left=$(($(number "$(value until)") - now))
 # Longer than a lease can be: not written by us in this boot.
 [ "$left" -le "$4" ] || left=0
-if [ "$holder" != "$3" ] && [ "$(sed -n 's/^from=//p' taken 2>/dev/null)" = "$3" ] && [ "$5" != '*' ]; then
-  echo held
-  grep -v '^from=' taken
-  [ -n "$holder" ] || left=0
-  echo "left=$left"
-  exit 0
+if [ "$holder" != "$3" ] && [ "$5" != '*' ]; then
+  if [ -n "$holder" ] && [ "$left" -gt 0 ] && [ "$5" != "$holder" ]; then
+    echo held
+    grep -v '^until=' lease
+    echo "left=$left"
+    exit 0
+  fi
+  if [ -f "taken-from-$3" ]; then
+    echo held
+    cat "taken-from-$3"
+    echo left=0
+    exit 0
+  fi
 fi
-if [ -n "$holder" ] && [ "$holder" != "$3" ] && [ "$left" -gt 0 ] && [ "$5" != '*' ] && [ "$5" != "$holder" ]; then
-  echo held
-  grep -v '^until=' lease
-  echo "left=$left"
-  exit 0
-fi
-[ -z "$holder" ] || [ "$holder" = "$3" ] || { printf '%s\n' "$6"; echo "from=$holder"; } >taken
+case $holder in '' | "$3" | */*) ;; *) printf '%s\n' "$6" >"taken-from-$holder" ;; esac
 { printf '%s\n' "$6"; echo "until=$((now + $4))"; } >"lease.$$" && mv "lease.$$" lease && echo taken

@@ -185,11 +185,12 @@ mod tests {
         leave("B");
         let held = take("A", "");
         assert!(held.starts_with("held\nrun=B\n") && held.ends_with("left=0\n"), "{held}");
-        leave("A");
-        assert_eq!(take("C", ""), "taken\n", "others it does not concern");
+        assert_eq!((take("C", ""), take("D", "*")), ("taken\n".to_owned(), "taken\n".to_owned()), "others may go on");
+        assert!(take("A", "").starts_with("held\nrun=D\n"), "who holds it now is told first");
+        leave("D");
+        assert!(take("C", "").starts_with("held\nrun=D\n"), "each is told of its own");
         assert!(take("A", "").starts_with("held\n"), "still");
         assert_eq!(take("A", "*"), "taken\n", "but by force");
-        assert!(take("C", "").starts_with("held\nrun=A\n"));
     }
 
     #[test]
