@@ -22,6 +22,10 @@ const BEAT: Duration = Duration::from_millis(10);
 /// How long the world is let on at a stretch before others may have a look at it.
 const STRETCH: Duration = Duration::from_millis(40);
 
+/// How long others may look after a stretch that was not enough: everybody who looks lets the world on, and would wait for all
+/// who came before to have done so, a stretch each.
+const BREATH: Duration = Duration::from_millis(15);
+
 /// The node's first process, whether its cable is plugged in, and whether its own rules keep everybody away.
 type Cable = (i32, bool, bool);
 
@@ -38,6 +42,8 @@ pub struct Homelab {
     speed: u64,
     /// Virtual milliseconds the world has fallen behind, for good: this machine did not keep up.
     behind: AtomicU64,
+    /// Milliseconds after `began` before which nobody lets the world on: the others' turn.
+    rested: AtomicU64,
     login: Login,
     noisy: Option<String>,
     authorized: String,
@@ -64,6 +70,7 @@ impl Homelab {
             began: Instant::now(),
             speed: run.speed.max(1),
             behind: AtomicU64::new(0),
+            rested: AtomicU64::new(0),
             login: run.login,
             noisy,
             authorized,
@@ -75,12 +82,24 @@ impl Homelab {
     /// as it would if everybody who looks at it had to wait until all of it was done.
     pub fn world(&self) -> MutexGuard<'_, World> {
         let mut world = self.world.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let elapsed = self.elapsed();
+        if elapsed < self.rested.load(Ordering::Relaxed) {
+            return world;
+        }
         let now = self.virtual_start + elapsed * self.speed - self.behind.load(Ordering::Relaxed);
         let looked = Instant::now();
         world.advance_while(now, || looked.elapsed() < STRETCH);
-        self.behind.fetch_add(now.saturating_sub(world.now()), Ordering::Relaxed);
+        let missing = now.saturating_sub(world.now());
+        if missing > 0 {
+            self.behind.fetch_add(missing, Ordering::Relaxed);
+            self.rested.store(self.elapsed() + u64::try_from(BREATH.as_millis()).unwrap_or(0), Ordering::Relaxed);
+        }
         world
+    }
+
+    /// Real milliseconds since it began.
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// The nodes.
