@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
 use crate::facts::{Facts, when};
 use crate::inventory::model::{Inventory, Node, Role};
 use crate::playbook::model::{Action, On, Recipe, Step};
@@ -119,6 +120,16 @@ impl Plan {
         self.pending.is_empty() && self.unreachable.is_empty()
     }
 
+    /// What of it says whether the world moves: which steps do not hold where, in which way, and who does not answer. The words
+    /// do not count, for they tell numbers that change of themselves: how much memory is free, why a connection failed this time.
+    pub fn shape(&self) -> Shape {
+        let kind = |pending: &Pending| std::mem::discriminant(&pending.verdict);
+        Shape {
+            pending: self.pending.iter().map(|it| (it.step.clone(), it.place.clone(), kind(it))).collect(),
+            unreachable: self.unreachable.keys().cloned().collect(),
+        }
+    }
+
     /// What could be applied now.
     pub fn runnable(&self) -> impl Iterator<Item = &Pending> {
         self.pending.iter().filter(|pending| pending.runnable)
@@ -130,6 +141,13 @@ impl Plan {
             .iter()
             .filter(|pending| pending.playbook == PREFLIGHT && matches!(pending.verdict, Verdict::Blocked { .. }))
     }
+}
+
+/// A plan without its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    pending: Vec<(String, Place, std::mem::Discriminant<Verdict>)>,
+    unreachable: Vec<String>,
 }
 
 /// The playbook whose refusals keep homeprov from changing anything.
@@ -232,14 +250,17 @@ fn verdict(inventory: &Inventory, facts: &Facts, step: &Step, place: &Place) -> 
     }
 }
 
+/// Lines of what a check printed that are told on.
+const LINES_MAX: usize = 50;
+
 fn script_verdict(facts: &Facts, step: &Step, node: &str) -> Verdict {
     match facts.seen(node).and_then(|seen| seen.checks.get(&step.id)) {
         Some(answer) if answer.succeeded() => Verdict::Holds,
         // What was not seen is not changed: the next observation tells.
         Some(answer) if answer.timed_out => Verdict::settling("not known: its check did not end in time"),
         Some(answer) => {
-            let said = answer.stdout.trim();
-            Verdict::differs(if said.is_empty() { format!("not so yet: {}", step.title) } else { said.to_owned() })
+            let said: Vec<String> = answer.stdout.trim().lines().take(LINES_MAX).map(bounded::line).collect();
+            Verdict::differs(if said.is_empty() { format!("not so yet: {}", step.title) } else { said.join("\n") })
         }
         None => Verdict::settling("not known: its check gave no answer"),
     }

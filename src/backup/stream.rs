@@ -31,6 +31,32 @@ pub struct Streamed {
     pub said: Vec<String>,
 }
 
+/// What a command prints besides its work, up to a limit; what is more is an error.
+struct Short(Vec<u8>);
+
+/// The bytes kept of it.
+const SHORT_MAX: usize = 8 * 1024 * 1024;
+
+impl AsyncWrite for Short {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Poller<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let kept = &mut self.get_mut().0;
+        if kept.len() + bytes.len() > SHORT_MAX {
+            let text = format!("the command printed more than {} MiB", SHORT_MAX >> 20);
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::FileTooLarge, text)));
+        }
+        kept.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Poller<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Poller<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
 /// Counts and hashes what is written through it.
 pub struct Hashing<W> {
     inner: W,
@@ -134,8 +160,9 @@ pub async fn push(
     argv: &[String],
     input: &mut (dyn AsyncRead + Send + Unpin),
 ) -> Result<String, Failure> {
-    let mut out = Vec::new();
+    let mut out = Short(Vec::new());
     let end = context.transport.pipe(node, argv, input, &mut out, IDLE).await?;
+    let Short(out) = out;
     let out = String::from_utf8_lossy(&out).into_owned();
     if end.status == 0 {
         return Ok(out);

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::error::Failure;
 use crate::redact;
+use crate::report::clean;
 use crate::report::face::Surroundings;
 use crate::report::paint::Paint;
 
@@ -12,10 +13,15 @@ const WIDTH: usize = 100;
 /// Longer lines are hard to read, whatever the terminal's width.
 const WIDEST: usize = 120;
 
+/// Text as it may be printed: without secrets, and without what would steer the terminal, for some of it was read on machines.
+pub(super) fn fit(text: &str) -> String {
+    redact::of_this_process().text(&clean::keeping_colours(text))
+}
+
 /// Prints a result. A reader that has gone away is no error.
 pub(super) fn result(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let text = redact::of_this_process().text(text);
+    let text = fit(text);
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::io("cannot write to standard output", &error))
@@ -34,7 +40,7 @@ pub(super) fn failure(failure: &Failure) {
 
 /// Prints something besides the results.
 pub(super) fn note(text: &str) {
-    let text = redact::of_this_process().text(text);
+    let text = fit(text);
     // There is no place left to say that it could not be said.
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

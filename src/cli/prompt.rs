@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use secrecy::SecretString;
 
+use super::output;
 use crate::report::terminal::Screen;
 
 /// One question at a time.
@@ -27,7 +28,7 @@ pub(super) fn confirm(screen: &Screen, question: &str) -> bool {
 /// Asks for a word; what was typed, without blanks around it.
 pub(super) fn typed(screen: &Screen, question: &str) -> Option<String> {
     let answer = ask(screen, || {
-        eprint!("{question}");
+        eprint!("{}", output::fit(question));
         io::stderr().flush()?;
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line)?;
@@ -39,7 +40,7 @@ pub(super) fn typed(screen: &Screen, question: &str) -> Option<String> {
 /// Asks for a line; the end of the input is an error, so that a question that needs an answer is not asked for ever.
 pub(super) fn line(question: &str) -> io::Result<String> {
     let _only = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
-    eprint!("{question}");
+    eprint!("{}", output::fit(question));
     io::stderr().flush()?;
     let mut line = String::new();
     match io::stdin().lock().read_line(&mut line)? {
@@ -50,7 +51,7 @@ pub(super) fn line(question: &str) -> io::Result<String> {
 
 /// Asks for a password, without showing it; none when the answer is empty.
 pub(super) fn password(screen: &Screen, question: &str) -> Option<SecretString> {
-    let answer = ask(screen, || rpassword::prompt_password(format!("{question}: ")));
+    let answer = ask(screen, || rpassword::prompt_password(format!("{}: ", output::fit(question))));
     answer.ok().filter(|password| !password.is_empty()).map(SecretString::from)
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Reach {
     /// Accept unknown host keys; a changed one is refused still
     #[arg(long, help_heading = "Connections")]
     accept_new_host_keys: bool,
-    /// Read the sudo password from this file's first line
+    /// Read the sudo password of every node from this file's first line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Connections")]
     sudo_password_file: Option<PathBuf>,
 }
@@ -97,7 +97,10 @@ impl Reach {
         }
         let (screen, redactor) = (screen.clone(), redactor.clone());
         Ok(Some(Arc::new(move |node| {
-            let password = prompt::password(&screen, &format!("sudo password on {node}"))?;
+            let password = prompt::password(
+                &screen,
+                &format!("sudo password on {node}, tried on every other node that asks for one"),
+            )?;
             redactor.learn(password.clone());
             Some(password)
         })))

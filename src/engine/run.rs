@@ -31,6 +31,8 @@ use crate::steps::{self, Context, takeover};
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a world in motion may show nothing to do before the run gives up: services restart after a join.
 const GRACE: Duration = Duration::from_secs(90);
+/// How long after its last step a run looks on, however much moves: something may move for ever.
+const LONGEST_GRACE: Duration = Duration::from_secs(900);
 
 /// How long the steps that were cut short may take to put things right.
 const PARTING: Duration = Duration::from_secs(10);
@@ -54,8 +56,10 @@ pub struct Run<'a> {
     turns: u32,
     observations: usize,
     shown: Option<Plan>,
-    /// When the plan, or a node's reachability, last changed.
+    /// When the shape of the plan, or a node's reachability, last changed.
     moved: Instant,
+    /// When the last step ended.
+    landed: Instant,
     /// The nodes that have answered in this run.
     met: BTreeSet<String>,
     waiting_told: BTreeMap<Key, String>,
@@ -90,6 +94,7 @@ impl<'a> Run<'a> {
             observations: 0,
             shown: None,
             moved: Instant::now(),
+            landed: Instant::now(),
             met: BTreeSet::new(),
             waiting_told: BTreeMap::new(),
             agreed: false,
@@ -208,6 +213,7 @@ impl<'a> Run<'a> {
         self.ledger.applied > 0
             && self.ledger.failures.is_empty()
             && self.moved.elapsed() < GRACE
+            && self.landed.elapsed() < LONGEST_GRACE
             && (lost || !plan.pending.iter().all(waits))
     }
 
@@ -238,7 +244,9 @@ impl<'a> Run<'a> {
         }
         if self.shown.as_ref() != Some(plan) {
             self.turns += 1;
-            self.moved = Instant::now();
+            if self.shown.as_ref().map(Plan::shape) != Some(plan.shape()) {
+                self.moved = Instant::now();
+            }
             self.session.tell(Event::Planned { turn: self.turns, plan: plan.clone() });
             self.shown = Some(plan.clone());
         }

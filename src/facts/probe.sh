@@ -37,7 +37,10 @@ if [ -e /snap/microk8s/current ]; then
 	if [ ! -e "$data/var/lock/clustered.lock" ] && [ -e "$backend/cluster.yaml" ]; then
 		(timeout 5 /snap/microk8s/current/bin/dqlite -s "file://$backend/cluster.yaml" -c "$backend/cluster.crt" \
 			-k "$backend/cluster.key" -f json k8s .cluster 2>/dev/null | lines members) >"$scratch/members" &
-		for address in $control_planes; do set -- "$@" "answers $address 19001"; done
+		# Members that are none of the inventory's may live, too.
+		stored=$(sed -n 's/^[- ]*Address: *"\{0,1\}\([0-9.]*\):19001.*/\1/p' "$backend/cluster.yaml")
+		# shellcheck disable=SC2086 # one word an address is what is meant
+		for address in $(printf '%s\n' $control_planes $stored | sort -u); do set -- "$@" "answers $address 19001"; done
 	fi
 	dial "$@" "api 127.0.0.1 16443" "agent 127.0.0.1 25000"
 	for unit in kubelite k8s-dqlite containerd cluster-agent apiserver-proxy; do

@@ -141,11 +141,12 @@ impl Holds {
     /// Reads what the script printed; why it cannot be relied on, when it cannot.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut holds = Self::default();
-        let (mut mounts, mut sessions) = (false, false);
+        let (mut mounts, mut sessions, mut joins) = (false, false, false);
         for line in text.lines() {
             match line {
                 "mounts=read" => mounts = true,
                 "sessions=read" => sessions = true,
+                "joins=read" => joins = true,
                 "joining=yes" => holds.joining = true,
                 _ => match line.split_once(':') {
                     Some(("mount", value)) => holds.mounts.extend(mount(value)),
@@ -155,10 +156,14 @@ impl Holds {
                 },
             }
         }
-        match (mounts, sessions) {
-            (true, true) => Ok(holds),
-            (false, _) => Err("its mounts could not be read (/proc/1/mountinfo)".to_owned()),
-            _ => Err("its iSCSI sessions could not be read (`iscsiadm -m session`)".to_owned()),
+        let unread = [
+            (mounts, "its mounts could not be read (/proc/1/mountinfo)"),
+            (sessions, "its iSCSI sessions could not be read (`iscsiadm -m session`)"),
+            (joins, "its processes could not be read (/proc/1/cmdline)"),
+        ];
+        match unread.into_iter().find(|(read, _)| !read) {
+            None => Ok(holds),
+            Some((_, why)) => Err(why.to_owned()),
         }
     }
 
@@ -205,7 +210,7 @@ mod tests {
              mount:{ROOT}/pods/u/volumes/kubernetes.io~csi/pvc-1/mount rw,relatime /dev/sdb rw\n\
              mount:{ROOT}/pods/u/volumes/kubernetes.io~csi/pvc-11/mount rw /dev/sdc rw\nmounts=read\n\
              session:tcp: [1] 10.152.183.9:3260,1 iqn.2016-09.com.openebs.jiva:pvc-1 (non-flash)\nsessions=read\n\
-             process:0d5c2f6a-1111-4222-8333-444455556666 c0ffee 4711 900\n"
+             process:0d5c2f6a-1111-4222-8333-444455556666 c0ffee 4711 900\njoins=read\n"
         );
         let holds = Holds::parse(&text).unwrap();
         let read_only: Vec<bool> = holds.mounts_of("pvc-1").map(|mount| mount.read_only).collect();
@@ -218,6 +223,7 @@ mod tests {
     fn what_was_not_read_is_not_taken_for_nothing() {
         assert!(Holds::parse("sessions=read\n").unwrap_err().contains("mountinfo"));
         assert!(Holds::parse("mounts=read\n").unwrap_err().contains("iscsiadm"));
+        assert!(Holds::parse("mounts=read\nsessions=read\n").unwrap_err().contains("cmdline"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::Reporter;
+use super::clean;
 use super::counts::Counts;
 use super::paint::Paint;
 use super::words;
@@ -70,11 +71,12 @@ pub fn lines(end: &Event, counts: &Counts, subject: &Subject, paint: Paint) -> V
     let Event::RunFinished { code, summary, took, connections, observations, applied } = end else {
         return vec![];
     };
+    let summary = clean::lines(summary);
     let good = *code == ExitCode::Done.number();
     let headline = if good {
         format!("{} {summary}", paint.good("✔"))
     } else {
-        format!("{} {}", paint.bad("✘"), paint.bold(summary))
+        format!("{} {}", paint.bad("✘"), paint.bold(&summary))
     };
     let mut done = vec![match applied {
         0 => "nothing was changed".to_owned(),

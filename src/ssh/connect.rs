@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::engine::event::Event;
+
 use super::classify::{self, Failure};
 use super::host_key::{self, HostKeyPolicy, UnknownHostKey};
 use super::look::Look;
@@ -118,11 +120,23 @@ async fn meet(
     }
     let key = host_key::refused(machine, &line, &files).await?;
     match files.first() {
-        Some(file) if !again && wanted(shared, &key, &mut declined).await => host_key::accept(&key, file)?,
+        Some(file) if !again && wanted(shared, &key, &mut declined).await => {
+            host_key::accept(&key, file)?;
+            tell_unseen(shared, &key);
+        }
         _ => return Err(TransportError::HostKeyUnknown { host: key.host, fingerprint: key.fingerprint }),
     }
     met.push(line);
     Ok(())
+}
+
+/// A key that nobody looked at is told, so that it can be compared afterwards.
+fn tell_unseen(shared: &Shared, key: &UnknownHostKey) {
+    if matches!(shared.options.host_keys, HostKeyPolicy::AcceptNew) {
+        let UnknownHostKey { node, host, fingerprint, .. } = key;
+        let message = format!("the host key of {node} ({host}) was accepted unseen: {fingerprint}");
+        shared.emit(Event::Warning { node: None, message });
+    }
 }
 
 /// Whether the policy, or the user, accepts the key. Nobody is asked twice.

@@ -1,6 +1,6 @@
 //! Detached jobs: what they are on the node, and how they are asked about.
 //!
-//! A job is the directory `/var/lib/homeprov/jobs/ID`, for root only: `script`, `output`, `boot_id`, `pid` and, once it
+//! A job is the directory `/var/lib/homeprov/jobs/ID`, for root only: `script`, `output`, `boot_id`, `beginner`, `pid` and, once it
 //! has ended, `status`. Making the directory decides who starts it; a directory `started` in it decides that it runs
 //! once, even if systemd took the job and then failed to say so. It runs as a transient unit where systemd does, in a
 //! session of its own elsewhere, and is bound by its limit there: the connection may break, homeprov may end.
@@ -24,21 +24,25 @@ const RUN: &str = include_str!("job-run.sh");
 pub(super) fn start(job: &Job) -> Result<Script, script::NulByte> {
     let text = script::standalone(&job.program)?;
     let limit = script::whole_seconds(job.limit).to_string();
-    Ok(tool(["start", &job.id, &limit, RUN], Some(SecretString::from(format!("{}\n", *text))), Duration::from_secs(30)))
+    Ok(tool(
+        &["start", &job.id, &limit, &job.beginner, RUN],
+        Some(SecretString::from(format!("{}\n", *text))),
+        Duration::from_secs(30),
+    ))
 }
 
 /// The script that waits up to a second for news of a job.
 pub(super) fn poll(id: &str, offset: u64) -> Script {
-    tool(["poll", id, &offset.to_string(), ""], None, Duration::from_secs(15))
+    tool(&["poll", id, &offset.to_string()], None, Duration::from_secs(15))
 }
 
 /// The script that ends a job and forgets it.
 pub(super) fn end(id: &str) -> Script {
-    tool(["end", id, "", ""], None, Duration::from_secs(60))
+    tool(&["end", id], None, Duration::from_secs(60))
 }
 
-fn tool(arguments: [&str; 4], input: Option<SecretString>, limit: Duration) -> Script {
-    let argv = ["sh", "-c", TOOL, "homeprov-job"].into_iter().chain(arguments).map(ToOwned::to_owned).collect();
+fn tool(arguments: &[&str], input: Option<SecretString>, limit: Duration) -> Script {
+    let argv = ["sh", "-c", TOOL, "homeprov-job"].iter().chain(arguments).copied().map(ToOwned::to_owned).collect();
     let program = Program::Command { argv, input };
     Script::single(Purpose::Job, "job", program, limit)
 }

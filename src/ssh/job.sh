@@ -1,4 +1,4 @@
-# $1 what to do, $2 the job's id, $3 and $4 what that needs.
+# $1 what to do, $2 the job's id, the others what that needs.
 jobs=/var/lib/homeprov/jobs
 d=$jobs/$2
 umask 077
@@ -90,11 +90,18 @@ launch() {
   setsid /bin/sh "$d/run" </dev/null >/dev/null 2>&1 &
 }
 
+# Whether it has failed for somebody else than $1, who did not come to read its end.
+failed_before() {
+  ended && [ "$status" != 0 ] && read -r whose <"$d/beginner" && [ "$whose" != "$1" ]
+} 2>/dev/null
+
+# $1 the id, $2 the limit, $3 who begins it, $4 what is run.
 start() {
   mkdir -p "$jobs" || exit 1
+  if failed_before "$3"; then finish "$1"; fi
   if why=$(mkdir "$d" 2>&1); then
-    if ! { cat /proc/sys/kernel/random/boot_id >"$d/boot_id" && cat >"$d/script" && : >"$d/output" &&
-      printf '%s\n' "d='$d'" "limit='$2'" "$3" >"$d/run"; }; then
+    if ! { cat /proc/sys/kernel/random/boot_id >"$d/boot_id" && echo "$3" >"$d/beginner" && cat >"$d/script" && : >"$d/output" &&
+      printf '%s\n' "d='$d'" "limit='$2'" "$4" >"$d/run"; }; then
       rm -rf "$d"
       exit 1
     fi
@@ -122,7 +129,7 @@ finish() {
 }
 
 case $1 in
-start) start "$2" "$3" "$4" ;;
+start) start "$2" "$3" "$4" "$5" ;;
 poll) report "$3" ;;
 end) finish "$2" ;;
 esac

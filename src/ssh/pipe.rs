@@ -24,6 +24,10 @@ use super::transport::{PipeEnd, Purpose, TransportError};
 const PIECE: usize = 64 * 1024;
 /// What is kept of standard error.
 const SAID_MAX: usize = 256 * 1024;
+/// What a login shell may print before the program begins.
+const BEFORE_MAX: usize = 1024 * 1024;
+/// How long the beginning of a command and, after its streams have ended, its status may take.
+const OPEN: Duration = Duration::from_secs(60);
 
 impl Rise {
     /// The remote command for a program with bytes of its own on standard input and output. As root it says `token-go` on a
@@ -64,7 +68,9 @@ impl Talk<'_> {
             return Some(piece.into());
         }
         self.before.extend(piece);
-        let at = self.before.windows(self.go.len()).position(|window| window == self.go)?;
+        // What was looked through already needs no second look, but for a word cut in two.
+        let from = (self.before.len() - piece.len()).saturating_sub(self.go.len());
+        let at = from + self.before[from..].windows(self.go.len()).position(|window| window == self.go)?;
         self.began = true;
         // The password, if any, was read by sudo.
         self.pending.clear();
@@ -104,7 +110,9 @@ impl Node {
         let mut command = wire.session().raw_command(rise.pipe(&token, argv));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let started = Instant::now();
-        let mut child = command.spawn().await.map_err(|error| self.lost(chain(&error)))?;
+        let spawned = tokio::time::timeout(OPEN, command.spawn()).await;
+        let spawned = spawned.map_err(|_| self.lost(format!("it began no command within {} s", OPEN.as_secs())))?;
+        let mut child = spawned.map_err(|error| self.lost(chain(&error)))?;
         let mut stdin = child.stdin().take();
         let (Some(mut out), Some(mut err)) = (child.stdout().take(), child.stderr().take()) else {
             return Err(self.lost("the channel has no streams"));
@@ -134,6 +142,9 @@ impl Node {
                     out_open = read > 0;
                     if let Some(bytes) = talk.heard(&out_piece[..read]) {
                         output.write_all(&bytes).await.map_err(local)?;
+                    } else if talk.before.len() > BEFORE_MAX {
+                        let text = format!("its login shell printed more than {} MiB before the program began", BEFORE_MAX >> 20);
+                        return Err(self.bad_answer(text));
                     }
                 }
                 read = err.read(&mut err_piece), if err_open => {
@@ -159,7 +170,10 @@ impl Node {
             }
         }
         output.flush().await.map_err(local)?;
-        let status = child.wait().await.map_err(|error| self.lost(chain(&error)))?;
+        let status = tokio::time::timeout(OPEN, child.wait()).await;
+        let status = status
+            .map_err(|_| self.lost(format!("it did not say within {} s how the program ended", OPEN.as_secs())))?;
+        let status = status.map_err(|error| self.lost(chain(&error)))?;
         let took = started.elapsed();
         shared.emit(Event::Executed { node: self.target.node.clone(), purpose: Purpose::Stream, took });
         let stderr = String::from_utf8_lossy(&talk.said).replace(&format!("{token}-prompt"), "");
@@ -183,6 +197,25 @@ async fn write(stdin: Option<&mut openssh::ChildStdin>, bytes: &[u8]) -> std::io
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_word_that_begins_is_found_across_pieces() {
+        let mut talk = Talk {
+            go: b"t0ken-go\n".to_vec(),
+            prompt: b"t0ken-prompt".to_vec(),
+            password: None,
+            before: Vec::new(),
+            began: false,
+            said: Vec::new(),
+            asked: false,
+            pending: Vec::new(),
+            position: 0,
+        };
+        assert_eq!(talk.heard(b"Welcome to nuc1\nt0k"), None);
+        assert_eq!(talk.heard(b"e"), None);
+        assert_eq!(talk.heard(b"n-go\nbytes").as_deref(), Some(&b"bytes"[..]));
+        assert_eq!(talk.heard(b"t0ken-go\n").as_deref(), Some(&b"t0ken-go\n"[..]));
+    }
 
     #[test]
     fn the_line_is_fit_for_any_login_shell() {

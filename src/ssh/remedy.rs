@@ -14,6 +14,11 @@ impl TransportError {
                 "The machine is up but no SSH server listens there. On it: `sudo apt-get install openssh-server`; or say its port \
                  with `ssh = {{ port = … }}` in the inventory. Check with `ssh -p {port} {host}`."
             ),
+            Self::KeyRefused { detail, .. } if detail.contains("UNPROTECTED") => {
+                "ssh takes no key that others can read: `chmod 600` the file of your key (`identity` under [ssh], or in `~/.ssh`), and \
+                 run again."
+                    .into()
+            }
             Self::KeyRefused { host, user, .. } => format!(
                 "Put your key there with `ssh-copy-id {}{}`, or name the right login and key with `user` and `identity` under \
                  [ssh]; a key with a passphrase has to be in the agent: `ssh-add`.",
@@ -22,7 +27,7 @@ impl TransportError {
             ),
             Self::HostKeyUnknown { host, .. } => format!(
                 "Compare the fingerprint with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` typed on {}, then accept it: \
-                 `homeprov up --accept-new-host-keys`, or pin it with `host_key` in the inventory.",
+                 add `--accept-new-host-keys` to the command, or pin it with `host_key` in the inventory.",
                 name(host)
             ),
             Self::HostKeyChanged { host, expected, .. } if expected.contains("host_key") => format!(

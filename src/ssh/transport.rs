@@ -165,6 +165,10 @@ pub struct Job {
     pub id: String,
     /// The step's id.
     pub step: String,
+    /// Who begins it, another one each time: letters and digits. A job of this id that has failed for somebody else, who did not
+    /// come to read its end, is begun anew: what kept it from its work may be gone by now. One that runs, or that has done its
+    /// work, is attached to.
+    pub beginner: String,
     /// What is run, as root.
     pub program: Program,
     /// After this it is ended on the node itself.

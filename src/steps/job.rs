@@ -61,7 +61,8 @@ impl Context {
     ) -> Result<Ended, Failure> {
         let hash = hex(&Sha256::digest(content.as_bytes()));
         let id = format!("homeprov-{}-{}-{}", self.inventory.cluster.name, self.step.id, &hash[..8]);
-        let job = Job { id: id.clone(), step: self.step.id.clone(), program, limit: self.step.limit };
+        let beginner = ulid::Ulid::generate().to_string();
+        let job = Job { id: id.clone(), step: self.step.id.clone(), beginner, program, limit: self.step.limit };
         let mut followed = Followed { context: self, node, id, lost: Duration::ZERO };
         let began = Instant::now();
         let mut report = followed.start(&job).await?;

@@ -207,10 +207,10 @@ impl Transport for WorldTransport {
         let shell = self.shell(node);
         let (jobs, limit) = (self.lab.jobs.clone(), job.limit);
         let work = perform(shell.clone(), Part::Apply, job.step.clone(), job.program.clone());
-        let (machine, id) = (node.to_owned(), job.id.clone());
+        let (machine, id, beginner) = (node.to_owned(), job.id.clone(), job.beginner.clone());
         let start = async move {
             let bounded = async move { timeout(limit, work).await.unwrap_or(124) };
-            jobs.start(&machine, &id, &shell, bounded);
+            jobs.start(&machine, (&id, &beginner), &shell, bounded);
             jobs.report(&machine, &id, 0)
         };
         self.exec(node, Purpose::Job, start).await

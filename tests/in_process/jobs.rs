@@ -22,6 +22,8 @@ struct Job {
     shell: Shell,
     /// The disk it is on: a machine that was installed anew knows nothing of it.
     disk: String,
+    /// Who began it.
+    beginner: String,
     status: Option<i32>,
     task: Option<AbortHandle>,
 }
@@ -46,14 +48,23 @@ impl Jobs {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a job unless one of that id is there already. `work` ends with its exit status.
-    pub fn start(&self, machine: &str, id: &str, shell: &Shell, work: impl Future<Output = i32> + Send + 'static) {
+    /// Starts a job unless one of that id is there already, other than one that has failed for somebody else than `beginner`.
+    /// `work` ends with its exit status.
+    pub fn start(
+        &self,
+        machine: &str,
+        (id, beginner): (&str, &str),
+        shell: &Shell,
+        work: impl Future<Output = i32> + Send + 'static,
+    ) {
         let key = (machine.to_owned(), id.to_owned());
         let disk_now = disk(shell);
-        if self.all().get(&key).is_some_and(|job| job.disk == disk_now) {
+        let failed = |job: &Job| job.beginner != beginner && job.status.is_some_and(|status| status != 0);
+        if self.all().get(&key).is_some_and(|job| job.disk == disk_now && !failed(job)) {
             return;
         }
-        let job = Job { shell: shell.clone(), disk: disk_now, status: None, task: None };
+        let beginner = beginner.to_owned();
+        let job = Job { shell: shell.clone(), disk: disk_now, beginner, status: None, task: None };
         self.all().insert(key.clone(), job);
         self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(key.clone());
         let (jobs, shell) = (self.clone(), shell.clone());

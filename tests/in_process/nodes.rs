@@ -126,13 +126,23 @@ async fn a_dead_one_is_taken_out_by_the_others_and_comes_back_as_a_new_machine()
 #[tokio::test(start_paused = true)]
 async fn who_lives_is_not_declared_dead() {
     let row = Row::of("the controller alone does not reach a member", "`remove --dead`");
-    let house = built(House::three(&[])).await;
+    let mut house = built(House::three(&[])).await;
     let ran = house.remove(departing("nuc3", true)).await;
     assert_eq!(ran.outcome.code, ExitCode::Refused, "{:?}", ran.outcome);
     house.lab.cut_off(["nuc3"]);
     let ran = house.remove(departing("nuc3", true)).await;
     assert_eq!(ran.outcome.code, ExitCode::Refused, "{:?}", ran.outcome);
     assert!(ran.outcome.summary.contains("its data store answers the other members"), "{:?}", ran.outcome);
+    assert_eq!((ran.applied(), house.lab.harm()), (vec![], vec![]));
+    row.refused(&ran.outcome);
+
+    // Nor is one that the inventory does not name: the members know its address.
+    let row = Row::of("a member that lives is in no inventory", "`remove ADDRESS --dead`");
+    house.inventory = inventory(&two_allowed(&without(&text(3, 0), "nuc3")));
+    let stranger = Departing { name: "10.77.0.13".into(), ..departing("nuc3", true) };
+    let ran = house.remove(stranger).await;
+    assert_eq!(ran.outcome.code, ExitCode::Refused, "{:?}", ran.outcome);
+    assert!(ran.outcome.summary.contains("the inventory does not name it"), "{:?}", ran.outcome);
     assert_eq!((ran.applied(), house.lab.harm()), (vec![], vec![]));
     row.refused(&ran.outcome);
 }

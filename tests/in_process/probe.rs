@@ -174,10 +174,14 @@ async fn refresh_hold(shell: &Shell) {
 }
 
 fn dial(shell: &Shell, control_planes: &[Ipv4Addr]) {
+    let stored = shell.read(&format!("{BACKEND}/cluster.yaml")).unwrap_or_default();
+    let stored = stored.lines().filter_map(|line| line.trim_start_matches(['-', ' ']).strip_prefix("Address: "));
+    let stored = stored.filter_map(|address| address.strip_suffix(":19001")?.parse().ok());
+    let targets: std::collections::BTreeSet<Ipv4Addr> = control_planes.iter().copied().chain(stored).collect();
     let name = shell.machine(|machine| machine.name().to_owned());
     let here = Ipv4Addr::LOCALHOST;
     let accepts = |address, port| shell.lab().with(|world| world.accepts(&name, address, port));
-    for address in control_planes.iter().filter(|address| accepts(**address, 19_001)) {
+    for address in targets.iter().filter(|address| accepts(**address, 19_001)) {
         shell.say(format!("answers={address}"));
     }
     for (key, port) in [("api", 16_443), ("agent", 25_000)] {

@@ -10,7 +10,8 @@ use crate::exec::shell;
 use crate::sshd::{Sshd, open, quick};
 
 fn job(id: &str, text: &str) -> Job {
-    Job { id: id.into(), step: "step".into(), program: Program::Shell(text.into()), limit: Duration::from_secs(30) }
+    let program = Program::Shell(text.into());
+    Job { id: id.into(), step: "step".into(), beginner: "first".into(), program, limit: Duration::from_secs(30) }
 }
 
 fn folder(sshd: &Sshd, id: &str) -> PathBuf {
@@ -62,6 +63,27 @@ async fn a_job_is_started_once_and_its_output_is_whole() {
     assert_eq!(follow(&ssh, "once", fresh).await.0, JobState::Finished(3));
     assert_eq!(fs::read_to_string(&runs).unwrap(), "run\nrun\n");
     ssh.end_job("nuc1", "once").await.unwrap();
+    ssh.close().await;
+}
+
+/// Its run was lost before it could read the end; the next one finds a world in which it may succeed.
+#[tokio::test]
+async fn what_failed_for_another_run_is_begun_anew() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let (ssh, _events) = open(sshd.inventory(), quick());
+    let (runs, room) = (sshd.path("runs"), sshd.path("room"));
+    let text = format!("echo run >>{}; [ -e {} ] || {{ echo full; exit 1; }}", runs.display(), room.display());
+    let (first, second) = (job("left", &text), Job { beginner: "second".into(), ..job("left", &text) });
+    let report = ssh.start_job("nuc1", &first).await.unwrap();
+    assert_eq!(follow(&ssh, "left", report).await, (JobState::Finished(1), "full\n".into()));
+    fs::write(&room, "").unwrap();
+    let again = ssh.start_job("nuc1", &second).await.unwrap();
+    assert_eq!(follow(&ssh, "left", again).await, (JobState::Finished(0), String::new()));
+    // What has done its work is not done again, whoever asks.
+    let third = ssh.start_job("nuc1", &first).await.unwrap();
+    assert_eq!(follow(&ssh, "left", third).await, (JobState::Finished(0), String::new()));
+    assert_eq!(fs::read_to_string(&runs).unwrap(), "run\nrun\n");
+    ssh.end_job("nuc1", "left").await.unwrap();
     ssh.close().await;
 }
 

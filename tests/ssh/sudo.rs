@@ -205,6 +205,7 @@ async fn the_logins_path_does_not_choose_roots_programs() {
     let job = Job {
         id: "path".into(),
         step: "path".into(),
+        beginner: "a".into(),
         program: Program::Shell(text.into()),
         limit: Duration::from_secs(20),
     };

@@ -13,7 +13,8 @@ pub struct Holder {
     pub owner: String,
     /// The machine it runs on, by its host name.
     pub host: String,
-    /// Its process: number, start in clock ticks since the boot, and the boot's id; empty where that cannot be told.
+    /// Its process: number, start in clock ticks since the boot, the boot's id, and the namespace its number is of (namespaces(7));
+    /// empty where that cannot be told.
     pub process: String,
     /// When the lease was first taken, by that machine's clock.
     pub since: String,
@@ -28,7 +29,7 @@ impl Holder {
             run: run.to_owned(),
             owner: one_line(&owner),
             host: one_line(&String::from_utf8_lossy(&host)),
-            process: process(std::process::id()).unwrap_or_default(),
+            process: this_process().unwrap_or_default(),
             since: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
         }
     }
@@ -54,14 +55,16 @@ impl Holder {
         }
     }
 
-    /// Whether it is known to have ended: it ran on this machine, and here is no such process any more. Of another
-    /// machine's processes nothing can be said.
+    /// Whether it is known to have ended: it ran on this machine since its last boot, as this user, whose processes are seen from
+    /// here, and is none of them any more. A host name alone says little: two laptops may be called `debian`. Of another
+    /// machine's processes, another container's or another user's nothing can be said; that lease runs out by itself.
     pub(super) fn has_ended(&self, here: &Self) -> bool {
-        let Some(number) = self.process.split(' ').next().and_then(|number| number.parse().ok()) else { return false };
-        !here.host.is_empty()
-            && self.host == here.host
-            && !here.process.is_empty()
-            && process(number).as_deref() != Some(&self.process)
+        let split = |holder: &Self| holder.process.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let ([number, start, boot, space], [_, _, here_boot, here_space]) = (&split(self)[..], &split(here)[..]) else {
+            return false;
+        };
+        (&self.host, &self.owner, boot, space) == (&here.host, &here.owner, here_boot, here_space)
+            && number.parse().is_ok_and(|number| begun(number).as_ref() != Some(start))
     }
 }
 
@@ -74,14 +77,20 @@ impl fmt::Display for Holder {
     }
 }
 
-/// What tells a process of this machine from all others before and after it. Only Linux tells (proc(5), field 22 of
-/// `stat`).
-fn process(number: u32) -> Option<String> {
+/// What tells this process from all others, before and after it.
+fn this_process() -> Option<String> {
+    let number = std::process::id();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let space = fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(format!("{number} {} {} {}", begun(number)?, boot.trim(), space.display()))
+}
+
+/// When a process began, in clock ticks since the boot; none when there is no such process. Only Linux tells (proc(5), field
+/// 22 of `stat`).
+fn begun(number: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
     // The program's name, in brackets, may hold anything.
-    let start = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(format!("{number} {start} {}", boot.trim()))
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
 }
 
 /// A value of one short line, whatever was in it.
@@ -106,15 +115,29 @@ mod tests {
     fn only_an_ended_process_of_this_machine_has_ended() {
         let here = Holder::this_process("01RUN");
         assert!(!here.has_ended(&here));
+        let words: Vec<String> = here.process.split(' ').map(str::to_owned).collect();
+        let with = |at: usize, word: &str| {
+            let mut words = words.clone();
+            word.clone_into(&mut words[at]);
+            Holder { process: words.join(" "), ..here.clone() }
+        };
         let mut child = Command::new("sleep").arg("60").spawn().expect("sleep");
-        let other = Holder { process: process(child.id()).expect("it runs"), ..here.clone() };
+        let number = child.id().to_string();
+        let other = Holder {
+            process: with(0, &number).process.replacen(&words[1], &begun(child.id()).expect("it runs"), 1),
+            ..here.clone()
+        };
         assert!(!other.has_ended(&here));
         child.kill().and_then(|()| child.wait().map(drop)).expect("it ends");
         assert!(other.has_ended(&here));
         assert!(!Holder { host: "elsewhere".into(), ..other.clone() }.has_ended(&here));
+        assert!(!Holder { owner: "somebody".into(), ..other.clone() }.has_ended(&here));
         assert!(!Holder { process: String::new(), ..other }.has_ended(&here));
         // The number of this process, in another life.
-        let before = Holder { process: format!("{} 1 x", std::process::id()), ..here.clone() };
-        assert!(before.has_ended(&here));
+        assert!(with(1, "1").has_ended(&here));
+        // Another machine of the same name; another container on this one.
+        assert!(!with(2, "another-boot").has_ended(&here) && !with(3, "pid:[1]").has_ended(&here));
+        // What an earlier homeprov wrote says less.
+        assert!(!Holder { process: words[..3].join(" "), ..here.clone() }.has_ended(&here));
     }
 }

@@ -61,7 +61,7 @@ impl Held {
         }
         format!(
             "another run holds the lock on {node}: {holder}. Its lease runs out in {left} s unless it is renewed. \
-             Wait for that run to end; only if you know that it is gone, say `--break-lock`",
+             Wait for that run to end; only if you know that it is gone, take the lock with `homeprov up --break-lock INVENTORY`",
             left = left.as_secs(),
         )
     }

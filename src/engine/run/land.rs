@@ -57,6 +57,7 @@ impl Run<'_> {
         let Landed { key, result, seen, .. } = landed;
         self.places.remove(&key.1);
         self.moved = Instant::now();
+        self.landed = self.moved;
         if key.1 == Place::Cluster {
             // It may have pushed.
             self.repository_due = self.moved;

@@ -154,7 +154,9 @@ impl Run<'_> {
             Some(_) if self.facts.is_dead(name) => {}
             Some(reason) if Some(reason) != before => {
                 let event = Event::Unreachable { node: name.to_owned(), reason: reason.to_owned() };
-                self.moved = Instant::now();
+                if before.is_none() {
+                    self.moved = Instant::now();
+                }
                 self.session.tell(event);
             }
             Some(_) => {}

@@ -117,8 +117,16 @@ fn dead(inventory: &Inventory, facts: &Facts, departing: &Departing) -> Option<V
         && departing.address.is_some_and(dialled)
         && facts.node(name).is_none()
     {
+        let way_out = match inventory.node(name) {
+            Some(_) => {
+                "only this machine does not reach it. Switch it off, or mend the way to it and take it out without --dead"
+            }
+            None => {
+                "and the inventory does not name it. Switch it off; or name it there, and take it out without --dead"
+            }
+        };
         return Some(Verdict::blocked(format!(
-            "{name} is not dead: its data store answers the other members, only this machine does not reach it. Switch it off, or mend the way to it and take it out without --dead"
+            "{name} is not dead: its data store answers the other members, {way_out}"
         )));
     }
     match facts.departing_object() {

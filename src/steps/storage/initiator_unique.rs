@@ -16,9 +16,15 @@ pub struct InitiatorUnique;
 /// The script's status when it has changed nothing because the node has iSCSI sessions.
 const SESSIONS: i32 = 3;
 
-/// A session would be cut by another name, and with it what is mounted.
+/// A session would be cut by another name, and with it what is mounted. Only status 21 says that there is none (open-iscsi
+/// `include/iscsi_err.h`).
 const RENAME: &str = r#"
-iscsiadm -m session >/dev/null 2>&1 && exit 3
+iscsiadm -m session >/dev/null 2>&1
+case $? in
+0) exit 3 ;;
+21) ;;
+*) iscsiadm -m session >&2; exit 4 ;;
+esac
 file=/etc/iscsi/initiatorname.iscsi
 umask 077
 name=$(iscsi-iname) && [ -n "$name" ] &&
