@@ -67,6 +67,18 @@ impl Failure {
         self
     }
 
+    /// What a file or folder that was named on the command line cannot be used for, and what to do about it.
+    pub fn named(what: impl fmt::Display, error: &std::io::Error) -> Self {
+        let help = match error.kind() {
+            std::io::ErrorKind::NotFound => "look for a slip of the pen, or make the folder first: `mkdir -p`",
+            std::io::ErrorKind::PermissionDenied => "name another place, or look who may do that there: `ls -ld`",
+            std::io::ErrorKind::StorageFull => "make room there, or name another place: `df -h`",
+            std::io::ErrorKind::InvalidData => "it should be plain text in UTF-8",
+            _ => "name another place",
+        };
+        Self::new(ExitCode::Usage, format!("{what}: {error}")).help(help)
+    }
+
     /// What an input or output operation on this machine failed at.
     pub fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
         Self::new(ExitCode::Internal, format!("{what}: {error}"))

@@ -27,7 +27,7 @@ pub struct ClusterStatus {
     pub cluster: String,
     /// The channel the inventory asks for.
     pub channel: String,
-    /// The fingerprint of the cluster's CA; absent while there is no cluster.
+    /// The fingerprint of the cluster's CA; absent while there is no cluster, or nobody who knows of one answers.
     pub identity: Option<String>,
     /// The nodes in inventory order.
     pub nodes: Vec<NodeStatus>,
@@ -70,8 +70,8 @@ pub struct NodeStatus {
     pub held: Option<bool>,
     /// Whether Kubernetes calls the Node ready; absent when it is no member.
     pub kubernetes_ready: Option<bool>,
-    /// What it does in the data store.
-    pub dqlite_role: DqliteRole,
+    /// What it does in the data store; absent while no member tells its list.
+    pub dqlite_role: Option<DqliteRole>,
     /// Whether its data store accepts a connection; absent when it has none.
     pub answers: Option<bool>,
     /// The labels the inventory wants that the Node object has.
@@ -99,8 +99,8 @@ pub struct HighAvailability {
     pub voters_that_answer: u32,
     /// All voters in the member list.
     pub of: u32,
-    /// Whether every member that was asked gave the same list.
-    pub agreed: bool,
+    /// Whether every member that was asked gave the same list; absent while none tells one.
+    pub agreed: Option<bool>,
     /// The conclusion.
     pub verdict: Conclusion,
     /// Why, in one sentence.

@@ -339,7 +339,7 @@ fn a_bundle_holds_the_run_and_no_secret() {
     });
     fs::write(&journal, format!("{}{line}\n", fs::read_to_string(&journal).expect("the journal"))).expect("written");
 
-    let said = desk.run(&["log", "--bundle", "report.tar.gz"]);
+    let said = desk.run(&["log", "--bundle=report.tar.gz"]);
     assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
     for words in ["events.jsonl", "inventory.toml", "version.txt", "read it before you send it"] {
         assert!(said.out.contains(words), "{}", said.out);
@@ -359,6 +359,6 @@ fn a_bundle_holds_the_run_and_no_secret() {
     }
     assert!(!said.out.contains("canary"), "{}", said.out);
 
-    let again = desk.run(&["log", "--bundle", "report.tar.gz"]);
+    let again = desk.run(&["log", "--bundle=report.tar.gz"]);
     assert!(again.code == 2 && again.err.contains("is there already"), "{}", again.err);
 }

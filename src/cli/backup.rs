@@ -90,6 +90,10 @@ impl Arguments {
     }
 
     fn look(&self, folder: &Path) -> Result<ExitCode, Failure> {
+        if !folder.is_dir() {
+            return Err(Failure::new(ExitCode::Usage, format!("{} is no folder", folder.display()))
+                .help("name one backup: the folder with the date, in the folder of the backups"));
+        }
         let looked = backup::look(folder).map_err(|why| Failure::new(ExitCode::VerificationFailed, why))?;
         let text = if self.json {
             view::looked_json(&looked) + "\n"
@@ -102,6 +106,10 @@ impl Arguments {
 
     fn install(&self, inventory: &Path, place: &Path, verbosity: Verbosity) -> Result<ExitCode, Failure> {
         let known = files::inventory(inventory, verbosity)?;
+        if known.mastodon.is_none() {
+            let message = format!("{} has no [mastodon]: there would be nothing to back up", inventory.display());
+            return Err(Failure::new(ExitCode::Usage, message));
+        }
         fs::create_dir_all(place).map_err(io(place))?;
         let absolute = |path: &Path| path.canonicalize().map_err(io(path)).map(|path| path.display().to_string());
         let program =
@@ -136,7 +144,8 @@ impl Arguments {
             fs::write(&path, &unit).map_err(io(&path))?;
             text.extend(["# ", &path.display().to_string(), "\n", &unit, "\n"]);
         }
-        for words in timer.commands() {
+        let commands = timer.commands();
+        for (at, words) in commands.iter().enumerate() {
             let shown = words::command(words.iter().map(String::as_str));
             let done = Command::new(&words[0]).args(&words[1..]).output();
             let why = match done {
@@ -147,7 +156,10 @@ impl Arguments {
             if let Some(why) = why {
                 output::result(&text)?;
                 let message = format!("the units are written, but `{shown}` failed: {why}");
-                return Err(Failure::new(ExitCode::StepFailed, message).help(format!("type it again: {shown}")));
+                let left = commands[at..].iter().map(|words| words::command(words.iter().map(String::as_str)));
+                let left: Vec<String> = left.collect();
+                let help = format!("without it nothing is backed up. Type: {}", left.join(" && "));
+                return Err(Failure::new(ExitCode::StepFailed, message).help(help));
             }
             text.extend(["$ ", &shown, "\n"]);
         }
@@ -161,7 +173,7 @@ impl Arguments {
 }
 
 fn io(what: &Path) -> impl FnOnce(std::io::Error) -> Failure {
-    move |error| Failure::io(what.display(), &error)
+    move |error| Failure::named(what.display(), &error)
 }
 
 /// Whether this process is root's.

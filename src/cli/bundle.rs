@@ -36,8 +36,8 @@ pub(super) fn write(state: &Path, run: &str, journal: String, file: Option<&Path
     let path = file.map_or_else(|| PathBuf::from(format!("homeprov-{run}.tar.gz")), Path::to_owned);
     write_file(&path, run, &parts).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::new(ExitCode::Usage, format!("{} is there already", path.display()))
-            .help("name another file: `homeprov log --bundle FILE`"),
-        _ => Failure::io(format!("cannot write {}", path.display()), &error),
+            .help("name another file: `homeprov log --bundle=FILE`"),
+        _ => Failure::named(format!("cannot write {}", path.display()), &error),
     })?;
     output::result(&told(&path, run, &parts))?;
     Ok(ExitCode::Done)

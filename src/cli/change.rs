@@ -35,7 +35,7 @@ impl Held {
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let inventory = inventory::load(path).map_err(|invalid| refused(path, "cannot be used", &invalid))?.inventory;
         let text = std::fs::read_to_string(path)
-            .map_err(|error| Failure::io(format!("cannot read {}", path.display()), &error))?;
+            .map_err(|error| Failure::named(format!("cannot read {}", path.display()), &error))?;
         Ok(Self { path: path.to_owned(), text, inventory })
     }
 

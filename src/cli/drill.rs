@@ -2,9 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
-use super::change;
 use super::consent::Consent;
 use super::run::{Manner, Prints, RunArguments};
+use super::{change, files, run};
 use crate::drill;
 use crate::engine;
 use crate::error::{ExitCode, Failure};
@@ -53,9 +53,17 @@ impl From<How> for drill::How {
 
 impl Arguments {
     pub(super) async fn run(&self, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+        let inventory = files::inventory(&self.run.inventory, verbosity)?;
+        if inventory.node(&self.node).is_none() {
+            let names: Vec<&str> = inventory.nodes.iter().map(|node| node.name.as_str()).collect();
+            let message =
+                format!("{} has no node {}; it has {}", self.run.inventory.display(), self.node, names.join(", "));
+            return Err(Failure::new(ExitCode::Usage, message));
+        }
         change::can_agree(self.consent.yes, "homeprov drill")?;
         let manner = Manner { prints: Prints::ProgressAndResult, json: self.json, yes: self.consent.yes, verbosity };
-        let mut run = self.run.begin(&manner)?;
+        let shown = run::shown(&self.run.inventory);
+        let mut run = self.run.begin_with(&manner, inventory, self.run.recipe()?, &["up", &shown])?;
         run.session.break_lock = self.consent.break_lock;
         let ask = self.consent.ask(&run.screen);
         let prospect = Prospect { node: self.node.clone(), how: self.how.into() };

@@ -93,7 +93,7 @@ impl Arguments {
         let mut draft = self.given();
         if prompt::possible() {
             questions::complete(&mut draft, prompt::line)
-                .map_err(|error| Failure::io("the answers cannot be read", &error))?;
+                .map_err(|error| Failure::named("the answers cannot be read", &error))?;
         } else {
             draft.machines = listed(io::stdin().lock())?;
         }
@@ -142,7 +142,7 @@ impl Arguments {
         let written = OpenOptions::new().write(true).create_new(true).open(&self.file);
         written.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => self.in_the_way(),
-            _ => Failure::io(format!("cannot write {}", self.file.display()), &error),
+            _ => Failure::named(format!("cannot write {}", self.file.display()), &error),
         })
     }
 }
@@ -151,7 +151,7 @@ impl Arguments {
 fn listed(lines: impl BufRead) -> Result<Vec<Machine>, Failure> {
     let mut machines = Vec::new();
     for line in lines.lines() {
-        let line = line.map_err(|error| Failure::io("the addresses cannot be read", &error))?;
+        let line = line.map_err(|error| Failure::named("the addresses cannot be read", &error))?;
         let line = line.split('#').next().unwrap_or_default().trim();
         if !line.is_empty() {
             let fault = |error: String| Failure::new(ExitCode::Usage, format!("standard input: {error}"));

@@ -17,7 +17,7 @@ use crate::report::redact::Redactor;
 use crate::report::replay::{self, Recording};
 use crate::report::summary::{Subject, Summary};
 
-/// Show an earlier run again, as it was shown then
+/// Show what an earlier run told as it went, and how it ended
 #[derive(Debug, Args)]
 #[command(help_template = super::HELP, before_help = "\
 Examples:
@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "run")]
     list: bool,
     /// Collect what a bug report needs into one redacted archive, and say what is in it
-    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["list", "json"], value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, conflicts_with_all = ["list", "json"], value_hint = ValueHint::FilePath)]
     #[expect(clippy::option_option, reason = "not asked for, asked for, and asked for with a file")]
     bundle: Option<Option<PathBuf>>,
     /// Print the events as JSON, one object per line

@@ -28,7 +28,7 @@ impl Arguments {
         command.build();
         let mut written = String::new();
         write(&self.folder, &command, &mut written)
-            .map_err(|error| Failure::io(format!("cannot write to {}", self.folder.display()), &error))?;
+            .map_err(|error| Failure::named(format!("cannot write to {}", self.folder.display()), &error))?;
         output::result(&written)?;
         Ok(ExitCode::Done)
     }

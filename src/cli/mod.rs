@@ -67,11 +67,11 @@ Examples:
 #[command(after_help = "\
 Exit status:
   0  done, or nothing to do          6  a step failed
-  1  a fault of homeprov itself      7  proof, pool or site failed
+  1  a fault of homeprov itself      7  a check, proof or drill failed
   2  wrong usage                     8  another run holds the lock
   3  invalid inventory or playbook   9  a node is unreachable
   4  changes pending (--exit-code)   130  interrupted
-  5  refused by a pre-flight check")]
+  5  refused: it would make things worse, or is not agreed to")]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -111,7 +111,7 @@ struct Volume {
     /// Show what steps print, too
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     verbose: bool,
-    /// Show failures and the end only
+    /// Show failures, results and the end only
     #[arg(short, long, global = true)]
     quiet: bool,
 }

@@ -94,7 +94,7 @@ fn failure(error: ExportError) -> Failure {
     match error {
         ExportError::Differs(_) => Failure::new(ExitCode::Usage, format!("nothing was written: {error}"))
             .help("choose another folder, or add --force to overwrite them"),
-        ExportError::Io { path, error } => Failure::io(format!("cannot write {}", path.display()), &error),
+        ExportError::Io { path, error } => Failure::named(format!("cannot write {}", path.display()), &error),
     }
 }
 

@@ -88,23 +88,27 @@ pub struct Diagnosis {
     pub findings: Vec<Finding>,
     /// How many checks there are.
     pub checks: usize,
+    /// How many of them had something to look at: none without a node that answers, those of machines alone without the API.
+    pub looked_at: usize,
     /// What could not be looked at, and why, a sentence each.
     pub not_seen: Vec<String>,
 }
 
+/// The traps that are looked for on the machines.
+const ON_MACHINES: [&[Trap]; 3] = [machines::TRAPS, packages::TRAPS, members::TRAPS];
+/// Those that only the API tells of.
+const IN_THE_CLUSTER: [&[Trap]; 5] = [pool::TRAPS, storage::TRAPS, volumes::TRAPS, flux::TRAPS, site::TRAPS];
+
 /// Every trap, by subject.
 pub fn traps() -> impl Iterator<Item = &'static Trap> {
-    let subjects: [&[Trap]; 8] = [
-        machines::TRAPS,
-        packages::TRAPS,
-        members::TRAPS,
-        pool::TRAPS,
-        storage::TRAPS,
-        volumes::TRAPS,
-        flux::TRAPS,
-        site::TRAPS,
-    ];
-    subjects.into_iter().flatten()
+    ON_MACHINES.into_iter().chain(IN_THE_CLUSTER).flatten()
+}
+
+/// How many of the traps there is something to look at for.
+pub fn looked_at(sight: &Sight<'_>) -> usize {
+    let count = |subjects: &[&[Trap]]| subjects.iter().map(|traps| traps.len()).sum::<usize>();
+    let machines = if sight.facts.answering(sight.inventory).next().is_some() { count(&ON_MACHINES) } else { 0 };
+    machines + if sight.cluster().is_some() { count(&IN_THE_CLUSTER) } else { 0 }
 }
 
 /// Holds every trap against what was seen.

@@ -24,6 +24,7 @@ pub async fn diagnose(session: &Session, path: &str) -> Result<(Diagnosis, Outco
         at: facts.observed_at,
         findings: doctor::examine(&sight),
         checks: doctor::traps().count(),
+        looked_at: doctor::looked_at(&sight),
         not_seen,
     };
     let outcome = outcome_of(&diagnosis, &facts);

@@ -72,8 +72,9 @@ fn node_status(inventory: &Inventory, facts: &Facts, node: &Node) -> NodeStatus 
     let object = facts.cluster.as_ref().and_then(|cluster| cluster.nodes.get(&node.name));
     let voters = highly_available::look(inventory, facts);
     let (role, answers) = match listed_role(inventory, facts, node) {
-        Some(role) => (dqlite_role(role), Some(voters.answering.contains(&node.address) || dialled(facts, node))),
-        None => (DqliteRole::None, None),
+        Some(role) => (Some(dqlite_role(role)), Some(voters.answering.contains(&node.address) || dialled(facts, node))),
+        None if voters.listed.is_empty() && seen.is_none_or(|seen| seen.installed) => (None, None),
+        None => (Some(DqliteRole::None), None),
     };
     let labels: BTreeMap<String, String> = object
         .map(|object| {
@@ -148,7 +149,7 @@ fn availability(inventory: &Inventory, facts: &Facts) -> HighAvailability {
     HighAvailability {
         voters_that_answer: number(seen.answering.len()),
         of: number(seen.listed.len()),
-        agreed,
+        agreed: (!seen.listed.is_empty()).then_some(agreed),
         verdict,
         reason,
     }

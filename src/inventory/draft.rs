@@ -58,11 +58,16 @@ pub fn machine(line: &str, place: usize) -> Result<Machine, String> {
         )
     })?;
     let mut machine = Machine { name: format!("node{place}"), address, role: None, silent: None };
+    let mut named = None;
     for word in words {
-        match word {
-            "worker" => machine.role = Some(Role::Worker),
-            "control-plane" => machine.role = Some(Role::ControlPlane),
-            name => name.clone_into(&mut machine.name),
+        match (word, named) {
+            ("worker", _) => machine.role = Some(Role::Worker),
+            ("control-plane", _) => machine.role = Some(Role::ControlPlane),
+            (name, None) => {
+                name.clone_into(&mut machine.name);
+                named = Some(name);
+            }
+            (more, Some(name)) => return Err(format!("a machine has one name, and here are `{name}` and `{more}`")),
         }
     }
     Ok(machine)

@@ -93,7 +93,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
     match error.kind() {
         io::ErrorKind::NotFound => problem("there is no such file").help(match neighbour(path) {
             Some(near) => format!("did you mean {near}?"),
-            None => "name the inventory file, or copy one of the examples in inventory/ there".into(),
+            None => "name the inventory file; `homeprov init` writes one".into(),
         }),
         io::ErrorKind::PermissionDenied => {
             problem("permission denied").help(format!("make it readable for yourself: chmod u+r {name}"))

@@ -20,17 +20,27 @@ pub fn text(diagnosis: &Diagnosis, paint: Paint, width: usize) -> String {
     for line in &diagnosis.not_seen {
         text += &entry(&paint.care("!"), line, width);
     }
-    let mark = if diagnosis.findings.is_empty() { paint.good("✔") } else { paint.bad("✘") };
+    let whole = diagnosis.not_seen.is_empty() && diagnosis.looked_at == diagnosis.checks;
+    let mark = match diagnosis.findings.len() {
+        0 if whole => paint.good("✔"),
+        // Nothing was found where nobody could look: that is no good news.
+        0 => paint.care("?"),
+        _ => paint.bad("✘"),
+    };
     let found = match diagnosis.findings.len() {
         0 => "nothing found".to_owned(),
         found => format!("{found} found"),
     };
     let at = diagnosis.at.strftime("%Y-%m-%d %H:%M UTC");
-    let line = format!(
-        "{}: {} held against it, {found}, at {at}",
-        diagnosis.cluster,
-        words::count(diagnosis.checks, "known trap")
-    );
+    let held = match diagnosis.looked_at {
+        0 => "nothing could be looked at".to_owned(),
+        looked if looked < diagnosis.checks => {
+            format!("{looked} of {} held against it, {found}", words::count(diagnosis.checks, "known trap"))
+        }
+        _ if whole => format!("{} held against it, {found}", words::count(diagnosis.checks, "known trap")),
+        _ => format!("{} held against what could be seen, {found}", words::count(diagnosis.checks, "known trap")),
+    };
+    let line = format!("{}: {held}, at {at}", diagnosis.cluster);
     text + &entry(&mark, &line, width)
 }
 
@@ -74,7 +84,8 @@ mod tests {
 \x20 see       https://example.org/addons/openebs/enable\n\
 \n\
 ! nuc3 could not be reached: no route to host\n\
-✘ home: 40 known traps held against it, 2 found, at 2026-01-01 10:00 UTC\n\
+✘ home: 40 known traps held against what could be seen, 2 found, at\n\
+\x20 2026-01-01 10:00 UTC\n\
 ";
 
     #[test]
@@ -94,6 +105,7 @@ mod tests {
             at: "2026-01-01T10:00:00Z".parse().unwrap(),
             findings: vec![finding("nuc1"), finding("nuc2")],
             checks: 40,
+            looked_at: 40,
             not_seen: vec!["nuc3 could not be reached: no route to host".to_owned()],
         };
         assert_eq!(text(&diagnosis, Paint::new(false), 72), TOLD);
@@ -103,6 +115,16 @@ mod tests {
         assert_eq!(
             text(&diagnosis, Paint::new(false), 72),
             "✔ home: 40 known traps held against it, nothing found, at 2026-01-01\n  10:00 UTC\n"
+        );
+        diagnosis.looked_at = 12;
+        assert_eq!(
+            text(&diagnosis, Paint::new(false), 72),
+            "? home: 12 of 40 known traps held against it, nothing found, at\n  2026-01-01 10:00 UTC\n"
+        );
+        diagnosis.looked_at = 0;
+        assert_eq!(
+            text(&diagnosis, Paint::new(false), 72),
+            "? home: nothing could be looked at, at 2026-01-01 10:00 UTC\n"
         );
     }
 }

@@ -23,6 +23,8 @@ const KEPT_FROM: &str = "# read from ";
 pub struct Journal {
     path: PathBuf,
     lines: Json<BufWriter<File>>,
+    /// Whether a run was begun; a command that ends before has none to show again.
+    begun: bool,
     tell: Option<Sink>,
 }
 
@@ -33,7 +35,7 @@ impl Journal {
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         let path = folder.join(FILE);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-        Ok(Self { path, lines: Json::new(BufWriter::new(file), redactor), tell: None })
+        Ok(Self { path, lines: Json::new(BufWriter::new(file), redactor), begun: false, tell: None })
     }
 
     /// Warns through `events` when the journal cannot be written any longer.
@@ -62,6 +64,7 @@ impl Journal {
 impl Reporter for Journal {
     fn event(&mut self, at: Timestamp, event: &Event) {
         self.lines.event(at, event);
+        self.begun |= matches!(event, Event::RunStarted { .. });
         if let (Some(error), Some(events)) = (self.lines.broke(), &self.tell) {
             let path = self.path.display();
             let message = format!(
@@ -69,6 +72,15 @@ impl Reporter for Journal {
             );
             // The run may be over.
             let _ = events.send(Event::Warning { node: None, message });
+        }
+    }
+
+    fn finish(&mut self) {
+        if !self.begun
+            && let Some(folder) = self.path.parent()
+        {
+            // A journal too much does no harm.
+            let _ = fs::remove_dir_all(folder);
         }
     }
 }

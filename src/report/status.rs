@@ -17,6 +17,8 @@ pub fn json(status: &ClusterStatus) -> serde_json::Result<String> {
 pub fn text(status: &ClusterStatus, paint: Paint, width: usize) -> String {
     let identity = match &status.identity {
         Some(identity) => format!("identity {}", crate::facts::identity::short(identity)),
+        None if status.nodes.iter().all(|node| !node.reachable) => "nothing is known of it now".to_owned(),
+        None if status.nodes.iter().any(|node| !node.reachable) => "no cluster on the nodes that answer".to_owned(),
         None => "no cluster yet".to_owned(),
     };
     let mut text = format!(
@@ -112,12 +114,12 @@ fn row(node: &NodeStatus) -> [String; 7] {
         None => "-",
     };
     let data_store = match (node.dqlite_role, node.answers) {
-        (DqliteRole::None, _) => "-",
-        (DqliteRole::Voter, Some(false)) => "silent voter",
-        (DqliteRole::Voter, _) => "voter",
-        (DqliteRole::StandBy, Some(false)) => "silent stand-by",
-        (DqliteRole::StandBy, _) => "stand-by",
-        (DqliteRole::Spare, _) => "spare",
+        (None | Some(DqliteRole::None), _) => "-",
+        (Some(DqliteRole::Voter), Some(false)) => "silent voter",
+        (Some(DqliteRole::Voter), _) => "voter",
+        (Some(DqliteRole::StandBy), Some(false)) => "silent stand-by",
+        (Some(DqliteRole::StandBy), _) => "stand-by",
+        (Some(DqliteRole::Spare), _) => "spare",
     };
     let role = match node.role {
         Role::ControlPlane => "control-plane",

@@ -83,7 +83,8 @@ fn remembered_only(inventory: &Inventory, facts: &Facts, ca: &str) -> Option<Str
     }
     Some(format!(
         "this machine remembers a cluster `{cluster}` ({ca}), but none of the nodes belongs to it or ever did. \
-         If that cluster is gone, remove `clusters/{cluster}` in homeprov's state folder here (`~/.local/state/homeprov`, unless XDG_STATE_HOME says otherwise) and run `up` again; \
+         If that cluster is gone, remove the file `clusters/{cluster}/identity` in homeprov's state folder here (`~/.local/state/homeprov`, unless XDG_STATE_HOME says otherwise) and run `up` again; \
+         keep `age.key` beside it, which opens the Secrets in the Git repository and in backups; \
          if it still runs elsewhere, give this one another name in the inventory",
         cluster = inventory.cluster.name,
         ca = short(ca),

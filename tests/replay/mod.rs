@@ -218,7 +218,7 @@ pub fn status() -> ClusterStatus {
         channel: Some("1.35/stable".into()),
         held: Some(true),
         kubernetes_ready: Some(true),
-        dqlite_role: if node.role == Role::Worker { DqliteRole::None } else { DqliteRole::Voter },
+        dqlite_role: Some(if node.role == Role::Worker { DqliteRole::None } else { DqliteRole::Voter }),
         answers: (node.role == Role::ControlPlane).then_some(true),
         labels: BTreeMap::from([("zone".to_owned(), "shelf".to_owned())]),
         name: node.name,
@@ -234,7 +234,7 @@ pub fn status() -> ClusterStatus {
         high_availability: HighAvailability {
             voters_that_answer: 3,
             of: 3,
-            agreed: true,
+            agreed: Some(true),
             verdict: Conclusion::Yes,
             reason: "three voters answer, and every member tells the same list".into(),
         },
@@ -316,7 +316,7 @@ pub fn degraded_status() -> ClusterStatus {
     second.answers = Some(false);
     second.kubernetes_ready = Some(false);
     second.held = Some(false);
-    third.dqlite_role = DqliteRole::StandBy;
+    third.dqlite_role = Some(DqliteRole::StandBy);
     third.os = None;
     fourth.reachable = false;
     fourth.unreachable_because = Some("10.77.0.14 does not answer: No route to host".into());
@@ -326,7 +326,7 @@ pub fn degraded_status() -> ClusterStatus {
     status.high_availability = HighAvailability {
         voters_that_answer: 1,
         of: 2,
-        agreed: false,
+        agreed: Some(false),
         verdict: Conclusion::No,
         reason: "nuc3 tells another list than the seed".into(),
     };

@@ -45,6 +45,10 @@ fn machines(draft: &mut Draft, ask: &mut impl FnMut(&str) -> io::Result<String>)
         if answer.is_empty() && place > 1 {
             return Ok(());
         }
+        if answer.is_empty() {
+            "A cluster takes one machine at the least.\n".clone_into(&mut remark);
+            continue;
+        }
         match machine(&answer, place) {
             Ok(machine) => draft.machines.push(machine),
             Err(why) => remark = format!("{why}\n"),
