@@ -115,7 +115,11 @@ fn show(recording: &Recording, verbosity: Verbosity) {
     let lines = Lines::new(verbosity, stdout, Redactor::default());
     let mut faces: Vec<Box<dyn Reporter>> = vec![Box::new(Plain::new(io::stdout(), lines))];
     // What a summary says to do next needs the inventory's place, which a journal does not tell.
-    let again = ["up", "INVENTORY"].map(str::to_owned).to_vec();
+    let command = recording.events.iter().find_map(|recorded| match &recorded.event {
+        Event::RunStarted { command, .. } => Some(command.as_str()),
+        _ => None,
+    });
+    let again = [command.unwrap_or("up"), "INVENTORY"].map(str::to_owned).to_vec();
     let subject = Subject { inventory: "INVENTORY".to_owned(), again, journal: None };
     faces.push(Box::new(Summary::new((io::stdout(), stdout), (io::stdout(), stdout), subject)));
     for recorded in &recording.events {

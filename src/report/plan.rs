@@ -42,8 +42,10 @@ pub fn text(plan: &Plan, inventory: &Inventory, apply: &str, paint: Paint, width
         return format!("{} {name} is as it should be: nothing to do.\n", paint.good("✔"));
     }
     let mut lines = vec![];
-    for group in groups(plan, inventory) {
-        lines.extend(heading(&group, paint, width));
+    // Without a machine that answers nothing was seen: what there would be to do is a guess.
+    let blind = inventory.nodes.iter().all(|node| plan.unreachable.contains_key(&node.name));
+    for group in groups(plan, inventory).iter().filter(|_| !blind) {
+        lines.extend(heading(group, paint, width));
         for pending in &group.steps {
             lines.extend(step(pending, paint, width));
         }
@@ -54,7 +56,11 @@ pub fn text(plan: &Plan, inventory: &Inventory, apply: &str, paint: Paint, width
         lines.extend(indented(reason, width));
         lines.push(String::new());
     }
-    lines.extend(conclusion(plan, apply, paint));
+    if blind {
+        lines.push("No machine answers, so what there is to do is not known.".to_owned());
+    } else {
+        lines.extend(conclusion(plan, apply, paint));
+    }
     lines.join("\n") + "\n"
 }
 
