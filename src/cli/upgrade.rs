@@ -49,10 +49,7 @@ impl Arguments {
             Err(outcome) => Err(Failure::new(outcome.code, outcome.summary)),
             Ok((plan, _)) if plan.refusals().next().is_some() => {
                 let refusals: Vec<String> = plan.refusals().map(|refusal| refusal.verdict.text()).collect();
-                Err(Failure::new(
-                    ExitCode::Refused,
-                    format!("refused before anything was changed:\n{}", refusals.join("\n")),
-                ))
+                Err(change::before_anything(&refusals))
             }
             Ok((plan, _)) if plan.is_empty() => Ok(()),
             Ok((plan, _)) => {

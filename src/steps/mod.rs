@@ -25,6 +25,7 @@ pub mod pool_quiet;
 mod preflight;
 mod refreshes_held;
 pub mod repair;
+pub mod reset_allowed;
 pub mod restore;
 mod snap_installed;
 mod speakers;
@@ -127,6 +128,7 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("upgrade-allowed", &upgrade::allowed::UpgradeAllowed),
     ("node-upgraded", &upgrade::node::NodeUpgraded),
     ("cluster-whole", &upgrade::node::ClusterWhole),
+    ("reset-allowed", &reset_allowed::ResetAllowed),
     ("departed-forgets", &departure::forgets::DepartedForgets),
     ("restore-begun", &restore::Stage::Begun),
     ("restore-kustomization-suspended", &restore::Stage::KustomizationSuspended),

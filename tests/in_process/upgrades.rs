@@ -1,4 +1,4 @@
-//! MicroK8s goes from one minor version to the next, one node at a time; and machines are made bare again.
+//! MicroK8s goes from one minor version to the next, one node at a time.
 
 use homeprov::engine::event::Event;
 use homeprov::error::ExitCode;
@@ -128,23 +128,4 @@ fn an_upgrade_killed_now_and_then_is_finished_by_the_same_command() {
         });
     }
     row.ended("finished by the same command, each time");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_reset_machine_is_bare_and_can_be_set_up_again() {
-    let house = built(House::three(&[])).await;
-    let ran = house.reset().await;
-    assert_eq!(ran.outcome.code, ExitCode::Done, "{:?}\n{}", ran.outcome, ran.tail());
-    for node in &house.inventory.nodes {
-        let bare = house.lab.with(|world| {
-            let machine = world.machine(&node.name);
-            !machine.has_microk8s() && !machine.files().exists("/var/lib/homeprov/identity")
-        });
-        assert!(bare, "{}", node.name);
-    }
-    assert_eq!(house.reset().await.applied(), Vec::<String>::new());
-    house.lab.agreed_removals();
-    house.forget_the_cluster();
-    let ran = house.up().await;
-    assert_eq!((ran.outcome.code, problems(&house)), (ExitCode::Done, vec![]), "{:?}\n{}", ran.outcome, ran.tail());
 }

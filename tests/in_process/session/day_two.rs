@@ -77,7 +77,10 @@ impl House {
 
     /// `homeprov reset`, once it was agreed to.
     pub async fn reset(&self) -> Ran {
-        self.command_to_the_end("reset", self.session(recipe_of("reset"))).await
+        let (mut session, received) = self.session(recipe_of("reset"));
+        // The name that was typed says yes to that, too.
+        session.takeover = Some(Arc::new(|_| true));
+        self.command_to_the_end("reset", (session, received)).await
     }
 
     /// `homeprov repair`; how the questions are answered is told by `ask`. Without it there is nobody to ask.
