@@ -33,7 +33,7 @@ pub mod storage;
 pub mod storage_proven;
 pub mod stuck;
 pub mod takeover;
-mod upgrade;
+pub mod upgrade;
 mod warnings;
 
 use async_trait::async_trait;

@@ -129,3 +129,20 @@ fn an_upgrade_killed_now_and_then_is_finished_by_the_same_command() {
     }
     row.ended("finished by the same command, each time");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_only_voter_is_refreshed_as_well() {
+    let two = text(2, 0).replace("[cluster]", "[cluster]\nallow_two_control_planes = true");
+    for (control_planes, workers, written) in [(1, 1, text(1, 1)), (1, 1, two), (1, 0, text(1, 0))] {
+        let mut house = House::new(control_planes, workers, Os::Ubuntu2404, &[], 5);
+        house.inventory = inventory(&written);
+        let mut house = built(house).await;
+        let ran = house.upgrade(NEXT, |_| {}).await;
+        assert_eq!(ran.outcome.code, ExitCode::Done, "{written}\n{:?}\n{}", ran.outcome, ran.tail());
+        let wanted: Vec<String> = (1..=house.inventory.nodes.len())
+            .flat_map(|n| [format!("nuc{n} begins"), format!("nuc{n} is back")])
+            .collect();
+        assert_eq!(order(&ran), wanted);
+        is_upgraded(&mut house, &written).await;
+    }
+}
