@@ -4,6 +4,7 @@
 //! A check is a pure function. It says nothing of what is merely not done yet, which is for a plan to say: only of what
 //! misleads, breaks later, or does not mend by itself.
 
+mod data;
 mod flux;
 mod machines;
 mod members;
@@ -94,7 +95,7 @@ pub struct Diagnosis {
 
 /// Every trap, by subject.
 pub fn traps() -> impl Iterator<Item = &'static Trap> {
-    let subjects: [&[Trap]; 8] = [
+    let subjects: [&[Trap]; 9] = [
         machines::TRAPS,
         packages::TRAPS,
         members::TRAPS,
@@ -103,6 +104,7 @@ pub fn traps() -> impl Iterator<Item = &'static Trap> {
         volumes::TRAPS,
         flux::TRAPS,
         site::TRAPS,
+        data::TRAPS,
     ];
     subjects.into_iter().flatten()
 }
