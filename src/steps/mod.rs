@@ -56,6 +56,12 @@ pub trait RustStep: Sync {
         false
     }
 
+    /// Whether it is begun on no other node of this run once it has failed for good on one: what went wrong there may go wrong on
+    /// the next one, too, and the others are better left as they are. Otherwise nodes advance independently.
+    fn halts(&self) -> bool {
+        false
+    }
+
     /// Whether it gives nodes that were waited for in vain another beginning.
     fn mends(&self) -> bool {
         false

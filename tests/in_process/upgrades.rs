@@ -1,5 +1,7 @@
 //! MicroK8s goes from one minor version to the next, one node at a time.
 
+use std::time::Duration;
+
 use homeprov::engine::event::Event;
 use homeprov::error::ExitCode;
 use homeprov::plan::Place;
@@ -145,4 +147,29 @@ async fn the_only_voter_is_refreshed_as_well() {
         assert_eq!(order(&ran), wanted);
         is_upgraded(&mut house, &written).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_refresh_that_fails_for_good_the_others_stay_as_they_are() {
+    let row = Row::of("the snap store does not answer one node for long", "when its turn in `upgrade` comes");
+    let mut house = built(House::three(&[])).await;
+    let lab = house.lab.clone();
+    let ran = house
+        .upgrade_within(NEXT, Duration::from_secs(300), |event| {
+            let first = Place::Node("nuc1".into());
+            if matches!(event, Event::StepHolds { step, place, .. } if step == "control-planes-upgraded" && *place == first) {
+                lab.with(|world| world.mute_dns("nuc2", 3_600_000));
+            }
+        })
+        .await;
+    assert_eq!(ran.outcome.code, ExitCode::StepFailed, "{:?}\n{}", ran.outcome, ran.tail());
+    assert!(ran.outcome.summary.contains("nuc2"), "{:?}", ran.outcome);
+    assert_eq!(upgraded(&house), ["nuc1"], "nuc3 is left as it is");
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    let again = house.upgrade(NEXT, |_| {}).await;
+    assert_eq!(again.outcome.code, ExitCode::Done, "{:?}\n{}", again.outcome, again.tail());
+    is_upgraded(&mut house, &text(3, 0)).await;
+    row.ended(
+        "stopped after one node, with the third one as it was; finished by the same command once the store was back",
+    );
 }

@@ -57,6 +57,8 @@ fn that_the_api_is_away_meanwhile_is_told() {
     node(&mut facts, "nuc1").members.as_mut().expect("they are told").truncate(1);
     let lines = told(&inventory, &facts);
     assert!(lines.len() == 1 && lines[0].starts_with("nuc1 has the only vote"), "{lines:?}");
+    runs(&mut facts, "nuc1", "1.36");
+    assert_eq!(told(&inventory, &facts), Vec::<String>::new(), "it is done");
 }
 
 #[test]

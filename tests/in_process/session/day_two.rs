@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use homeprov::adopt::{self, Asked};
 use homeprov::engine::event::Event;
@@ -68,6 +69,13 @@ impl House {
     /// `homeprov upgrade`, once it was agreed to, up to the change of the inventory; every event is shown to `meets`.
     pub async fn upgrade(&self, channel: &str, meets: impl FnMut(&Event)) -> Ran {
         self.meeting("upgrade", self.upgrading(channel), meets).await
+    }
+
+    /// The same with less patience: what goes wrong for so long has failed.
+    pub async fn upgrade_within(&self, channel: &str, limit: Duration, meets: impl FnMut(&Event)) -> Ran {
+        let (mut session, received) = self.upgrading(channel);
+        Arc::make_mut(&mut session.recipe).steps.iter_mut().for_each(|step| step.limit = limit);
+        self.meeting("upgrade", (session, received), meets).await
     }
 
     /// The same, killed when it has reported so many events, unless it has ended by then.
