@@ -45,6 +45,36 @@ fn looking_changes_nothing() {
     assert_eq!(files(&world), before);
 }
 
+/// The cluster agent moves the data store from 127.0.0.1 before it looks what joins (canonical/microk8s-cluster-agent
+/// `pkg/api/v2/join.go`), and refuses whom the data store knows.
+#[test]
+fn the_first_join_readdresses_the_data_store_also_for_a_worker() {
+    let mut world = homelab(3, 1);
+    world.prepare_cluster(1, 1);
+    let addresses = |world: &World| -> Vec<String> {
+        world.cluster_of("nuc1").expect("a cluster").members.iter().map(|member| member.address.clone()).collect()
+    };
+    assert_eq!(addresses(&world), ["10.77.0.11:19001"]);
+    // Its agent still takes joins, and nothing is moved a second time.
+    world.prepare_microk8s("nuc3", "1.36/stable");
+    world.until_ready("nuc3");
+    let token = world.run("nuc1", &["microk8s", "add-node", "--format", "token-check"], b"").stdout;
+    let connection = format!("10.77.0.11:25000/{}", token.trim());
+    assert_eq!(world.run("nuc3", &["microk8s", "join", &connection], b"").exit, 0);
+    world.advance(world.now() + 60_000);
+    assert_eq!(addresses(&world), ["10.77.0.11:19001", "10.77.0.13:19001"]);
+    // A member that is known is refused as a worker, too.
+    let token = world.run("nuc1", &["microk8s", "add-node", "--format", "token-check"], b"").stdout;
+    let connection = format!("10.77.0.11:25000/{}", token.trim());
+    let refused = world.run("nuc3", &["microk8s", "join", &connection, "--worker"], b"");
+    assert!(
+        refused.exit == 6 && refused.stdout.contains("already known to dqlite"),
+        "{}{}",
+        refused.stdout,
+        refused.stderr
+    );
+}
+
 #[test]
 fn a_killed_enable_frees_the_addon_lock() {
     let mut world = homelab(1, 1);

@@ -74,6 +74,11 @@ impl Changed {
     }
 }
 
+/// The refusals of the pre-flight, as the command ends with them.
+pub(super) fn before_anything(refusals: &[String]) -> Failure {
+    Failure::new(ExitCode::Refused, format!("refused before anything was changed:\n{}", refusals.join("\n")))
+}
+
 fn refused(path: &Path, what: &str, invalid: &inventory::InvalidInventory) -> Failure {
     let colour = Surroundings::of(&io::stderr()).colour();
     let problems = invalid.render(colour, output::stderr_width());

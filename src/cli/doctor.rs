@@ -8,7 +8,7 @@ use crate::error::{ExitCode, Failure};
 use crate::report::doctor as view;
 use crate::report::face::Verbosity;
 
-/// Hold every known trap against what is there; ends with 7 when one is found
+/// Hold the known traps against what is there; ends with 7 when one is found
 #[derive(Debug, Args)]
 #[command(help_template = super::HELP, before_help = "\
 Examples:

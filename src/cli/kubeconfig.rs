@@ -50,8 +50,8 @@ impl Arguments {
         let path = file()?;
         let merged = config::merge_into(&path, &theirs, name).map_err(|error| match error {
             MergeError::Foreign => {
-                Failure::new(ExitCode::Refused, format!("{} has an entry {name} of another cluster", path.display()))
-                    .help(format!("give that one another name, `kubectl config rename-context {name} OTHER`, and its cluster and user too; or remove them"))
+                Failure::new(ExitCode::Refused, format!("{} has a cluster, user or context {name} that is another cluster's; it stays as it is", path.display()))
+                    .help(format!("give that one another name: `kubectl config rename-context {name} OTHER` where it is the context, in the file itself where it is a cluster or user; or remove it"))
             }
             other => Failure::new(ExitCode::Refused, format!("{} stays as it is: {other}", path.display())),
         })?;

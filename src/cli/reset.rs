@@ -1,11 +1,12 @@
 //! `homeprov reset`
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::change::{Changed, Held};
+use super::change::{self, Changed, Held};
 use super::output;
 use super::prompt;
 use super::remove::{Taking, take_out};
@@ -16,6 +17,7 @@ use crate::facts::{Departing, Facts, here};
 use crate::inventory::{Inventory, edit};
 use crate::report::face::Verbosity;
 use crate::ssh::{Program, Purpose, Script};
+use crate::steps::reset_allowed;
 
 /// Take MicroK8s off the machines, with all data on it; what stays is shown
 #[derive(Debug, Args)]
@@ -68,18 +70,19 @@ impl Arguments {
         let shown = held.shown();
         let mut again = vec!["reset", &shown];
         let mut inventory = held.inventory.clone();
+        inventory.flux = None;
+        inventory.mastodon = None;
+        let mut alone = None;
         if let Some(name) = &self.node {
             let Some(node) = held.inventory.node(name).cloned() else {
                 return Err(Failure::new(ExitCode::Usage, format!("{shown} has no node {name}"))
                     .help("a machine that has left is cleaned with `snap remove --purge microk8s` on it"));
             };
             again.extend(["--node", name]);
-            inventory.nodes = vec![node];
+            alone = Some(Inventory { nodes: vec![node], ..inventory.clone() });
         }
-        inventory.flux = None;
-        inventory.mastodon = None;
-        let run = self.run.begin_with(&manner, inventory, self.run.recipe_of("reset")?, &again)?;
-        if let Err(failure) = Box::pin(self.consent(&run, wanted)).await {
+        let mut run = self.run.begin_with(&manner, inventory, self.run.recipe_of("reset")?, &again)?;
+        if let Err(failure) = Box::pin(self.consent(&mut run, wanted, alone)).await {
             run.end().await;
             return Err(failure);
         }
@@ -111,10 +114,25 @@ impl Arguments {
         Ok(outcome.code)
     }
 
-    /// Shows what goes, and has the name typed.
-    async fn consent(&self, run: &Run, wanted: &str) -> Result<(), Failure> {
+    /// Shows what goes, and has the name typed. The run is then about the one node, where it is one.
+    async fn consent(&self, run: &mut Run, wanted: &str, alone: Option<Inventory>) -> Result<(), Failure> {
         let stopped = |outcome: engine::Outcome| Failure::new(outcome.code, outcome.summary);
-        let (plan, facts) = Box::pin(engine::preview(&run.session)).await.map_err(stopped)?;
+        let (mut plan, facts) = Box::pin(engine::preview(&run.session)).await.map_err(stopped)?;
+        if let Some(alone) = alone {
+            // Whose a machine is, the others and their records tell, too.
+            let strange = reset_allowed::stranger(&run.session.inventory, &facts, wanted);
+            if let Some(why) = strange {
+                return Err(change::before_anything(&[why]));
+            }
+            run.session.inventory = Arc::new(alone);
+            plan = crate::plan::plan(&run.session.inventory, &run.session.recipe, &facts);
+        }
+        let refusals: Vec<String> = plan.refusals().map(|refusal| refusal.verdict.text()).collect();
+        if !refusals.is_empty() {
+            return Err(change::before_anything(&refusals));
+        }
+        // To take a cluster down that homeprov did not set up is what the name is typed for.
+        run.session.takeover = Some(Arc::new(|_| true));
         if plan.pending.is_empty() || self.confirm.is_some() {
             return Ok(());
         }
@@ -122,6 +140,9 @@ impl Arguments {
         let mut text = format!("MicroK8s is taken off {}, with all that is stored there.\n", names.join(", "));
         if self.node.is_none() {
             text += &lost(&facts);
+            for line in reset_allowed::left_behind(&run.session.inventory, &facts) {
+                let _ = writeln!(text, "  {line}");
+            }
         }
         run.screen.suspend(|| output::note(&text));
         if prompt::typed(&run.screen, &format!("Type {wanted} to go on: ")).as_deref() == Some(wanted) {

@@ -12,6 +12,7 @@ use crate::inventory::edit;
 use crate::report::face::Verbosity;
 use crate::report::plan as view;
 use crate::report::words;
+use crate::steps::upgrade::told;
 
 /// Bring MicroK8s to the next minor version, one node at a time; the inventory gets the channel last
 #[derive(Debug, Args)]
@@ -49,13 +50,10 @@ impl Arguments {
             Err(outcome) => Err(Failure::new(outcome.code, outcome.summary)),
             Ok((plan, _)) if plan.refusals().next().is_some() => {
                 let refusals: Vec<String> = plan.refusals().map(|refusal| refusal.verdict.text()).collect();
-                Err(Failure::new(
-                    ExitCode::Refused,
-                    format!("refused before anything was changed:\n{}", refusals.join("\n")),
-                ))
+                Err(change::before_anything(&refusals))
             }
             Ok((plan, _)) if plan.is_empty() => Ok(()),
-            Ok((plan, _)) => {
+            Ok((plan, facts)) => {
                 let typed = words::command(std::iter::once("homeprov").chain(again));
                 if verbosity > Verbosity::Quiet {
                     let text = view::text(
@@ -65,7 +63,9 @@ impl Arguments {
                         output::stderr_paint(),
                         output::stderr_width(),
                     );
-                    run.screen.suspend(|| output::note(&text));
+                    let told: Vec<String> = told(&run.session.inventory, &facts);
+                    let told: Vec<String> = told.iter().map(|line| format!("{line}\n")).collect();
+                    run.screen.suspend(|| output::note(&format!("{text}{}", told.concat())));
                 }
                 change::agreed(
                     self.consent.yes,

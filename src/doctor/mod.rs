@@ -4,6 +4,7 @@
 //! A check is a pure function. It says nothing of what is merely not done yet, which is for a plan to say: only of what
 //! misleads, breaks later, or does not mend by itself.
 
+mod data;
 mod flux;
 mod machines;
 mod members;
@@ -97,7 +98,8 @@ pub struct Diagnosis {
 /// The traps that are looked for on the machines.
 const ON_MACHINES: [&[Trap]; 3] = [machines::TRAPS, packages::TRAPS, members::TRAPS];
 /// Those that only the API tells of.
-const IN_THE_CLUSTER: [&[Trap]; 5] = [pool::TRAPS, storage::TRAPS, volumes::TRAPS, flux::TRAPS, site::TRAPS];
+const IN_THE_CLUSTER: [&[Trap]; 6] =
+    [pool::TRAPS, storage::TRAPS, volumes::TRAPS, flux::TRAPS, site::TRAPS, data::TRAPS];
 
 /// Every trap, by subject.
 pub fn traps() -> impl Iterator<Item = &'static Trap> {

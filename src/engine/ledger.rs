@@ -181,6 +181,11 @@ impl Ledger {
         self.failures.push(Failed { key: key.clone(), code, text });
     }
 
+    /// Whether a step has failed for good anywhere.
+    pub fn has_failed(&self, step: &str) -> bool {
+        self.entries.iter().any(|(key, entry)| entry.failed && key.0 == step)
+    }
+
     /// What had failed on a node no longer counts: it has another beginning.
     pub fn forgive(&mut self, node: &str) {
         let on_node = |key: &Key| key.1 == Place::Node(node.to_owned());

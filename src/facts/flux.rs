@@ -72,6 +72,12 @@ pub struct Resource {
     pub path: Option<String>,
     /// `spec.secretRef.name`
     pub secret: Option<String>,
+    /// Whether a Kustomization removes what is no longer in the repository: `spec.prune`.
+    pub prunes: bool,
+    /// The Kustomization that would remove it, when it may be removed: [`pruned_by`].
+    pub pruned_by: Option<String>,
+    /// Of a `HelmRelease` what makes helm uninstall it when it fails: `spec.install.remediation`, `spec.upgrade.remediation`.
+    pub uninstalled_by: Vec<String>,
     /// Of a `HelmRelease` the attempts it remembers, the newest first: `deployed`, `failed`, `superseded`.
     pub history: Vec<String>,
 }
@@ -101,6 +107,18 @@ impl Resource {
 /// The commit a revision names: `main@sha1:4f2d…`, and `main/4f2d…` as Flux wrote it before 2.0.
 pub fn commit(revision: &str) -> &str {
     revision.rsplit([':', '/']).next().unwrap_or(revision)
+}
+
+/// The Kustomization that has applied an object and may remove it again, as `namespace/name`; none for an object that is exempt
+/// (fluxcd/kustomize-controller `internal/controller/kustomization_controller.go`, `prune`: the label or annotation is looked at).
+pub fn pruned_by(labels: &BTreeMap<String, String>, annotations: &BTreeMap<String, String>) -> Option<String> {
+    let key = |name: &str| format!("kustomize.toolkit.fluxcd.io/{name}");
+    let disabled = |name: &str| {
+        let said = [labels, annotations].into_iter().filter_map(|all| all.get(&key(name)));
+        said.into_iter().any(|value| value.eq_ignore_ascii_case("disabled"))
+    };
+    let (namespace, name) = (labels.get(&key("namespace"))?, labels.get(&key("name"))?);
+    (!disabled("prune") && !disabled("reconcile")).then(|| format!("{namespace}/{name}"))
 }
 
 /// A fingerprint of a Secret's keys and values.
@@ -145,6 +163,19 @@ mod tests {
         assert!(!newer("2.9.4", "2.9.4") && !newer("2.9.4", "2.10.0") && !newer("main", "2.9.4"));
         assert_eq!(commit("main@sha1:4f2d"), "4f2d");
         assert_eq!(commit("main/4f2d"), "4f2d");
+    }
+
+    #[test]
+    fn what_flux_applied_it_removes_again_unless_it_is_exempt() {
+        let all = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let key = |name: &str| format!("kustomize.toolkit.fluxcd.io/{name}");
+            pairs.iter().map(|(name, value)| (key(name), (*value).to_owned())).collect()
+        };
+        let labels = all(&[("name", "mastodon"), ("namespace", "flux-system")]);
+        assert_eq!(pruned_by(&labels, &BTreeMap::new()).as_deref(), Some("flux-system/mastodon"));
+        assert_eq!(pruned_by(&labels, &all(&[("prune", "Disabled")])), None);
+        assert_eq!(pruned_by(&labels, &all(&[("reconcile", "disabled")])), None);
+        assert_eq!(pruned_by(&BTreeMap::new(), &BTreeMap::new()), None, "somebody else made it");
     }
 
     #[test]

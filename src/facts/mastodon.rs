@@ -27,6 +27,8 @@ pub struct Helper {
 pub struct MastodonFacts {
     /// Whether the namespace is there.
     pub namespace: bool,
+    /// The Kustomization of Flux that would remove the namespace, when it may be removed.
+    pub namespace_pruned_by: Option<String>,
     /// Its Secrets.
     pub secrets: SecretFacts,
     /// The Deployments and `StatefulSets` of the release.

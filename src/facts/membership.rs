@@ -22,7 +22,7 @@ impl NodeFacts {
     }
 
     /// Whether its data store is, or was, shared: it is at an address that others reach.
-    fn was_joined(&self) -> bool {
+    pub fn was_joined(&self) -> bool {
         !self.worker && self.told_or_stored().iter().any(|member| !member.address.is_loopback())
     }
 

@@ -194,6 +194,8 @@ pub struct Claim {
     pub volume: Option<String>,
     /// `Bound`, `Pending`, `Lost`
     pub phase: String,
+    /// The Kustomization of Flux that would remove it, when it may be removed.
+    pub pruned_by: Option<String>,
 }
 
 impl StorageFacts {

@@ -17,7 +17,7 @@ const PORT: u16 = 16443;
 /// Why a file was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
-    /// It has an entry of that name, with another certificate authority.
+    /// It has a cluster, user or context of that name that belongs to another cluster.
     #[error("it has an entry of that name for another cluster")]
     Foreign,
     /// It is no kubeconfig.
@@ -53,6 +53,9 @@ pub fn text(config: &Value) -> SecretString {
 /// The user's kubeconfig with the cluster's entries; what else is in it stays, and so does the current context.
 pub fn merged(mine: &Value, theirs: &Value, name: &str) -> Result<Value, MergeError> {
     let mut merged = mine.clone();
+    if is_foreign(mine, theirs, name) {
+        return Err(MergeError::Foreign);
+    }
     let root = merged.as_object_mut().ok_or_else(|| MergeError::Unreadable("it holds no mapping".to_owned()))?;
     for key in ["clusters", "users", "contexts"] {
         let new = theirs[key][0].clone();
@@ -62,7 +65,6 @@ pub fn merged(mine: &Value, theirs: &Value, name: &str) -> Result<Value, MergeEr
         }
         let list = list.as_array_mut().ok_or_else(|| MergeError::Unreadable(format!("its {key} are no list")))?;
         match list.iter_mut().find(|entry| entry["name"] == name) {
-            Some(old) if key == "clusters" && authority(old) != authority(&new) => return Err(MergeError::Foreign),
             // A namespace the user set for the context stays.
             Some(old) if key == "contexts" => {
                 old["context"]["cluster"] = name.into();
@@ -79,6 +81,18 @@ pub fn merged(mine: &Value, theirs: &Value, name: &str) -> Result<Value, MergeEr
         *current = name.into();
     }
     Ok(merged)
+}
+
+/// Whether an entry of that name is another cluster's: its authority is another one; or a context of that name leads elsewhere, as
+/// that of every stock `MicroK8s` does, which is `microk8s` with the cluster `microk8s-cluster` and the user `admin`; or there is a user
+/// of that name and no cluster of ours it could be of.
+fn is_foreign(mine: &Value, theirs: &Value, name: &str) -> bool {
+    let entry = |key: &str| mine[key].as_array()?.iter().find(|entry| entry["name"] == name);
+    let cluster = entry("clusters");
+    let elsewhere = |context: &Value| context["context"]["cluster"] != name || context["context"]["user"] != name;
+    cluster.is_some_and(|old| authority(old) != authority(&theirs["clusters"][0]))
+        || entry("contexts").is_some_and(elsewhere)
+        || (entry("users").is_some() && cluster.is_none())
 }
 
 fn authority(entry: &Value) -> &Value {
@@ -185,5 +199,23 @@ mod tests {
         foreign["clusters"][0]["cluster"]["certificate-authority-data"] = "Wg==".into();
         assert!(matches!(merged(&foreign, &theirs(), "home"), Err(MergeError::Foreign)));
         assert!(matches!(merged(&json!([]), &theirs(), "home"), Err(MergeError::Unreadable(_))));
+    }
+
+    #[test]
+    fn a_context_or_user_of_that_name_may_be_another_clusters() {
+        let stock: Value = serde_saphyr::from_str(OWN).expect("it is YAML");
+        let ours = of_cluster(OWN, "microk8s", Ipv4Addr::new(192, 168, 1, 11)).expect("it is one");
+        assert!(matches!(merged(&stock, &ours, "microk8s"), Err(MergeError::Foreign)));
+        assert!(merged(&stock, &theirs(), "home").is_ok());
+        let admin = of_cluster(OWN, "admin", Ipv4Addr::new(192, 168, 1, 11)).expect("it is one");
+        assert!(matches!(merged(&stock, &admin, "admin"), Err(MergeError::Foreign)), "the user of another cluster");
+        // Another user on the cluster of that name: somebody made the context so.
+        let mut guest = theirs();
+        guest["contexts"][0]["context"]["user"] = "guest".into();
+        assert!(matches!(merged(&guest, &theirs(), "home"), Err(MergeError::Foreign)));
+        // What was merged before is merged again, with the namespace somebody set.
+        let mut own = theirs();
+        own["contexts"][0]["context"]["namespace"] = "mastodon".into();
+        assert_eq!(merged(&own, &theirs(), "home").expect("it is ours"), own);
     }
 }

@@ -129,14 +129,16 @@ fn no_other_member(inventory: &Inventory, facts: &Facts, ca: &str, node: &Node) 
 }
 
 /// The other members of the cluster a node is in, when there are any.
-fn others(seen: &NodeFacts) -> Option<String> {
+pub(super) fn others(seen: &NodeFacts) -> Option<String> {
     if seen.worker {
         return Some("a control plane it is a worker of".to_owned());
     }
     let own = seen.info.as_ref().map(|info| info.address);
     let members = seen.members.as_ref().unwrap_or(&seen.stored_members).iter().map(|member| member.address);
-    let others: Vec<String> =
-        members.filter(|address| Some(*address) != own).map(|address| address.to_string()).collect();
+    let others: Vec<String> = members
+        .filter(|address| Some(*address) != own && !address.is_loopback())
+        .map(|address| address.to_string())
+        .collect();
     (!others.is_empty()).then(|| others.join(", "))
 }
 

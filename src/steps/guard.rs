@@ -121,6 +121,15 @@ pub async fn refuse(context: &Context, node: &str, loss: Loss, what: &str) -> Re
     })
 }
 
+/// Whether a node has the only vote of the data store. While its services are away there is no API, and when they are back
+/// everything is as it was; it never leaves.
+pub fn only_voter(inventory: &Inventory, facts: &Facts, node: &str) -> bool {
+    let listed = look(inventory, facts).listed;
+    let address = facts.address_of(inventory, node);
+    let lone = facts.node(node).is_some_and(NodeFacts::alone);
+    listed.len() == 1 && listed.iter().all(|voter| Some(*voter) == address || (voter.is_loopback() && lone))
+}
+
 /// The voters that would be left can decide.
 fn voters(inventory: &Inventory, facts: &Facts, node: &str, loss: Loss) -> Result<(), Obstacle> {
     let address = facts.address_of(inventory, node);
@@ -134,7 +143,11 @@ fn voters(inventory: &Inventory, facts: &Facts, node: &str, loss: Loss) -> Resul
     seen.answering.extend(seen.listed.get(&seed.address).copied());
     let goes = |voter: &&Ipv4Addr| Some(**voter) == address;
     if !seen.listed.iter().any(|voter| goes(&voter)) {
-        // A lone data store is listed at 127.0.0.1: there is no other voter to be left.
+        // A data store that nobody ever joined is listed at 127.0.0.1: there is no other voter to be left.
+        return Ok(());
+    }
+    if loss == Loss::Restart && seen.listed.len() == 1 {
+        // The API is away meanwhile. No majority is lost by that: nobody else decides, before or after.
         return Ok(());
     }
     let left = seen.answering.iter().filter(|voter| !goes(voter)).count();

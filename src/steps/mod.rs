@@ -25,6 +25,7 @@ pub mod pool_quiet;
 mod preflight;
 mod refreshes_held;
 pub mod repair;
+pub mod reset_allowed;
 pub mod restore;
 mod snap_installed;
 mod speakers;
@@ -32,7 +33,7 @@ pub mod storage;
 pub mod storage_proven;
 pub mod stuck;
 pub mod takeover;
-mod upgrade;
+pub mod upgrade;
 mod warnings;
 
 use async_trait::async_trait;
@@ -52,6 +53,12 @@ pub trait RustStep: Sync {
 
     /// Whether it is done on one node at a time, each observed to hold before the next one begins.
     fn serial(&self) -> bool {
+        false
+    }
+
+    /// Whether it is begun on no other node of this run once it has failed for good on one: what went wrong there may go wrong on
+    /// the next one, too, and the others are better left as they are. Otherwise nodes advance independently.
+    fn halts(&self) -> bool {
         false
     }
 
@@ -127,6 +134,7 @@ const BUILTINS: &[(&str, &dyn RustStep)] = &[
     ("upgrade-allowed", &upgrade::allowed::UpgradeAllowed),
     ("node-upgraded", &upgrade::node::NodeUpgraded),
     ("cluster-whole", &upgrade::node::ClusterWhole),
+    ("reset-allowed", &reset_allowed::ResetAllowed),
     ("departed-forgets", &departure::forgets::DepartedForgets),
     ("restore-begun", &restore::Stage::Begun),
     ("restore-kustomization-suspended", &restore::Stage::KustomizationSuspended),

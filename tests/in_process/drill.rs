@@ -173,7 +173,7 @@ async fn the_voter_of_two_is_not_taken_away() {
     let mut house = House::new(1, 1, Os::Ubuntu2404, &[], 1);
     house.inventory = inventory(&text(2, 0).replace("[cluster]", "[cluster]\nallow_two_control_planes = true"));
     assert_eq!(house.up().await.outcome.code, ExitCode::Done);
-    let outcome = refused(&house, &prospect("nuc1", How::Stop), "voters").await;
+    let outcome = refused(&house, &prospect("nuc1", How::Stop), "the only vote").await;
     row_of_table.refused(&outcome);
 }
 

@@ -60,6 +60,8 @@ const STOPPING: [&[&str]; 5] = [
     &["snap", "refresh", "microk8s"],
     &["snap", "remove"],
 ];
+/// Those after which the data store is as it was: of the only voter they take nothing away but time.
+const RESTARTING: [&[&str]; 2] = [&["microk8s", "stop"], &["snap", "refresh", "microk8s"]];
 /// Commands that take something out of a cluster for good.
 const REMOVING: [&[&str]; 4] =
     [&["microk8s", "leave"], &["microk8s", "remove-node"], &["microk8s", "reset"], &["snap", "remove"]];
@@ -75,6 +77,13 @@ fn decides(world: &World, machine: &str) -> bool {
         voters.iter().filter_map(|voter| voter.machine.as_deref()).filter(up).count()
     };
     alive(None) * 2 > voters.len() && alive(Some(machine)) * 2 <= voters.len()
+}
+
+/// Whether a machine has the only vote of its data store.
+fn votes_alone(world: &World, machine: &str) -> bool {
+    let members = world.cluster_of(machine).map(|cluster| cluster.members.as_slice()).unwrap_or_default();
+    let voters: Vec<_> = members.iter().filter(|member| member.role.number() == 0).collect();
+    voters.len() == 1 && voters[0].machine.as_deref() == Some(machine)
 }
 
 struct State {
@@ -189,7 +198,7 @@ impl Homelab {
     }
 
     fn begins(&self, machine: &str, argv: &[String]) -> Run {
-        let decides = self.with(|world| decides(world, machine));
+        let (decides, alone) = self.with(|world| (decides(world, machine), votes_alone(world, machine)));
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let this = (machine.to_owned(), argv.to_vec());
         let words: Vec<&str> = argv.iter().map(|word| word.rsplit('/').next().unwrap_or(word)).collect();
@@ -200,7 +209,7 @@ impl Homelab {
         if starts(&REMOVING) {
             running.removals.push(format!("{machine}: {}", argv.join(" ")));
         }
-        if decides && starts(&STOPPING) {
+        if decides && starts(&STOPPING) && !(alone && starts(&RESTARTING)) {
             running.outages.push(format!("{machine}: {}", argv.join(" ")));
         }
         running.now.push(this.clone());

@@ -26,6 +26,7 @@ mod probe;
 mod property;
 mod reboot;
 mod repair;
+mod resets;
 #[path = "../faults/row.rs"]
 mod row;
 mod rust_steps;

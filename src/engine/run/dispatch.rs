@@ -11,7 +11,7 @@ use crate::engine::ledger::{Key, Next};
 use crate::error::ExitCode;
 use crate::plan::{Pending, Place, Plan, Verdict};
 use crate::playbook::model::{Action, Step};
-use crate::steps::{self, Context, repair};
+use crate::steps::{self, Context, RustStep, repair};
 
 /// What a look at the plan comes to.
 pub(super) enum Turn {
@@ -31,6 +31,9 @@ impl Run<'_> {
         let mut look_again = false;
         for pending in &plan.pending {
             let Some(step) = self.step(&pending.step) else { continue };
+            if halts(step) && self.ledger.has_failed(&step.id) {
+                continue;
+            }
             let key = (pending.step.clone(), pending.place.clone());
             let serial = is_serial(step);
             if self.places.contains_key(&pending.place) || (serial && serial_taken.contains(step.id.as_str())) {
@@ -159,8 +162,17 @@ impl Run<'_> {
 
 /// Whether the step goes from node to node, one at a time.
 pub(super) fn is_serial(step: &Step) -> bool {
+    builtin(step).is_some_and(RustStep::serial)
+}
+
+/// Whether a failure of the step on one node keeps it from the others.
+fn halts(step: &Step) -> bool {
+    builtin(step).is_some_and(RustStep::halts)
+}
+
+fn builtin(step: &Step) -> Option<&'static dyn RustStep> {
     match &step.action {
-        Action::Builtin(name) => steps::builtin(name).is_some_and(steps::RustStep::serial),
-        Action::Script { .. } => false,
+        Action::Builtin(name) => steps::builtin(name),
+        Action::Script { .. } => None,
     }
 }

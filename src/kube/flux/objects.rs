@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use kube::Client;
 use serde_json::Value;
 
-use crate::facts::flux::Resource;
+use crate::facts::flux::{Resource, pruned_by};
 use crate::kube::request;
 
 /// Where the objects of a kind are served.
@@ -75,8 +75,31 @@ fn describe(object: &Value) -> Resource {
         branch: text(object, "/spec/ref/branch"),
         path: text(object, "/spec/path"),
         secret: text(object, "/spec/secretRef/name"),
+        prunes: object.pointer("/spec/prune").and_then(Value::as_bool).unwrap_or_default(),
+        pruned_by: pruned_by(&words(object, "/metadata/labels"), &words(object, "/metadata/annotations")),
+        uninstalled_by: uninstalled_by(object),
         history: history(object),
     }
+}
+
+fn words(object: &Value, pointer: &str) -> BTreeMap<String, String> {
+    let all = object.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
+    all.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+/// What makes helm uninstall a release that fails (fluxcd/helm-controller `api/v2/helmrelease_types.go`): between attempts, and after
+/// the last one where that is asked for. An upgrade is rolled back unless it says `uninstall`; `RetryOnFailure` does neither.
+fn uninstalled_by(object: &Value) -> Vec<String> {
+    let remedied = |action: &str| {
+        let remedy = object.pointer(&format!("/spec/{action}/remediation"))?;
+        let retries = object.pointer(&format!("/spec/{action}/strategy/name")).and_then(Value::as_str);
+        let between = remedy["retries"].as_i64().unwrap_or_default() != 0;
+        let last = remedy["remediateLastFailure"].as_bool().unwrap_or_default();
+        let how = if action == "install" { "uninstall" } else { remedy["strategy"].as_str().unwrap_or("rollback") };
+        (retries != Some("RetryOnFailure") && (between || last) && how == "uninstall")
+            .then(|| format!("spec.{action}.remediation"))
+    };
+    ["install", "upgrade"].into_iter().filter_map(remedied).collect()
 }
 
 /// The outcomes in `status.history` (fluxcd/helm-controller `api/v2/snapshot_types.go`).
@@ -128,6 +151,21 @@ mod tests {
         let history = json!([{ "version": 2, "status": "failed" }, { "version": 1, "status": "superseded" }]);
         let seen = describe(&json!({ "metadata": {}, "status": { "history": history } }));
         assert_eq!(seen.history, ["failed", "superseded"]);
+    }
+
+    #[test]
+    fn reads_what_would_uninstall_a_release() {
+        let seen = |install: Value, upgrade: Value| {
+            describe(&json!({ "metadata": {}, "spec": { "install": install, "upgrade": upgrade } })).uninstalled_by
+        };
+        let none = json!({});
+        assert_eq!(seen(none.clone(), none.clone()), Vec::<String>::new());
+        let remedy = json!({ "remediation": { "retries": 3 } });
+        assert_eq!(seen(remedy.clone(), remedy.clone()), ["spec.install.remediation"], "an upgrade is rolled back");
+        let uninstall = json!({ "remediation": { "remediateLastFailure": true, "strategy": "uninstall" } });
+        assert_eq!(seen(none.clone(), uninstall), ["spec.upgrade.remediation"]);
+        let retry = json!({ "remediation": { "retries": 3 }, "strategy": { "name": "RetryOnFailure" } });
+        assert_eq!(seen(retry, none), Vec::<String>::new());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use kube::core::ObjectList;
 
 use super::read::pod_ready;
 use super::request::{get, text};
+use crate::facts::flux::pruned_by;
 use crate::facts::mastodon::{HELPER, HELPER_LABEL, Helper, MastodonFacts, SiteWorkload, TroubleKind};
 use crate::inventory::model::Mastodon;
 use crate::mastodon::secrets::from_files;
@@ -49,6 +50,10 @@ pub async fn read(client: &Client, wanted: &Mastodon) -> kube::Result<MastodonFa
     let pods = pods.map(|list| list.items).unwrap_or_default();
     let ingresses = ingresses.map(|list| list.items).unwrap_or_default();
     let mut facts = MastodonFacts {
+        namespace_pruned_by: namespace.as_ref().and_then(|namespace| {
+            let metadata = namespace.metadata.clone();
+            pruned_by(&metadata.labels.unwrap_or_default(), &metadata.annotations.unwrap_or_default())
+        }),
         namespace: namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_none()),
         secrets: secrets::describe(wanted, &set, marks, from_files(wanted)),
         workloads,

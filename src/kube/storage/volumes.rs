@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Persis
 use kube::Client;
 use kube::core::ObjectList;
 
+use crate::facts::flux::pruned_by;
 use crate::facts::storage::{Claim, Volume};
 use crate::kube::request::get;
 
@@ -49,7 +50,9 @@ fn nodes(spec: &PersistentVolumeSpec) -> Vec<String> {
 /// A claim as its object says.
 pub fn claim(object: PersistentVolumeClaim) -> Claim {
     let spec = object.spec.unwrap_or_default();
+    let labels = object.metadata.labels.unwrap_or_default();
     Claim {
+        pruned_by: pruned_by(&labels, &object.metadata.annotations.unwrap_or_default()),
         namespace: object.metadata.namespace.unwrap_or_default(),
         name: object.metadata.name.unwrap_or_default(),
         class: spec.storage_class_name,

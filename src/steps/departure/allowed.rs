@@ -6,7 +6,6 @@ use crate::facts::{Departing, Facts, Identity};
 use crate::inventory::model::Inventory;
 use crate::plan::{Place, Verdict};
 use crate::steps::guard::{self, Lack, Loss, Obstacle};
-use crate::steps::highly_available::look;
 use crate::steps::{Context, Failure, RustStep};
 
 /// The cluster can do without the departing member, and it is what the user says it is: alive, or gone for good.
@@ -63,10 +62,12 @@ fn obstacle(inventory: &Inventory, facts: &Facts, departing: &Departing) -> Opti
     let cannot = |why: &str, way_out: &str| format!("{name} cannot be taken out now: {why}. {way_out}");
     match guard::judge_departure(inventory, facts, name, loss).err()? {
         Obstacle::Unjudged(why) => Some(Verdict::settling(cannot(&why, "That is looked at again"))),
-        Obstacle::Worse(_, why) if only_voter(inventory, facts, departing) => Some(Verdict::blocked(cannot(
-            &why,
-            "It holds the only copy of the data store: take out the other members instead, or add a third control plane first, then each holds one",
-        ))),
+        Obstacle::Worse(_, why) if guard::only_voter(inventory, facts, &departing.name) => {
+            Some(Verdict::blocked(cannot(
+                &why,
+                "It holds the only copy of the data store: take out the other members instead, or add a third control plane first, then each holds one",
+            )))
+        }
         Obstacle::Worse(Lack::OnlyCopy, why) => Some(Verdict::blocked(cannot(
             &why,
             "Copy what is on it to a volume elsewhere and delete the claim, then run this again",
@@ -79,11 +80,6 @@ fn obstacle(inventory: &Inventory, facts: &Facts, departing: &Departing) -> Opti
             Some(Verdict::blocked(cannot(&why, "Bring back what is missing, then run this again")))
         }
     }
-}
-
-fn only_voter(inventory: &Inventory, facts: &Facts, departing: &Departing) -> bool {
-    let voters = look(inventory, facts).listed;
-    voters.len() == 1 && departing.address.is_some_and(|address| voters.contains(&address))
 }
 
 fn all_ready(facts: &Facts) -> bool {

@@ -56,7 +56,13 @@ pub fn refusals(inventory: &Inventory, facts: &Facts, prospect: &Prospect) -> Ve
     if facts.unfinished_restore().is_some() {
         why.push("a restore is under way".to_owned());
     }
-    if let Err(obstacle) = guard::judge(inventory, facts, name, Loss::Restart) {
+    if guard::only_voter(inventory, facts, name) {
+        // Unlike a refresh, which stops services in order: a drill cuts off in the middle of a write what is nowhere else.
+        why.push(format!(
+            "{name} has the only vote of the data store: without it the API is away until {name} is back, nothing moves elsewhere, \
+             and there is no other copy of the data store if this one is damaged. With three control planes one of them can be taken away"
+        ));
+    } else if let Err(obstacle) = guard::judge(inventory, facts, name, Loss::Restart) {
         why.push(obstacle.to_string());
     }
     let others: Vec<&String> = cluster

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::facts::fixture::{cluster, inventory, node};
 use crate::facts::storage::{Claim, Replica, Volume};
-use crate::facts::{Observation, Seen};
+use crate::facts::{MemberRole, Observation, Seen};
 
 /// The same with a volume of three replicas, on the first three nodes, in these modes.
 fn with_volume(mut facts: Facts, status: &str, modes: &[&str]) -> Facts {
@@ -48,6 +48,26 @@ fn one_of_three_voters_may_restart_and_may_leave() {
     for loss in [Loss::Restart, Loss::Leaves, Loss::Entry] {
         assert_eq!(said(&cluster(3, &[]), 3, "nuc2", loss), "");
     }
+}
+
+#[test]
+fn the_only_voter_may_restart_and_never_leaves() {
+    // A worker, or a spare control plane, and one voter at an address that others reach.
+    for nodes in [1, 2] {
+        let mut facts = cluster(nodes, &[]);
+        let names: Vec<String> = facts.nodes.keys().cloned().collect();
+        for name in &names {
+            for member in node(&mut facts, name).members.as_mut().expect("they are told").iter_mut().skip(1) {
+                member.role = MemberRole::Spare;
+            }
+        }
+        assert!(only_voter(&inventory(nodes), &facts, "nuc1") && !only_voter(&inventory(nodes), &facts, "nuc2"));
+        assert_eq!(said(&facts, nodes, "nuc1", Loss::Restart), "");
+        for loss in [Loss::Leaves, Loss::Entry] {
+            assert_eq!(said(&facts, nodes, "nuc1", loss), "of 0 voters 0 would answer without nuc1, and 1 are needed");
+        }
+    }
+    assert!(!only_voter(&inventory(3), &cluster(3, &[]), "nuc1"));
 }
 
 #[test]

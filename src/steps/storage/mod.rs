@@ -4,7 +4,7 @@ mod chart;
 pub mod disk_room;
 pub mod existing_classes;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod helm;
 pub mod hostpath_enabled;
 pub mod initiator_unique;

@@ -64,11 +64,16 @@ fn differences(class: &StorageClass) -> Vec<String> {
     if !class.openebs.exports.as_deref().is_some_and(synchronous) {
         differences.push("its shares are not exported with `sync`".to_owned());
     }
-    let owned = OWNER.iter().all(|(key, value)| class.openebs.permissions.get(*key).is_some_and(|is| is == value));
-    if !owned {
+    if !owned(class) {
         differences.push("its shares are not owned by 991:991 and writable for the group".to_owned());
     }
     differences
+}
+
+/// Whether the roots of its shares are made Mastodon's: the provisioner leaves them to root otherwise, and `fsGroup` changes nothing
+/// about an NFS share (openebs/dynamic-nfs-provisioner `docs/troubleshooting/non-root-application-accesing-nfs-volume.md`).
+pub fn owned(class: &StorageClass) -> bool {
+    OWNER.iter().all(|(key, value)| class.openebs.permissions.get(*key).is_some_and(|is| is == value))
 }
 
 fn synchronous(exports: &str) -> bool {

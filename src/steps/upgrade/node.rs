@@ -60,6 +60,10 @@ impl RustStep for NodeUpgraded {
         true
     }
 
+    fn halts(&self) -> bool {
+        true
+    }
+
     async fn apply(&self, context: &Context) -> Result<(), Failure> {
         let name = context.node()?.name.clone();
         let channel = &context.inventory.cluster.channel;
@@ -75,7 +79,7 @@ impl RustStep for NodeUpgraded {
     }
 }
 
-fn behind(facts: &Facts, node: &Node, wanted: &str) -> bool {
+pub(super) fn behind(facts: &Facts, node: &Node, wanted: &str) -> bool {
     facts.node(&node.name).is_none_or(|seen| seen.snap.as_ref().is_none_or(|snap| snap.tracking != wanted))
 }
 

@@ -2,6 +2,7 @@
 
 use super::allowed::{UpgradeAllowed, minor};
 use super::node::NodeUpgraded;
+use super::told;
 use crate::facts::fixture::{cluster, inventory, node};
 use crate::facts::{Facts, KubernetesNode, Snap};
 use crate::inventory::model::{Inventory, Role};
@@ -42,6 +43,22 @@ fn allowed(facts: &Facts, channel: &str) -> Verdict {
 
 fn upgraded(facts: &Facts, name: &str) -> Verdict {
     NodeUpgraded.check(&wanted(3, "1.36/stable"), facts, &Place::Node(name.into()))
+}
+
+#[test]
+fn that_the_api_is_away_meanwhile_is_told() {
+    assert_eq!(told(&wanted(3, "1.36/stable"), &at(&[])), Vec::<String>::new());
+    let mut inventory = wanted(3, "1.36/stable");
+    let mut facts = at(&[]);
+    for name in ["nuc2", "nuc3"] {
+        node(&mut facts, name).worker = true;
+        inventory.nodes.iter_mut().filter(|node| node.name == name).for_each(|node| node.role = Role::Worker);
+    }
+    node(&mut facts, "nuc1").members.as_mut().expect("they are told").truncate(1);
+    let lines = told(&inventory, &facts);
+    assert!(lines.len() == 1 && lines[0].starts_with("nuc1 has the only vote"), "{lines:?}");
+    runs(&mut facts, "nuc1", "1.36");
+    assert_eq!(told(&inventory, &facts), Vec::<String>::new(), "it is done");
 }
 
 #[test]

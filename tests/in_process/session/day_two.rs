@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use homeprov::adopt::{self, Asked};
 use homeprov::engine::event::Event;
@@ -70,6 +71,13 @@ impl House {
         self.meeting("upgrade", self.upgrading(channel), meets).await
     }
 
+    /// The same with less patience: what goes wrong for so long has failed.
+    pub async fn upgrade_within(&self, channel: &str, limit: Duration, meets: impl FnMut(&Event)) -> Ran {
+        let (mut session, received) = self.upgrading(channel);
+        Arc::make_mut(&mut session.recipe).steps.iter_mut().for_each(|step| step.limit = limit);
+        self.meeting("upgrade", (session, received), meets).await
+    }
+
     /// The same, killed when it has reported so many events, unless it has ended by then.
     pub async fn upgrade_events(&self, channel: &str, most: usize) {
         Self::killed("upgrade", self.upgrading(channel), most).await;
@@ -77,7 +85,10 @@ impl House {
 
     /// `homeprov reset`, once it was agreed to.
     pub async fn reset(&self) -> Ran {
-        self.command_to_the_end("reset", self.session(recipe_of("reset"))).await
+        let (mut session, received) = self.session(recipe_of("reset"));
+        // The name that was typed says yes to that, too.
+        session.takeover = Some(Arc::new(|_| true));
+        self.command_to_the_end("reset", (session, received)).await
     }
 
     /// `homeprov repair`; how the questions are answered is told by `ask`. Without it there is nobody to ask.

@@ -54,17 +54,16 @@ impl World {
             return Err((text.to_owned(), 500));
         };
         let id = cluster.id;
-        if !request.worker {
-            let known = format!("{address}:19001");
-            if cluster.members.iter().any(|member| member.address == known) {
-                let text = format!(
-                    "Failed to retrieve dqlite cluster nodes: the joining node ({address}) is already known to dqlite"
-                );
-                return Err((text, 500));
-            }
+        // Both are done before the agent looks whether it is a worker that joins (`MaybeUpdateDqliteBindAddress`).
+        let known = format!("{address}:19001");
+        if cluster.members.iter().any(|member| member.address == known) {
+            let text = format!(
+                "Failed to retrieve dqlite cluster nodes: the joining node ({address}) is already known to dqlite"
+            );
+            return Err((text, 500));
         }
-        let first = cluster.members.iter().any(|member| member.address.starts_with("127.0.0.1:"));
-        let restart = (first && !request.worker).then(|| self.readdress(contacted, request.dialled));
+        let first = cluster.members.len() == 1 && cluster.members[0].address.starts_with("127.0.0.1:");
+        let restart = first.then(|| self.readdress(contacted, request.dialled));
         self.machine_mut(contacted).set_lock("no-cert-reissue", true);
         let cluster = &self.clusters[&id];
         let rewritten = |address: &str| address.replace("127.0.0.1", &request.dialled.to_string());

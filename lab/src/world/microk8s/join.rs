@@ -131,7 +131,11 @@ fn contact(world: &mut World, call: &mut Call, connection: Connection) -> Next {
         };
         match world.agent_join(&request) {
             Err((text, status)) => call.quit(6, format!("Connection failed. {text} ({status}).")),
-            Ok(grant) if request.worker => super::worker::join(world, call, &grant),
+            Ok(grant) if request.worker => match grant.restart {
+                // The answer comes once the contacted data store runs again.
+                Some(down) => after(down + 2_600, move |world, call| super::worker::join(world, call, &grant)),
+                None => super::worker::join(world, call, &grant),
+            },
             Ok(grant) => {
                 let members = world.clusters.get(&grant.cluster).map_or(0, |cluster| cluster.members.len());
                 world.half_joined_fires(&call.machine, members);
