@@ -1,0 +1,70 @@
+//! Rehearsals of a restore.
+
+use std::fs;
+
+use homeprov::engine::event::Event;
+use homeprov::error::ExitCode;
+use tempfile::TempDir;
+
+use super::super::row::Row;
+use super::super::session::House;
+use super::super::site::{kubectl, used};
+use super::{begun, content, done, options, rehearse, save, spoil, told};
+
+/// What there is of the site and of volumes, whatever became of it.
+async fn objects(house: &House) -> String {
+    let format = "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.uid}{\"\\n\"}{end}";
+    let mut all = String::new();
+    for words in [
+        &["get", "pods,secrets,persistentvolumeclaims,statefulsets,deployments", "-n", "mastodon", "-o", format][..],
+        &["get", "persistentvolumes,namespaces", "-o", format],
+    ] {
+        all += &kubectl(house, words, b"").await.0;
+    }
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_tries_everything_and_leaves_the_site_alone() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    spoil(&house).await;
+    let (site, there) = (content(&house).await, objects(&house).await);
+    // It is cut off in its middle, too.
+    let (outcome, _) = rehearse(&house, &folder, 5).await;
+    assert!(outcome.is_none());
+    assert!(objects(&house).await.contains("mastodon-rehearsal"), "there should be something in the making");
+    let (outcome, events) = rehearse(&house, &folder, usize::MAX).await;
+    done(outcome, &events);
+    let said =
+        |part: &str| events.iter().any(|event| matches!(event, Event::StepOutput { line, .. } if line.contains(part)));
+    assert!(said("a web pod is ready on the restored data") && said("can be put back: "), "{}", told(&events));
+    let begun: Vec<&str> = begun(&events).collect();
+    assert!(!begun.contains(&"rehearsal-begun"), "the first one is continued: {begun:?}");
+    assert_eq!(content(&house).await, site);
+    assert_eq!(objects(&house).await, there);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_finds_out_a_backup_that_lacks_rows() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    let path = folder.join("manifest.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let other = text.replace("\"statuses\": 12", "\"statuses\": 13");
+    assert_ne!(text, other);
+    fs::write(&path, other).unwrap();
+    let site = content(&house).await;
+    let row = Row::of("a backup has fewer rows than it says", "before a rehearsal");
+    let (outcome, events) = rehearse(&house, &folder, usize::MAX).await;
+    let outcome = outcome.expect("it ended");
+    assert_ne!(outcome.code, ExitCode::Done);
+    assert!(
+        format!("{outcome:?}{}", told(&events)).contains("statuses has 12 rows, and had 13 in the backup"),
+        "{outcome:?}"
+    );
+    row.refused(&outcome);
+    assert_eq!(content(&house).await, site);
+}
