@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::row::Row;
 use super::session::{House, LONGEST, recipe, recipe_of};
-use super::site::{FILES, files, in_pod, kubectl, lead_in, put, sql, used};
+use super::site::{FILES, failing_release, files, in_pod, kubectl, lead_in, put, sql, used};
 
 fn options(place: &Path) -> Options {
     Options { place: place.to_owned(), cache: true, recipients: vec![], keep: None }
@@ -197,6 +197,34 @@ async fn a_restore_killed_inside_each_step_is_continued() {
     done(outcome, &events);
     assert_eq!(content(&house).await, before);
     assert_eq!(replicas(&house).await, pods);
+    row.ended("converged");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_whose_release_fails_again_and_again_is_restored() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    let before = content(&house).await;
+    spoil(&house).await;
+    failing_release(&house).await;
+    let release = async |field: &str| {
+        kubectl(&house, &["get", "helmrelease", "-n", "mastodon", "mastodon", "-o", &format!("jsonpath={field}")], b"")
+            .await
+            .0
+    };
+    let row = Row::of("helm fails at the release, and Flux tries again every two minutes", "during a restore");
+    assert_eq!(
+        release("{.status.conditions[?(@.type==\"Reconciling\")].reason}").await,
+        "ProgressingWithRetry",
+        "{}",
+        release("{.status.conditions}").await
+    );
+    let (outcome, events) = restore(&house, &folder).await;
+    done(outcome, &events);
+    assert!(begun(&events).any(|step| step == "restore-release-suspended"), "{}", told(&events));
+    assert_eq!(content(&house).await, before);
+    assert_eq!(release("{.spec.suspend}").await, "false");
     row.ended("converged");
 }
 

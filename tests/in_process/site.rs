@@ -189,6 +189,38 @@ pub async fn lead_in(house: &House, there: bool) {
     }
 }
 
+/// Flux looks after the site and fails at it, again and again: its values lack what the chart asks for, so that nothing of it is applied.
+pub async fn failing_release(house: &House) {
+    let (said, status) =
+        kubectl(house, &["apply", "-f", "-"], homeprov_lab::kubernetes::flux::manifest().as_bytes()).await;
+    assert_eq!(status, 0, "{said}");
+    sleep(Duration::from_secs(120)).await;
+    let chart = &house.inventory.mastodon.as_ref().expect("a site").chart;
+    apply(
+        house,
+        &json!({
+            "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
+            "metadata": { "name": "mastodon", "namespace": "flux-system" },
+            "spec": { "interval": "1h", "ref": { "commit": chart.commit }, "url": chart.repository },
+        }),
+    )
+    .await;
+    let strategy = json!({ "strategy": { "name": "RetryOnFailure", "retryInterval": "2m" } });
+    let values = json!({ "mastodon": { "local_domain": "lab.example" }, "elasticsearch": { "enabled": false } });
+    let source = json!({ "kind": "GitRepository", "name": "mastodon", "namespace": "flux-system" });
+    apply(
+        house,
+        &json!({
+            "apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease",
+            "metadata": { "name": "mastodon", "namespace": "mastodon" },
+            "spec": { "interval": "15m", "releaseName": "mastodon", "install": strategy, "upgrade": strategy, "values": values,
+                "chart": { "spec": { "chart": "./", "sourceRef": source } } },
+        }),
+    )
+    .await;
+    sleep(Duration::from_secs(60)).await;
+}
+
 /// The folders in a folder, by name.
 pub fn folders(place: &Path) -> Vec<String> {
     let entries = fs::read_dir(place).into_iter().flatten();
