@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use age::x25519::Recipient;
@@ -220,8 +220,7 @@ impl Work<'_> {
             self.notes.push(format!("{folder}: some files changed or went away while they were read"));
         }
         let path = self.begun.path().join(&name);
-        let entries =
-            entries(&path).map_err(|error| Failure::failed(format!("{what} cannot be read back: {error}")))?;
+        let entries = read_back(&path, &what).await?;
         let kind = Kind::Files { folder: folder.to_owned() };
         self.done(&file, &name, kind, (streamed.bytes, streamed.sha256), Some(entries))
     }
@@ -341,9 +340,18 @@ fn counted(streamed: &Streamed) -> Result<Database, Failure> {
     Err(Failure::Failed { reason: "the database was dumped, but its rows could not be counted".to_owned(), output })
 }
 
+/// The number of files in an archive that was just written. It takes minutes where there are many, and other tasks, which keep
+/// the lock, go on meanwhile.
+async fn read_back(path: &Path, what: &str) -> Result<u64, Failure> {
+    let own = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || entries(BufReader::new(File::open(own)?))).await;
+    let problem = |error: &dyn std::fmt::Display| Failure::failed(format!("{what} cannot be read back: {error}"));
+    read.map_err(|error| problem(&error))?.map_err(|error| problem(&error))
+}
+
 /// The number of files in an archive, all of it read.
-pub(super) fn entries(path: &Path) -> io::Result<u64> {
-    let mut archive = tar::Archive::new(BufReader::new(File::open(path)?));
+pub(super) fn entries(archive: impl Read) -> io::Result<u64> {
+    let mut archive = tar::Archive::new(archive);
     let mut count = 0;
     for entry in archive.entries()? {
         let mut entry = entry?;

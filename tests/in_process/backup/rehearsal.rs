@@ -1,7 +1,10 @@
 //! Rehearsals of a restore.
 
 use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
+use homeprov::backup::Manifest;
 use homeprov::engine::event::Event;
 use homeprov::error::ExitCode;
 use tempfile::TempDir;
@@ -9,7 +12,46 @@ use tempfile::TempDir;
 use super::super::row::Row;
 use super::super::session::House;
 use super::super::site::{kubectl, used};
-use super::{begun, content, done, options, rehearse, save, spoil, told};
+use super::{begun, content, done, options, rehearse, save, spoil, told, until};
+
+#[tokio::test(start_paused = true)]
+async fn a_large_backup_is_read_before_the_first_step_and_not_within_it() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    let away = place.path().join("away");
+    fs::create_dir(&away).unwrap();
+    let archives: Vec<String> =
+        Manifest::read(&folder).unwrap().archives().map(|(part, _)| part.name.clone()).collect();
+    let move_all = |from: &Path, to: &Path| {
+        archives.iter().for_each(|name| fs::rename(from.join(name), to.join(name)).unwrap());
+    };
+    // The archives cannot be read while the step looks whether the backup fits: it has no time for them.
+    let (mut hidden, mut fits) = (false, false);
+    let (outcome, events) = until(
+        &house,
+        "rehearse",
+        &folder,
+        |event| {
+            match event {
+                Event::Planned { .. } if !hidden => {
+                    move_all(&folder, &away);
+                    hidden = true;
+                }
+                Event::StepApplied { step, .. } if step == "rehearsal-begun" => {
+                    move_all(&away, &folder);
+                    fits = true;
+                }
+                _ => {}
+            }
+            false
+        },
+        Duration::ZERO,
+    )
+    .await;
+    assert!(fits, "{}", told(&events));
+    done(outcome, &events);
+}
 
 /// What there is of the site and of volumes, whatever became of it.
 async fn objects(house: &House) -> String {
