@@ -74,11 +74,19 @@ pub async fn sql(house: &House, statements: &str) -> String {
 /// One node with a site that alice and others have used.
 pub async fn used(faults: &[FaultKind]) -> House {
     let plain = with_storage(&text(1, 0), "[storage]\nengine = \"hostpath\"");
-    let mut house = House::new(1, 0, Os::Ubuntu2404, &[], 1);
-    house.inventory = inventory(&plain);
+    used_on(House::new(1, 0, Os::Ubuntu2404, &[], 1), &plain, faults).await
+}
+
+/// Three nodes with the same site, whose files are on shares of volumes that are kept.
+pub async fn used_with_shares() -> House {
+    used_on(House::three(&[]), &with_storage(&text(3, 0), ""), &[]).await
+}
+
+async fn used_on(mut house: House, plain: &str, faults: &[FaultKind]) -> House {
+    house.inventory = inventory(plain);
     let ran = house.up().await;
     assert_eq!(ran.outcome.code, ExitCode::Done, "{:?}\n{}", ran.outcome, ran.tail());
-    house.inventory = with_site(&plain);
+    house.inventory = with_site(plain);
     entrance(&house).await;
     install(&house).await;
     let made = in_pod(
@@ -148,8 +156,12 @@ async fn install(house: &House) {
         let metadata = json!({ "name": name, "namespace": "mastodon" });
         apply(house, &json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data })).await;
     }
+    let (mode, class) = match house.inventory.nodes.len() {
+        1 => ("ReadWriteOnce", "microk8s-hostpath"),
+        _ => ("ReadWriteMany", "openebs-rwx"),
+    };
     for claim in ["mastodon-assets", "mastodon-system"] {
-        let spec = json!({ "accessModes": ["ReadWriteOnce"], "storageClassName": "microk8s-hostpath", "resources": { "requests": { "storage": "1Gi" } } });
+        let spec = json!({ "accessModes": [mode], "storageClassName": class, "resources": { "requests": { "storage": "1Gi" } } });
         let metadata = json!({ "name": claim, "namespace": "mastodon" });
         apply(
             house,

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::super::row::Row;
 use super::super::session::House;
-use super::super::site::{kubectl, used};
+use super::super::site::{kubectl, used, used_with_shares};
 use super::{begun, content, done, options, rehearse, save, spoil, told, until};
 
 #[tokio::test(start_paused = true)]
@@ -64,6 +64,35 @@ async fn objects(house: &House) -> String {
         all += &kubectl(house, words, b"").await.0;
     }
     all
+}
+
+/// What keeps the bytes of shares, by name.
+async fn behind_shares(house: &House) -> String {
+    let format = "jsonpath={range .items[*]}{.kind} {.metadata.name}{\"\\n\"}{end}";
+    let what = "persistentvolumeclaims,deployments,services,jivavolumes";
+    kubectl(house, &["get", what, "-n", "openebs", "-o", format], b"").await.0
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_on_shares_leaves_none_of_the_copies() {
+    let house = used_with_shares().await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    let (there, behind) = (objects(&house).await, behind_shares(&house).await);
+    assert!(behind.contains("PersistentVolumeClaim nfs-pvc-") && behind.contains("JivaVolume pvc-"), "{behind}");
+    let row = Row::of("somebody removes the rehearsal's namespace", "while the files are being unpacked there");
+    let (outcome, _) = rehearse(&house, &folder, 5).await;
+    assert!(outcome.is_none());
+    assert_ne!(behind_shares(&house).await, behind, "there should be something in the making");
+    let (said, status) = kubectl(&house, &["delete", "namespace", "mastodon-rehearsal"], b"").await;
+    assert_eq!(status, 0, "{said}");
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!((objects(&house).await, behind_shares(&house).await), (there.clone(), behind.clone()));
+    row.ended("its volumes went with it");
+    // To its end, too: nothing stays that its class would keep.
+    let (outcome, events) = rehearse(&house, &folder, usize::MAX).await;
+    done(outcome, &events);
+    assert_eq!((objects(&house).await, behind_shares(&house).await), (there, behind));
 }
 
 #[tokio::test(start_paused = true)]
