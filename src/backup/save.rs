@@ -12,7 +12,7 @@ use secrecy::zeroize::Zeroizing;
 use serde_json::json;
 
 use super::folder::{self, Begun};
-use super::manifest::{Cluster, Database, Kind, Manifest, Part, SCHEMA, Site};
+use super::manifest::{Cluster, Database, Kind, Manifest, Part, SCHEMA, Site, elsewhere};
 use super::pod::{self, Container};
 use super::stream::{Hashing, Streamed, pull, push};
 use crate::facts::Identity;
@@ -101,7 +101,7 @@ pub async fn save(context: &Context, options: &Options) -> Result<Saved, Failure
     work.data_store(&recipients).await?;
     let Work { mut parts, notes, .. } = work;
     parts.sort_by(|one, other| one.name.cmp(&other.name));
-    let media_elsewhere = wanted.s3.as_ref().map(|s3| format!("bucket {} at {}", s3.bucket, s3.endpoint));
+    let media_elsewhere = wanted.s3.as_ref().map(elsewhere);
     let manifest = Manifest {
         schema: SCHEMA,
         homeprov: env!("CARGO_PKG_VERSION").to_owned(),

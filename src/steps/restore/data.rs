@@ -253,7 +253,8 @@ pub(super) async fn swap(context: &Context) -> Result<(), Failure> {
         let text = format!("{away}ALTER DATABASE {FRESH} RENAME TO {DATABASE};\n");
         sql(context, "renaming the databases", "postgres", &text).await?;
     }
-    if scene.wanted.s3.is_some() {
+    // Nothing is put away for what the backup does not have.
+    if scene.wanted.s3.is_some() || scene.restore.manifest.media_elsewhere.is_some() {
         return Ok(());
     }
     let (pod, node) = (helper::container(scene.restore), context.node()?.name.clone());

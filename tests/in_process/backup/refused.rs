@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use homeprov::backup::Manifest;
+use homeprov::backup::{Kind, Manifest};
 use homeprov::error::ExitCode;
 use tempfile::TempDir;
 
@@ -43,6 +43,30 @@ async fn a_dump_of_a_newer_postgresql_is_refused_before_anything_stops() {
     assert_eq!(outcome.code, ExitCode::Refused, "{outcome:?}");
     assert!(format!("{outcome:?}").contains("PostgreSQL 17"), "{outcome:?}");
     assert_eq!(replicas(&house).await, pods);
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_are_in_a_bucket_are_not_put_in_the_place_of_those_on_a_volume() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let folder = save(&house, &options(place.path())).await.unwrap();
+    // As of the time when the site had its files in a bucket.
+    let mut manifest = Manifest::read(&folder).unwrap();
+    manifest.files.retain(|part| !matches!(part.kind, Kind::Files { .. }));
+    manifest.media_elsewhere = Some("bucket mastodon-media at https://storage.example".to_owned());
+    fs::write(folder.join("manifest.json"), serde_json::to_string(&manifest).unwrap()).unwrap();
+    let (before, pods) = (content(&house).await, replicas(&house).await);
+    let row =
+        Row::of("a backup is of a site with its files in a bucket, and the site here has a volume", "before a restore");
+    let (outcome, events) = restore(&house, &folder).await;
+    let outcome = outcome.expect("it ended");
+    assert_eq!(outcome.code, ExitCode::Refused, "{outcome:?}");
+    for words in ["bucket mastodon-media at https://storage.example", "the inventory has no [mastodon.s3]"] {
+        assert!(outcome.summary.contains(words), "{words}: {outcome:?}");
+    }
+    assert_eq!(begun(&events).collect::<Vec<_>>(), ["restore-begun"]);
+    assert_eq!((content(&house).await, replicas(&house).await), (before, pods));
+    row.refused(&outcome);
 }
 
 #[tokio::test(start_paused = true)]
