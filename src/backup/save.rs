@@ -87,6 +87,7 @@ pub async fn save(context: &Context, options: &Options) -> Result<Saved, Failure
     let Identity::Known(identity) = context.facts.identity() else {
         return Err(refused("the cluster's identity is not known".to_owned()));
     };
+    let recipients = recipients(context, options)?;
     let at = jiff::Timestamp::now();
     let begun = Begun::new(&options.place, at).map_err(|error| local(&options.place, &error))?;
     let node = context.node()?.name.clone();
@@ -95,7 +96,6 @@ pub async fn save(context: &Context, options: &Options) -> Result<Saved, Failure
     let database = work.database().await?;
     work.files().await?;
     work.environment().await?;
-    let recipients = work.recipients()?;
     let set = in_cluster::read(&context.api().await?).await?;
     work.secrets(&set, &recipients)?;
     work.data_store(&recipients).await?;
@@ -133,6 +133,24 @@ pub async fn save(context: &Context, options: &Options) -> Result<Saved, Failure
         None => Vec::new(),
     };
     Ok(Saved { folder, manifest, removed })
+}
+
+/// Whom the Secrets are encrypted for. A key is never made here: one that nobody has yet is in nobody's copies, and is lost with
+/// this machine.
+fn recipients(context: &Context, options: &Options) -> Result<Vec<Recipient>, Failure> {
+    if !options.recipients.is_empty() {
+        return Ok(options.recipients.clone());
+    }
+    let cluster = &context.inventory.cluster.name;
+    let own = seal::identity(&context.state, cluster).map_err(|error| Failure::failed(error.to_string()))?;
+    let own = own.ok_or_else(|| Failure::Refused {
+        reason: format!(
+            "nothing was saved: the backup's Secrets are to be encrypted for the key of {cluster}, and this machine has none: {} is not \
+             there. Bring age.key there from the machine that set the site up; or name keys of your own with --age-recipient age1…",
+            seal::key_file(&context.state, cluster).display()
+        ),
+    })?;
+    Ok(vec![own.to_public()])
 }
 
 fn local(path: &Path, error: &io::Error) -> Failure {
@@ -239,14 +257,6 @@ impl Work<'_> {
         self.done(&file, NAME, Kind::Environment, (bytes, sum), None)
     }
 
-    fn recipients(&self) -> Result<Vec<Recipient>, Failure> {
-        if !self.options.recipients.is_empty() {
-            return Ok(self.options.recipients.clone());
-        }
-        let own = seal::recipient(&self.context.state, &self.context.inventory.cluster.name);
-        Ok(vec![own.map_err(|error| Failure::failed(error.to_string()))?])
-    }
-
     fn secrets(&mut self, set: &SecretSet, recipients: &[Recipient]) -> Result<(), Failure> {
         const NAME: &str = "secrets.json.age";
         let mut plain: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
@@ -255,6 +265,15 @@ impl Work<'_> {
         }
         // What is encrypted for others can hold the key of the sealed Secrets in Git, which is on this machine alone.
         let key = if self.options.recipients.is_empty() { None } else { self.key()? };
+        if !self.options.recipients.is_empty() && key.is_none() {
+            let path = seal::key_file(&self.context.state, &self.context.inventory.cluster.name);
+            let note = format!(
+                "age.key, which opens the Secrets in the Git repository, is not in it, since this machine has no {}: see to it that \
+                 there is a copy of it elsewhere",
+                path.display()
+            );
+            self.notes.push(note);
+        }
         let plain = json!({ "secrets": plain, "age_key": key.as_ref().map(|key| key.as_str()) });
         let plain = Zeroizing::new(plain.to_string());
         let file = Hashing::new(self.create(NAME)?);

@@ -9,7 +9,7 @@ use homeprov::engine;
 use homeprov::error::ExitCode;
 use homeprov::inventory::Inventory;
 use homeprov::mastodon::secrets::{SecretSet, generate};
-use homeprov::mastodon::values;
+use homeprov::mastodon::{seal, values};
 use homeprov_lab::kubernetes::Release;
 use homeprov_lab::kubernetes::mastodon::render;
 use homeprov_lab::world::{Exec, FaultKind, Os};
@@ -148,6 +148,8 @@ async fn install(house: &House) {
     let wanted = house.inventory.mastodon.as_ref().expect("a site");
     apply(house, &json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "mastodon" } })).await;
     let set = generate(wanted, &SecretSet::default(), &SecretSet::default()).expect("secrets");
+    // As the step does that seals them for Git.
+    seal::recipient(house.state(), &house.inventory.cluster.name).expect("a key");
     for name in set.names() {
         let data: serde_json::Map<String, Value> = set
             .of(name)

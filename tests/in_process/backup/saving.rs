@@ -4,6 +4,7 @@ use std::fs;
 
 use homeprov::backup::{self, Manifest, Options};
 use homeprov::error::ExitCode;
+use homeprov::mastodon::seal;
 use homeprov_lab::world::FaultKind;
 use tempfile::TempDir;
 
@@ -69,4 +70,27 @@ async fn a_stream_that_is_cut_off_is_an_error_and_the_earlier_backup_stays() {
     // The fault strikes once.
     let second = save(&house, &keep).await.unwrap();
     assert_eq!(folders(place.path()), [second.file_name().unwrap().to_str().unwrap()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_is_not_encrypted_for_a_key_nobody_has() {
+    let house = used(&[]).await;
+    let place = TempDir::new().unwrap();
+    let key = seal::key_file(house.state(), &house.inventory.cluster.name);
+    fs::remove_file(&key).unwrap();
+    let row = Row::of("age.key is not on this machine", "before a backup");
+    let outcome = save(&house, &options(place.path())).await.unwrap_err();
+    assert_eq!(outcome.code, ExitCode::Refused, "{outcome:?}");
+    for words in [key.to_str().unwrap(), "Bring age.key there", "--age-recipient"] {
+        assert!(outcome.summary.contains(words), "{words}: {outcome:?}");
+    }
+    assert!(!key.exists(), "none is made");
+    assert_eq!(folders(place.path()), Vec::<String>::new());
+    row.refused(&outcome);
+    let drawer = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let named = Options { recipients: vec![drawer.parse().unwrap()], ..options(place.path()) };
+    let manifest = Manifest::read(&save(&house, &named).await.unwrap()).unwrap();
+    assert_eq!(manifest.sealed_for, [drawer]);
+    assert!(manifest.notes.iter().any(|note| note.contains("age.key")), "{:?}", manifest.notes);
+    assert!(!key.exists());
 }
