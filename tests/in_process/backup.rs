@@ -164,7 +164,7 @@ async fn without_the_cache_it_is_fetched_again_in_order() {
         _ => None,
     });
     // Emoji that are in the backup are not forgotten.
-    let wanted = ["cache clear", "media remove", "accounts refresh --all", "feeds build"];
+    let wanted = ["cache clear", "media remove --days 0", "accounts refresh --all", "feeds build"];
     assert_eq!(said.collect::<Vec<_>>(), wanted.map(|words| format!("tootctl {words}")));
     let (_, files) = content(&house).await;
     assert!(
