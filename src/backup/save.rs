@@ -11,6 +11,7 @@ use secrecy::ExposeSecret;
 use secrecy::zeroize::Zeroizing;
 use serde_json::json;
 
+use super::data_store::{AS_FILES, SCRIPT, as_files};
 use super::folder::{self, Begun};
 use super::manifest::{Cluster, Database, Kind, Manifest, Part, SCHEMA, Site, elsewhere};
 use super::pod::{self, Container};
@@ -299,32 +300,15 @@ impl Work<'_> {
         const NAME: &str = "datastore.tar.gz.age";
         const WHAT: &str = "the backup of the cluster's data store";
         let file = sealing(recipients, Hashing::new(self.create(NAME)?))?;
-        let argv = ["sh", "-c", DATA_STORE].map(str::to_owned);
+        let argv = ["sh", "-c", SCRIPT].map(str::to_owned);
         let (file, streamed) = pull(self.context, &self.node, WHAT, &argv, "", file, &[0]).await?;
         if streamed.said.iter().any(|line| line == AS_FILES) {
-            self.notes.push(format!("{NAME}: {AS_FILES}"));
+            self.notes.push(format!("{NAME}: {}", as_files(&self.node)));
         }
         let (file, bytes, sum) = file.finish().map_err(|error| Failure::failed(format!("{WHAT}: {error}")))?.end();
         self.done(&file, NAME, Kind::DataStore, (bytes, sum), None)
     }
 }
-
-/// What is said, and noted, where `dbctl` did not do it.
-const AS_FILES: &str = "dbctl saved no keys; the files of the data store are saved as they are";
-
-/// Run on a control plane by root. `dbctl backup` ends with 0 also when it found nothing: an archive without keys is no backup,
-/// and the files of the data store are taken instead.
-const DATA_STORE: &str = r#"D=$(mktemp -d /var/snap/microk8s/common/homeprov-datastore.XXXXXX) || exit 1
-trap 'rm -rf "$D"' EXIT
-/snap/bin/microk8s dbctl backup -o "$D/datastore" >&2 || true
-if ! tar -tzf "$D/datastore.tar.gz" 2>/dev/null | grep -q '\.key$'; then
-  echo 'dbctl saved no keys; the files of the data store are saved as they are' >&2
-  rm -f "$D/datastore.tar.gz"
-  tar -czf "$D/datastore.tar.gz" --exclude='*.sock*' -C /var/snap/microk8s/current/var/kubernetes backend >&2 || [ $? -eq 1 ] || exit 1
-  tar -tzf "$D/datastore.tar.gz" | grep -q '^backend/.*snapshot-\|^backend/open-' || exit 1
-fi
-{ { { cat "$D/datastore.tar.gz"; echo "homeprov-status $?" >&2; } | tee /dev/fd/5 >&3; } 5>&1 | sha256sum >&2; } 3>&1
-"#;
 
 fn sealing<W: Write>(recipients: &[Recipient], to: W) -> Result<age::stream::StreamWriter<W>, Failure> {
     let problem = |reason: String| {
