@@ -80,6 +80,25 @@ fn the_embedded_playbooks_are_valid_and_every_rust_step_in_them_is_there() {
     }
 }
 
+/// What is seen to be on its way is waited for until the limit; a settle time beyond it promises what nobody keeps.
+#[test]
+fn no_step_of_homeprovs_settles_longer_than_it_is_waited_for() {
+    let builtins: Vec<&str> = homeprov::steps::names().collect();
+    let others = playbook::COMMANDS.map(|command| playbook::load_embedded_of(command, &builtins).expect("valid"));
+    let recipe = playbook::load_embedded(&builtins).expect("valid");
+    // Where there is nothing to be applied, waiting for the settle time is all that is done.
+    let only_waits = |action: &Action| matches!(action, Action::Script { apply: None, .. });
+    for step in recipe.steps.iter().chain(others.iter().flat_map(|recipe| &recipe.steps)) {
+        assert!(
+            only_waits(&step.action) || step.settle <= step.limit,
+            "{}: {:?} > {:?}",
+            step.id,
+            step.settle,
+            step.limit
+        );
+    }
+}
+
 #[test]
 fn exported_playbooks_load_and_are_never_overwritten_unasked() {
     let folder = tempfile::tempdir().expect("a folder");

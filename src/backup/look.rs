@@ -1,7 +1,7 @@
 //! Looking at a backup without the cluster it is of.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -68,8 +68,9 @@ pub fn look(folder: &Path) -> Result<Looked, String> {
 fn part_of(folder: &Path, part: &Part) -> Finding {
     let path = folder.join(&part.name);
     let bad = |text: String| Finding::bad(&part.name, text, REMEDY);
-    let (bytes, sha256) = match hash(&path) {
-        Ok(sum) => sum,
+    let files = matches!(part.kind, Kind::Files { .. });
+    let (bytes, sha256, counted) = match File::open(&path).and_then(|file| read(file, files)) {
+        Ok(found) => found,
         Err(error) => return bad(format!("cannot be read: {error}")),
     };
     if bytes != part.bytes {
@@ -85,7 +86,7 @@ fn part_of(folder: &Path, part: &Part) -> Finding {
     let whole = format!("{bytes} bytes as they were made");
     match &part.kind {
         Kind::Dump => dump(&path, part, &whole),
-        Kind::Files { folder } => match entries(&path) {
+        Kind::Files { folder } => match counted {
             Ok(count) if Some(count) == part.entries => Finding::good(
                 &part.name,
                 format!(
@@ -140,18 +141,70 @@ fn begins(path: &Path, with: &[u8]) -> bool {
     File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == with
 }
 
-/// The size of a file and its SHA-256.
-pub(super) fn hash(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = File::open(path)?;
-    let mut digest = Sha256::new();
-    let mut piece = vec![0; 1 << 16];
-    let mut bytes = 0;
-    loop {
-        let read = file.read(&mut piece)?;
-        if read == 0 {
-            return Ok((bytes, hex(&digest.finalize())));
+/// The bytes of a file, their SHA-256, and the files in it where it is an archive: all of it is read, once. An archive may have a
+/// hundred gigabytes.
+fn read(file: impl Read, archive: bool) -> io::Result<(u64, String, io::Result<u64>)> {
+    let mut file = BufReader::with_capacity(1 << 16, Hashed { inner: file, digest: Sha256::new(), bytes: 0 });
+    let counted = if archive { entries(&mut file) } else { Ok(0) };
+    // What comes after the end of an archive, or after what cannot be read of it.
+    io::copy(&mut file, &mut io::sink())?;
+    let Hashed { digest, bytes, .. } = file.into_inner();
+    Ok((bytes, hex(&digest.finalize()), counted))
+}
+
+/// Counts and hashes what is read through it.
+struct Hashed<R> {
+    inner: R,
+    digest: Sha256,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(piece)?;
+        self.digest.update(&piece[..read]);
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// Counts what is asked of it.
+    struct Counting<'a>(&'a [u8], u64);
+
+    impl Read for &mut Counting<'_> {
+        fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+            let read = self.0.read(piece)?;
+            self.1 += read as u64;
+            Ok(read)
         }
-        digest.update(&piece[..read]);
-        bytes += read as u64;
+    }
+
+    #[test]
+    fn an_archive_is_read_once_and_to_its_end() {
+        let mut archive = tar::Builder::new(Vec::new());
+        for name in ["accounts/1/face.png", "accounts/2/face.png"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(100_000);
+            archive.append_data(&mut header, name, &[7_u8; 100_000][..]).unwrap();
+        }
+        let mut bytes = archive.into_inner().unwrap();
+        // Whatever is behind the end of an archive is hashed, too.
+        bytes.write_all(b"more").unwrap();
+        let mut file = Counting(&bytes, 0);
+        let (length, sum, counted) = read(&mut file, true).unwrap();
+        assert_eq!((length, counted.unwrap()), (bytes.len() as u64, 2));
+        assert_eq!(sum, hex(&Sha256::digest(&bytes)));
+        assert_eq!(file.1, bytes.len() as u64, "once");
+        // What cannot be read as an archive is hashed all the same: that tells what happened to it.
+        bytes.truncate(50_000);
+        let (length, sum, counted) = read(&bytes[..], true).unwrap();
+        assert!(counted.is_err());
+        assert_eq!((length, sum), (50_000, hex(&Sha256::digest(&bytes))));
     }
 }

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::inventory::model::S3;
+
 /// The version of the manifest's form. A newer one is not read.
 pub const SCHEMA: u32 = 1;
 /// The manifest's file.
@@ -112,6 +114,11 @@ pub enum Kind {
     Secrets,
     /// The backup of the cluster's data store, encrypted with age: it holds all Secrets of the cluster.
     DataStore,
+}
+
+/// Where the users' files are that are in an object store: how [`Manifest::media_elsewhere`] names it.
+pub fn elsewhere(s3: &S3) -> String {
+    format!("bucket {} at {}", s3.bucket, s3.endpoint)
 }
 
 impl Manifest {

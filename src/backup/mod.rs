@@ -5,6 +5,7 @@
 //! hashed where it begins and where it ends, since `kubectl exec` is known to lose the end of long ones
 //! (<https://github.com/kubernetes/kubernetes/issues/60140>).
 
+mod data_store;
 pub mod folder;
 pub mod look;
 pub mod manifest;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use age::x25519::Recipient;
@@ -11,8 +11,9 @@ use secrecy::ExposeSecret;
 use secrecy::zeroize::Zeroizing;
 use serde_json::json;
 
+use super::data_store::{AS_FILES, SCRIPT, as_files};
 use super::folder::{self, Begun};
-use super::manifest::{Cluster, Database, Kind, Manifest, Part, SCHEMA, Site};
+use super::manifest::{Cluster, Database, Kind, Manifest, Part, SCHEMA, Site, elsewhere};
 use super::pod::{self, Container};
 use super::stream::{Hashing, Streamed, pull, push};
 use crate::facts::Identity;
@@ -87,6 +88,7 @@ pub async fn save(context: &Context, options: &Options) -> Result<Saved, Failure
     let Identity::Known(identity) = context.facts.identity() else {
         return Err(refused("the cluster's identity is not known".to_owned()));
     };
+    let recipients = recipients(context, options)?;
     let at = jiff::Timestamp::now();
     let begun = Begun::new(&options.place, at).map_err(|error| local(&options.place, &error))?;
     let node = context.node()?.name.clone();
@@ -95,13 +97,12 @@ pub async fn save(context: &Context, options: &Options) -> Result<Saved, Failure
     let database = work.database().await?;
     work.files().await?;
     work.environment().await?;
-    let recipients = work.recipients()?;
     let set = in_cluster::read(&context.api().await?).await?;
     work.secrets(&set, &recipients)?;
     work.data_store(&recipients).await?;
     let Work { mut parts, notes, .. } = work;
     parts.sort_by(|one, other| one.name.cmp(&other.name));
-    let media_elsewhere = wanted.s3.as_ref().map(|s3| format!("bucket {} at {}", s3.bucket, s3.endpoint));
+    let media_elsewhere = wanted.s3.as_ref().map(elsewhere);
     let manifest = Manifest {
         schema: SCHEMA,
         homeprov: env!("CARGO_PKG_VERSION").to_owned(),
@@ -133,6 +134,24 @@ pub async fn save(context: &Context, options: &Options) -> Result<Saved, Failure
         None => Vec::new(),
     };
     Ok(Saved { folder, manifest, removed })
+}
+
+/// Whom the Secrets are encrypted for. A key is never made here: one that nobody has yet is in nobody's copies, and is lost with
+/// this machine.
+fn recipients(context: &Context, options: &Options) -> Result<Vec<Recipient>, Failure> {
+    if !options.recipients.is_empty() {
+        return Ok(options.recipients.clone());
+    }
+    let cluster = &context.inventory.cluster.name;
+    let own = seal::identity(&context.state, cluster).map_err(|error| Failure::failed(error.to_string()))?;
+    let own = own.ok_or_else(|| Failure::Refused {
+        reason: format!(
+            "nothing was saved: the backup's Secrets are to be encrypted for the key of {cluster}, and this machine has none: {} is not \
+             there. Bring age.key there from the machine that set the site up; or name keys of your own with --age-recipient age1…",
+            seal::key_file(&context.state, cluster).display()
+        ),
+    })?;
+    Ok(vec![own.to_public()])
 }
 
 fn local(path: &Path, error: &io::Error) -> Failure {
@@ -220,8 +239,7 @@ impl Work<'_> {
             self.notes.push(format!("{folder}: some files changed or went away while they were read"));
         }
         let path = self.begun.path().join(&name);
-        let entries =
-            entries(&path).map_err(|error| Failure::failed(format!("{what} cannot be read back: {error}")))?;
+        let entries = read_back(&path, &what).await?;
         let kind = Kind::Files { folder: folder.to_owned() };
         self.done(&file, &name, kind, (streamed.bytes, streamed.sha256), Some(entries))
     }
@@ -240,14 +258,6 @@ impl Work<'_> {
         self.done(&file, NAME, Kind::Environment, (bytes, sum), None)
     }
 
-    fn recipients(&self) -> Result<Vec<Recipient>, Failure> {
-        if !self.options.recipients.is_empty() {
-            return Ok(self.options.recipients.clone());
-        }
-        let own = seal::recipient(&self.context.state, &self.context.inventory.cluster.name);
-        Ok(vec![own.map_err(|error| Failure::failed(error.to_string()))?])
-    }
-
     fn secrets(&mut self, set: &SecretSet, recipients: &[Recipient]) -> Result<(), Failure> {
         const NAME: &str = "secrets.json.age";
         let mut plain: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
@@ -256,6 +266,15 @@ impl Work<'_> {
         }
         // What is encrypted for others can hold the key of the sealed Secrets in Git, which is on this machine alone.
         let key = if self.options.recipients.is_empty() { None } else { self.key()? };
+        if !self.options.recipients.is_empty() && key.is_none() {
+            let path = seal::key_file(&self.context.state, &self.context.inventory.cluster.name);
+            let note = format!(
+                "age.key, which opens the Secrets in the Git repository, is not in it, since this machine has no {}: see to it that \
+                 there is a copy of it elsewhere",
+                path.display()
+            );
+            self.notes.push(note);
+        }
         let plain = json!({ "secrets": plain, "age_key": key.as_ref().map(|key| key.as_str()) });
         let plain = Zeroizing::new(plain.to_string());
         let file = Hashing::new(self.create(NAME)?);
@@ -281,32 +300,15 @@ impl Work<'_> {
         const NAME: &str = "datastore.tar.gz.age";
         const WHAT: &str = "the backup of the cluster's data store";
         let file = sealing(recipients, Hashing::new(self.create(NAME)?))?;
-        let argv = ["sh", "-c", DATA_STORE].map(str::to_owned);
+        let argv = ["sh", "-c", SCRIPT].map(str::to_owned);
         let (file, streamed) = pull(self.context, &self.node, WHAT, &argv, "", file, &[0]).await?;
         if streamed.said.iter().any(|line| line == AS_FILES) {
-            self.notes.push(format!("{NAME}: {AS_FILES}"));
+            self.notes.push(format!("{NAME}: {}", as_files(&self.node)));
         }
         let (file, bytes, sum) = file.finish().map_err(|error| Failure::failed(format!("{WHAT}: {error}")))?.end();
         self.done(&file, NAME, Kind::DataStore, (bytes, sum), None)
     }
 }
-
-/// What is said, and noted, where `dbctl` did not do it.
-const AS_FILES: &str = "dbctl saved no keys; the files of the data store are saved as they are";
-
-/// Run on a control plane by root. `dbctl backup` ends with 0 also when it found nothing: an archive without keys is no backup,
-/// and the files of the data store are taken instead.
-const DATA_STORE: &str = r#"D=$(mktemp -d /var/snap/microk8s/common/homeprov-datastore.XXXXXX) || exit 1
-trap 'rm -rf "$D"' EXIT
-/snap/bin/microk8s dbctl backup -o "$D/datastore" >&2 || true
-if ! tar -tzf "$D/datastore.tar.gz" 2>/dev/null | grep -q '\.key$'; then
-  echo 'dbctl saved no keys; the files of the data store are saved as they are' >&2
-  rm -f "$D/datastore.tar.gz"
-  tar -czf "$D/datastore.tar.gz" --exclude='*.sock*' -C /var/snap/microk8s/current/var/kubernetes backend >&2 || [ $? -eq 1 ] || exit 1
-  tar -tzf "$D/datastore.tar.gz" | grep -q '^backend/.*snapshot-\|^backend/open-' || exit 1
-fi
-{ { { cat "$D/datastore.tar.gz"; echo "homeprov-status $?" >&2; } | tee /dev/fd/5 >&3; } 5>&1 | sha256sum >&2; } 3>&1
-"#;
 
 fn sealing<W: Write>(recipients: &[Recipient], to: W) -> Result<age::stream::StreamWriter<W>, Failure> {
     let problem = |reason: String| {
@@ -341,9 +343,18 @@ fn counted(streamed: &Streamed) -> Result<Database, Failure> {
     Err(Failure::Failed { reason: "the database was dumped, but its rows could not be counted".to_owned(), output })
 }
 
+/// The number of files in an archive that was just written. It takes minutes where there are many, and other tasks, which keep
+/// the lock, go on meanwhile.
+async fn read_back(path: &Path, what: &str) -> Result<u64, Failure> {
+    let own = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || entries(BufReader::new(File::open(own)?))).await;
+    let problem = |error: &dyn std::fmt::Display| Failure::failed(format!("{what} cannot be read back: {error}"));
+    read.map_err(|error| problem(&error))?.map_err(|error| problem(&error))
+}
+
 /// The number of files in an archive, all of it read.
-pub(super) fn entries(path: &Path) -> io::Result<u64> {
-    let mut archive = tar::Archive::new(BufReader::new(File::open(path)?));
+pub(super) fn entries(archive: impl Read) -> io::Result<u64> {
+    let mut archive = tar::Archive::new(archive);
     let mut count = 0;
     for entry in archive.entries()? {
         let mut entry = entry?;

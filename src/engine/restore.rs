@@ -30,8 +30,13 @@ pub async fn rehearse(session: &Session, folder: &Path, identity: Option<PathBuf
 
 async fn run(session: &Session, folder: &Path, identity: Option<PathBuf>, rehearsal: bool) -> (Outcome, usize, usize) {
     let refused = |why: String| (Outcome::new(ExitCode::Refused, why), 0, 0);
-    // No machine is asked about a backup that is damaged.
-    let looked = match backup::look(folder) {
+    // No machine is asked about a backup that is damaged. All of it is read, which takes as long as it takes.
+    let own = folder.to_owned();
+    let looked = tokio::select! {
+        looked = tokio::task::spawn_blocking(move || backup::look(&own)) => looked,
+        () = session.stop.wait() => return (outcome::interrupted(), 0, 0),
+    };
+    let looked = match looked.unwrap_or_else(|error| Err(format!("the backup could not be looked at: {error}"))) {
         Ok(looked) if looked.whole() => looked,
         Ok(looked) => {
             return refused(format!("the backup is damaged; nothing was changed:\n{}", looked.wrong().join("\n")));

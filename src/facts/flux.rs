@@ -52,8 +52,9 @@ pub struct Resource {
     pub message: String,
     /// The condition `Stalled` is true: it is not tried again by itself.
     pub stalled: bool,
-    /// The condition `Reconciling` is true: work is under way.
-    pub reconciling: bool,
+    /// The condition `Reconciling` is true with the reason `Progressing`: it is being worked on. With `ProgressingWithRetry` it
+    /// only waits to be tried again (fluxcd/pkg `apis/meta/conditions.go`).
+    pub progressing: bool,
     /// `spec.suspend`
     pub suspended: bool,
     /// The revision it is at: `status.artifact.revision` or `status.lastAppliedRevision`.

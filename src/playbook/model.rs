@@ -26,9 +26,10 @@ pub struct Step {
     pub action: Action,
     /// Only where this fact is true; see [`crate::facts::when`] for the names.
     pub when: Option<String>,
-    /// How long it may take to be observed after it was applied.
+    /// How long it may take to be observed after it was applied: what still differs is not applied again before. What is seen to be on
+    /// its way ([`crate::plan::Verdict::Settling`]) is not bounded by this.
     pub settle: Duration,
-    /// How long applying may take before it is ended.
+    /// How long applying may take before it is ended, and how long what is seen to be on its way is waited for.
     pub limit: Duration,
     /// How often it is applied at the most in one run before it is a failure.
     pub attempts: u32,

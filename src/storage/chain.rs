@@ -1,13 +1,13 @@
 //! From a claim down to the directories on the nodes' disks that keep its bytes.
 
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::belongings::delete_with_claim;
 use super::jiva::{self, JivaVolume};
 use super::means::{Means, Trouble};
 use super::objects;
 use super::proof::Keeper;
-use crate::kube::request;
 
 /// The CSI driver of Jiva (openebs/jiva-operator `pkg/driver/driver.go`).
 const JIVA_DRIVER: &str = "jiva.csi.openebs.io";
@@ -123,18 +123,9 @@ pub async fn jiva_volume(means: &Means, pv: &str) -> Result<Option<JivaVolume>, 
 pub async fn let_go(means: &Means, chain: &Chain) -> Result<(), Trouble> {
     let behind = chain.share.as_ref().and_then(|share| share.pv.as_ref());
     for pv in [Some(&chain.pv), behind].into_iter().flatten() {
-        delete_with_claim(means, pv).await?;
+        delete_with_claim(&means.client, pv).await?;
     }
     Ok(())
-}
-
-/// Sets a PV's reclaim policy to Delete.
-pub async fn delete_with_claim(means: &Means, pv: &str) -> Result<(), Trouble> {
-    let patch = json!({ "spec": { "persistentVolumeReclaimPolicy": "Delete" } });
-    match request::merge(&means.client, &format!("/api/v1/persistentvolumes/{pv}"), &patch).await {
-        Err(error) if !crate::kube::error::is_absent(&error) => Err(error.into()),
-        _ => Ok(()),
-    }
 }
 
 async fn read_pv(means: &Means, name: &str) -> Result<Option<PersistentVolume>, Trouble> {
@@ -214,6 +205,8 @@ fn directory(name: &str, volume: &PersistentVolume) -> Option<Replica> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn pv(spec: &Value) -> PersistentVolume {

@@ -4,6 +4,7 @@
 //! files and another node are looked at. What keeps the bytes makes no difference to the questions, only to where
 //! the answers are looked for.
 
+pub mod belongings;
 mod canaries;
 mod canary;
 pub mod cause;

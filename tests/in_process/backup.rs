@@ -1,21 +1,23 @@
 //! Backups and restores of a site.
 
+mod refused;
+mod rehearsal;
+mod saving;
+
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use homeprov::backup::{self, Manifest, Options};
+use homeprov::backup::{Manifest, Options};
 use homeprov::engine::event::Event;
 use homeprov::engine::{self, Outcome};
 use homeprov::error::ExitCode;
-use homeprov_lab::world::FaultKind;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::row::Row;
 use super::session::{House, LONGEST, recipe, recipe_of};
-use super::site::{FILES, files, folders, in_pod, kubectl, lead_in, put, sql, used};
+use super::site::{FILES, failing_release, files, in_pod, kubectl, lead_in, put, sql, used};
 
 fn options(place: &Path) -> Options {
     Options { place: place.to_owned(), cache: true, recipients: vec![], keep: None }
@@ -125,66 +127,6 @@ fn told(events: &[Event]) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backup_is_whole_and_a_flipped_byte_is_named() {
-    let house = used(&[]).await;
-    let place = TempDir::new().unwrap();
-    let folder = save(&house, &options(place.path())).await.unwrap();
-    let manifest = Manifest::read(&folder).unwrap();
-    let rows = &manifest.database.rows;
-    assert_eq!((rows["users"], rows["statuses"], rows["follows"]), (1, 12, 3));
-    assert_eq!(manifest.database.server, 160_002);
-    let archives: Vec<&str> = manifest.archives().map(|(_, folder)| folder).collect();
-    assert_eq!(archives, ["accounts", "cache", "media_attachments", "site_uploads"]);
-    let looked = backup::look(&folder).unwrap();
-    assert!(looked.whole(), "{:?}", looked.wrong());
-    // No password in the clear, in no file.
-    let (password, _) = kubectl(
-        &house,
-        &["get", "secret", "-n", "mastodon", "mastodon-postgresql", "-o", "jsonpath={.data.password}"],
-        b"",
-    )
-    .await;
-    for part in folders(&folder) {
-        let bytes = fs::read(folder.join(&part)).unwrap();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        assert!(!text.contains(password.trim()), "{part}");
-    }
-    for part in &manifest.files {
-        let row = Row::of("a byte of a backup is another one", &part.name);
-        let path = folder.join(&part.name);
-        let before = fs::read(&path).unwrap();
-        let mut flipped = before.clone();
-        let middle = flipped.len() / 2;
-        flipped[middle] ^= 1;
-        fs::write(&path, &flipped).unwrap();
-        let wrong = backup::look(&folder).unwrap().wrong();
-        assert_eq!(wrong.len(), 1, "{wrong:?}");
-        assert!(wrong[0].starts_with(&part.name), "{wrong:?}");
-        fs::write(&path, &before).unwrap();
-        row.ended("named by backup --verify");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_stream_that_is_cut_off_is_an_error_and_the_earlier_backup_stays() {
-    let house = used(&[]).await;
-    let place = TempDir::new().unwrap();
-    let first = save(&house, &options(place.path())).await.unwrap();
-    house.lab.with(|world| world.inject(FaultKind::TruncatedStream.into()));
-    let row = Row::of("a stream from a pod is cut off without a word", "during the dump");
-    let keep = Options { keep: Some(1), ..options(place.path()) };
-    let outcome = save(&house, &keep).await.unwrap_err();
-    assert_eq!(outcome.code, ExitCode::StepFailed);
-    assert!(outcome.summary.contains("the dump of the database was cut off on its way"), "{outcome:?}");
-    assert_eq!(folders(place.path()), [first.file_name().unwrap().to_str().unwrap()]);
-    assert!(backup::look(&first).unwrap().whole());
-    row.refused(&outcome);
-    // The fault strikes once.
-    let second = save(&house, &keep).await.unwrap();
-    assert_eq!(folders(place.path()), [second.file_name().unwrap().to_str().unwrap()]);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_restore_brings_back_what_was_saved() {
     let house = used(&[]).await;
     let place = TempDir::new().unwrap();
@@ -222,7 +164,7 @@ async fn without_the_cache_it_is_fetched_again_in_order() {
         _ => None,
     });
     // Emoji that are in the backup are not forgotten.
-    let wanted = ["cache clear", "media remove", "accounts refresh --all", "feeds build"];
+    let wanted = ["cache clear", "media remove --days 0", "accounts refresh --all", "feeds build"];
     assert_eq!(said.collect::<Vec<_>>(), wanted.map(|words| format!("tootctl {words}")));
     let (_, files) = content(&house).await;
     assert!(
@@ -259,125 +201,31 @@ async fn a_restore_killed_inside_each_step_is_continued() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_damaged_backup_is_refused_before_anything_is_touched() {
+async fn a_site_whose_release_fails_again_and_again_is_restored() {
     let house = used(&[]).await;
     let place = TempDir::new().unwrap();
     let folder = save(&house, &options(place.path())).await.unwrap();
-    let (before, pods) = (content(&house).await, replicas(&house).await);
-    let path = folder.join("database.dump");
-    let mut bytes = fs::read(&path).unwrap();
-    bytes.truncate(bytes.len() / 2);
-    fs::write(&path, bytes).unwrap();
-    let (outcome, _) = restore(&house, &folder).await;
-    let outcome = outcome.expect("it ended");
-    assert_eq!(outcome.code, ExitCode::Refused);
-    assert!(outcome.summary.contains("database.dump: has"), "{outcome:?}");
-    assert_eq!((content(&house).await, replicas(&house).await), (before, pods));
-}
-
-/// What there is of the site and of volumes, whatever became of it.
-async fn objects(house: &House) -> String {
-    let format = "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.uid}{\"\\n\"}{end}";
-    let mut all = String::new();
-    for words in [
-        &["get", "pods,secrets,persistentvolumeclaims,statefulsets,deployments", "-n", "mastodon", "-o", format][..],
-        &["get", "persistentvolumes,namespaces", "-o", format],
-    ] {
-        all += &kubectl(house, words, b"").await.0;
-    }
-    all
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_rehearsal_tries_everything_and_leaves_the_site_alone() {
-    let house = used(&[]).await;
-    let place = TempDir::new().unwrap();
-    let folder = save(&house, &options(place.path())).await.unwrap();
+    let before = content(&house).await;
     spoil(&house).await;
-    let (site, there) = (content(&house).await, objects(&house).await);
-    // It is cut off in its middle, too.
-    let (outcome, _) = rehearse(&house, &folder, 5).await;
-    assert!(outcome.is_none());
-    assert!(objects(&house).await.contains("mastodon-rehearsal"), "there should be something in the making");
-    let (outcome, events) = rehearse(&house, &folder, usize::MAX).await;
-    done(outcome, &events);
-    let said =
-        |part: &str| events.iter().any(|event| matches!(event, Event::StepOutput { line, .. } if line.contains(part)));
-    assert!(said("a web pod is ready on the restored data") && said("can be put back: "), "{}", told(&events));
-    let begun: Vec<&str> = begun(&events).collect();
-    assert!(!begun.contains(&"rehearsal-begun"), "the first one is continued: {begun:?}");
-    assert_eq!(content(&house).await, site);
-    assert_eq!(objects(&house).await, there);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_rehearsal_finds_out_a_backup_that_lacks_rows() {
-    let house = used(&[]).await;
-    let place = TempDir::new().unwrap();
-    let folder = save(&house, &options(place.path())).await.unwrap();
-    let path = folder.join("manifest.json");
-    let text = fs::read_to_string(&path).unwrap();
-    let other = text.replace("\"statuses\": 12", "\"statuses\": 13");
-    assert_ne!(text, other);
-    fs::write(&path, other).unwrap();
-    let site = content(&house).await;
-    let row = Row::of("a backup has fewer rows than it says", "before a rehearsal");
-    let (outcome, events) = rehearse(&house, &folder, usize::MAX).await;
-    let outcome = outcome.expect("it ended");
-    assert_ne!(outcome.code, ExitCode::Done);
-    assert!(
-        format!("{outcome:?}{}", told(&events)).contains("statuses has 12 rows, and had 13 in the backup"),
-        "{outcome:?}"
+    failing_release(&house).await;
+    let release = async |field: &str| {
+        kubectl(&house, &["get", "helmrelease", "-n", "mastodon", "mastodon", "-o", &format!("jsonpath={field}")], b"")
+            .await
+            .0
+    };
+    let row = Row::of("helm fails at the release, and Flux tries again every two minutes", "during a restore");
+    assert_eq!(
+        release("{.status.conditions[?(@.type==\"Reconciling\")].reason}").await,
+        "ProgressingWithRetry",
+        "{}",
+        release("{.status.conditions}").await
     );
-    row.refused(&outcome);
-    assert_eq!(content(&house).await, site);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_dump_of_a_newer_postgresql_is_refused_before_anything_stops() {
-    let house = used(&[]).await;
-    let place = TempDir::new().unwrap();
-    let folder = save(&house, &options(place.path())).await.unwrap();
-    let path = folder.join("manifest.json");
-    let text = fs::read_to_string(&path).unwrap();
-    let other = text.replace("160002", "170001");
-    assert_ne!(text, other);
-    fs::write(&path, other).unwrap();
-    let pods = replicas(&house).await;
-    let (outcome, _) = restore(&house, &folder).await;
-    let outcome = outcome.expect("it ended");
-    assert_eq!(outcome.code, ExitCode::Refused, "{outcome:?}");
-    assert!(format!("{outcome:?}").contains("PostgreSQL 17"), "{outcome:?}");
-    assert_eq!(replicas(&house).await, pods);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_backup_there_is_no_room_for_is_refused_before_anything_stops() {
-    let house = used(&[]).await;
-    let place = TempDir::new().unwrap();
-    let folder = save(&house, &options(place.path())).await.unwrap();
-    let size = Manifest::read(&folder).unwrap().database.bytes.expect("PostgreSQL tells it");
-    let path = folder.join("manifest.json");
-    let text = fs::read_to_string(&path).unwrap();
-    let other = text.replace(&format!("\"bytes\": {size}"), "\"bytes\": 987654321098");
-    assert_ne!(text, other);
-    fs::write(&path, other).unwrap();
-    let (before, pods) = (content(&house).await, replicas(&house).await);
-    let row = Row::of("a backup is larger than what is free on the database's volume", "before a restore");
     let (outcome, events) = restore(&house, &folder).await;
-    let outcome = outcome.expect("it ended");
-    assert_eq!(outcome.code, ExitCode::Refused, "{outcome:?}");
-    for words in [
-        "there is no room for both",
-        "mastodon-postgresql-0",
-        "919.8 GiB for the database",
-        "37.8 GiB of 48.8 GiB are free",
-    ] {
-        assert!(outcome.summary.contains(words), "{words}: {outcome:?}");
-    }
-    assert_eq!(begun(&events).collect::<Vec<_>>(), ["restore-begun"]);
-    assert_eq!((content(&house).await, replicas(&house).await), (before, pods));
-    row.refused(&outcome);
+    done(outcome, &events);
+    assert!(begun(&events).any(|step| step == "restore-release-suspended"), "{}", told(&events));
+    assert_eq!(content(&house).await, before);
+    assert_eq!(release("{.spec.suspend}").await, "false");
+    row.ended("converged");
 }
 
 #[tokio::test(start_paused = true)]

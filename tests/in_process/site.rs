@@ -9,7 +9,7 @@ use homeprov::engine;
 use homeprov::error::ExitCode;
 use homeprov::inventory::Inventory;
 use homeprov::mastodon::secrets::{SecretSet, generate};
-use homeprov::mastodon::values;
+use homeprov::mastodon::{seal, values};
 use homeprov_lab::kubernetes::Release;
 use homeprov_lab::kubernetes::mastodon::render;
 use homeprov_lab::world::{Exec, FaultKind, Os};
@@ -74,11 +74,19 @@ pub async fn sql(house: &House, statements: &str) -> String {
 /// One node with a site that alice and others have used.
 pub async fn used(faults: &[FaultKind]) -> House {
     let plain = with_storage(&text(1, 0), "[storage]\nengine = \"hostpath\"");
-    let mut house = House::new(1, 0, Os::Ubuntu2404, &[], 1);
-    house.inventory = inventory(&plain);
+    used_on(House::new(1, 0, Os::Ubuntu2404, &[], 1), &plain, faults).await
+}
+
+/// Three nodes with the same site, whose files are on shares of volumes that are kept.
+pub async fn used_with_shares() -> House {
+    used_on(House::three(&[]), &with_storage(&text(3, 0), ""), &[]).await
+}
+
+async fn used_on(mut house: House, plain: &str, faults: &[FaultKind]) -> House {
+    house.inventory = inventory(plain);
     let ran = house.up().await;
     assert_eq!(ran.outcome.code, ExitCode::Done, "{:?}\n{}", ran.outcome, ran.tail());
-    house.inventory = with_site(&plain);
+    house.inventory = with_site(plain);
     entrance(&house).await;
     install(&house).await;
     let made = in_pod(
@@ -140,6 +148,8 @@ async fn install(house: &House) {
     let wanted = house.inventory.mastodon.as_ref().expect("a site");
     apply(house, &json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "mastodon" } })).await;
     let set = generate(wanted, &SecretSet::default(), &SecretSet::default()).expect("secrets");
+    // As the step does that seals them for Git.
+    seal::recipient(house.state(), &house.inventory.cluster.name).expect("a key");
     for name in set.names() {
         let data: serde_json::Map<String, Value> = set
             .of(name)
@@ -148,8 +158,12 @@ async fn install(house: &House) {
         let metadata = json!({ "name": name, "namespace": "mastodon" });
         apply(house, &json!({ "apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data })).await;
     }
+    let (mode, class) = match house.inventory.nodes.len() {
+        1 => ("ReadWriteOnce", "microk8s-hostpath"),
+        _ => ("ReadWriteMany", "openebs-rwx"),
+    };
     for claim in ["mastodon-assets", "mastodon-system"] {
-        let spec = json!({ "accessModes": ["ReadWriteOnce"], "storageClassName": "microk8s-hostpath", "resources": { "requests": { "storage": "1Gi" } } });
+        let spec = json!({ "accessModes": [mode], "storageClassName": class, "resources": { "requests": { "storage": "1Gi" } } });
         let metadata = json!({ "name": claim, "namespace": "mastodon" });
         apply(
             house,
@@ -187,6 +201,38 @@ pub async fn lead_in(house: &House, there: bool) {
         let (said, status) = kubectl(house, &["delete", "ingress", "-n", "mastodon", name], b"").await;
         assert_eq!(status, 0, "{said}");
     }
+}
+
+/// Flux looks after the site and fails at it, again and again: its values lack what the chart asks for, so that nothing of it is applied.
+pub async fn failing_release(house: &House) {
+    let (said, status) =
+        kubectl(house, &["apply", "-f", "-"], homeprov_lab::kubernetes::flux::manifest().as_bytes()).await;
+    assert_eq!(status, 0, "{said}");
+    sleep(Duration::from_secs(120)).await;
+    let chart = &house.inventory.mastodon.as_ref().expect("a site").chart;
+    apply(
+        house,
+        &json!({
+            "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
+            "metadata": { "name": "mastodon", "namespace": "flux-system" },
+            "spec": { "interval": "1h", "ref": { "commit": chart.commit }, "url": chart.repository },
+        }),
+    )
+    .await;
+    let strategy = json!({ "strategy": { "name": "RetryOnFailure", "retryInterval": "2m" } });
+    let values = json!({ "mastodon": { "local_domain": "lab.example" }, "elasticsearch": { "enabled": false } });
+    let source = json!({ "kind": "GitRepository", "name": "mastodon", "namespace": "flux-system" });
+    apply(
+        house,
+        &json!({
+            "apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease",
+            "metadata": { "name": "mastodon", "namespace": "mastodon" },
+            "spec": { "interval": "15m", "releaseName": "mastodon", "install": strategy, "upgrade": strategy, "values": values,
+                "chart": { "spec": { "chart": "./", "sourceRef": source } } },
+        }),
+    )
+    .await;
+    sleep(Duration::from_secs(60)).await;
 }
 
 /// The folders in a folder, by name.

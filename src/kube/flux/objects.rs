@@ -65,7 +65,8 @@ fn describe(object: &Value) -> Resource {
         reason: said("reason"),
         message: said("message"),
         stalled: is_true("Stalled"),
-        reconciling: is_true("Reconciling"),
+        progressing: is_true("Reconciling")
+            && condition("Reconciling").is_some_and(|condition| condition["reason"] == "Progressing"),
         suspended: object.pointer("/spec/suspend").and_then(Value::as_bool).unwrap_or_default(),
         revision: text(object, "/status/artifact/revision").or_else(|| text(object, "/status/lastAppliedRevision")),
         attempted: text(object, "/status/lastAttemptedRevision"),
@@ -134,7 +135,6 @@ mod tests {
             ready: Some(false),
             reason: "ReconciliationFailed".into(),
             message: "dry-run failed".into(),
-            reconciling: true,
             suspended: true,
             revision: Some("main@sha1:aa".into()),
             attempted: Some("main@sha1:bb".into()),
@@ -144,6 +144,16 @@ mod tests {
             ..Resource::default()
         };
         assert_eq!(describe(&object), wanted);
+    }
+
+    #[test]
+    fn what_waits_to_be_tried_again_is_not_worked_on() {
+        let progressing = |status: &str, reason: &str| {
+            let condition = json!({ "type": "Reconciling", "status": status, "reason": reason });
+            describe(&json!({ "metadata": {}, "status": { "conditions": [condition] } })).progressing
+        };
+        assert!(progressing("True", "Progressing"));
+        assert!(!progressing("True", "ProgressingWithRetry") && !progressing("False", "Progressing"));
     }
 
     #[test]

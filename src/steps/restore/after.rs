@@ -20,14 +20,15 @@ pub(super) async fn migrate(context: &Context) -> Result<(), Failure> {
         .await
 }
 
+/// Of all days: by itself it leaves what is younger than a week, of which the copies are missing as well.
+const FORGET: &[&str] = &["media", "remove", "--days", "0"];
 const PURGE: &[&str] = &["emoji", "purge", "--remote-only"];
 
 /// What `tootctl` is to make anew, in this order (mastodon/documentation `content/en/admin/tootctl.md`). Without the copies
 /// of other servers' media, what the database says of them is not so any more; their emoji are forgotten only where the backup
 /// has not got them, since no command fetches them again (<https://github.com/mastodon/mastodon/issues/17862>).
 fn commands(cache: bool, emoji: bool, search: bool) -> Vec<&'static [&'static str]> {
-    const WITHOUT_CACHE: [&[&str]; 4] =
-        [&["cache", "clear"], &["media", "remove"], PURGE, &["accounts", "refresh", "--all"]];
+    const WITHOUT_CACHE: [&[&str]; 4] = [&["cache", "clear"], FORGET, PURGE, &["accounts", "refresh", "--all"]];
     let mut commands: Vec<&[&str]> = if cache { Vec::new() } else { WITHOUT_CACHE.to_vec() };
     commands.retain(|command| *command != PURGE || !emoji);
     commands.push(&["feeds", "build"]);
@@ -87,13 +88,16 @@ mod tests {
             told(false, false, true),
             [
                 "cache clear",
-                "media remove",
+                "media remove --days 0",
                 "emoji purge --remote-only",
                 "accounts refresh --all",
                 "feeds build",
                 "search deploy --reset-chewy"
             ]
         );
-        assert_eq!(told(false, true, false), ["cache clear", "media remove", "accounts refresh --all", "feeds build"]);
+        assert_eq!(
+            told(false, true, false),
+            ["cache clear", "media remove --days 0", "accounts refresh --all", "feeds build"]
+        );
     }
 }

@@ -5,9 +5,11 @@ use std::io::Read as _;
 use secrecy::zeroize::Zeroizing;
 
 use super::{Scene, data, space, write};
-use crate::backup::{self, Kind};
+use crate::backup::manifest::elsewhere;
+use crate::backup::{Kind, Manifest};
+use crate::engine::event::Event;
 use crate::facts::restore::Journal;
-use crate::inventory::model::{Postgresql, Redis};
+use crate::inventory::model::{Postgresql, Redis, S3};
 use crate::kube::mastodon::secrets as in_cluster;
 use crate::mastodon::seal;
 use crate::mastodon::secrets::{KEYS, MASTODON, SecretSet, fingerprints};
@@ -37,7 +39,8 @@ fn refused(reason: impl Into<String>) -> Failure {
     Failure::Refused { reason: reason.into() }
 }
 
-/// Looks whether the backup can be put back here, and begins the journal.
+/// Looks whether the backup can be put back here, and begins the journal. That each of its files is whole was seen before the run
+/// began: reading all of it may take longer than any step should.
 pub(super) async fn begin(context: &Context) -> Result<(), Failure> {
     let scene = Scene::at_hand(context)?;
     let (restore, wanted) = (scene.restore, scene.wanted);
@@ -60,9 +63,10 @@ pub(super) async fn begin(context: &Context) -> Result<(), Failure> {
             manifest.site.image, wanted.image, manifest.site.image
         )));
     }
-    let looked = backup::look(&restore.folder).map_err(refused)?;
-    if !looked.whole() {
-        return Err(refused(format!("the backup is damaged:\n{}", looked.wrong().join("\n"))));
+    match media(manifest, wanted.s3.as_ref()) {
+        Media::Fit => {}
+        Media::Other(message) => _ = context.events.send(Event::Warning { node: None, message }),
+        Media::Unfit(reason) => return Err(refused(reason)),
     }
     data::refuse_newer(context).await?;
     if restore.rehearsal {
@@ -79,6 +83,35 @@ pub(super) async fn begin(context: &Context) -> Result<(), Failure> {
         ..Journal::default()
     };
     write(context, &journal).await
+}
+
+/// How the users' files of a backup fit the site's.
+#[derive(Debug, PartialEq, Eq)]
+enum Media {
+    /// They are in the backup and on the site's volume, or in the bucket of both.
+    Fit,
+    /// They are in another bucket: why that may be well or not.
+    Other(String),
+    /// They would be lost, or not be put back: why.
+    Unfit(String),
+}
+
+fn media(manifest: &Manifest, s3: Option<&S3>) -> Media {
+    match (&manifest.media_elsewhere, s3.map(elsewhere)) {
+        (Some(there), Some(here)) if *there != here => Media::Other(format!(
+            "the users' files were in the {there} when the backup was made, and the inventory has the {here}: what is not in there is missing"
+        )),
+        (Some(there), None) => Media::Unfit(format!(
+            "the users' files of the backup are in the {there} and not in it, and the site here keeps them on a volume, as the inventory has \
+             no [mastodon.s3]: those on the volume would be put away for nothing. Write that bucket under [mastodon.s3] and run \
+             `homeprov up` first"
+        )),
+        (None, Some(here)) if manifest.archives().next().is_some() => Media::Unfit(format!(
+            "the users' files are in the backup, and the site here keeps them in the {here} of [mastodon.s3], where homeprov puts none. Take \
+             [mastodon.s3] out of the inventory, run `homeprov up`, restore, and move to the bucket after that"
+        )),
+        _ => Media::Fit,
+    }
 }
 
 /// The numbers of a version: `v4.6.3`.
@@ -180,7 +213,41 @@ struct Saved {
 
 #[cfg(test)]
 mod tests {
-    use super::version;
+    use super::*;
+    use crate::backup::Part;
+    use crate::backup::manifest::fixture;
+
+    #[test]
+    fn files_in_a_bucket_and_files_on_a_volume_do_not_fit() {
+        let bucket = |name: &str| S3 {
+            bucket: name.into(),
+            endpoint: "https://s3.example".into(),
+            hostname: "s3.example".into(),
+            region: None,
+            access_key_file: "id".into(),
+            secret_key_file: "key".into(),
+            alias_host: None,
+            permission: None,
+            multipart_threshold: None,
+            override_path_style: None,
+            signature: None,
+            single_request: false,
+        };
+        let plain = fixture("2026-11-21T0300Z", jiff::Timestamp::UNIX_EPOCH);
+        let elsewhere = Manifest { media_elsewhere: Some("bucket old at https://s3.example".into()), ..plain.clone() };
+        let kind = Kind::Files { folder: "accounts".into() };
+        let part = Part { name: "files-accounts.tar".into(), kind, bytes: 1, sha256: "00".into(), entries: Some(1) };
+        let inside = Manifest { files: vec![part], ..plain.clone() };
+        assert_eq!(media(&inside, None), Media::Fit);
+        assert_eq!(media(&elsewhere, Some(&bucket("old"))), Media::Fit);
+        // A site that nobody had put a file into.
+        assert_eq!(media(&plain, Some(&bucket("old"))), Media::Fit);
+        let Media::Unfit(why) = media(&elsewhere, None) else { panic!("they would be put away") };
+        assert!(why.contains("bucket old at https://s3.example") && why.contains("no [mastodon.s3]"), "{why}");
+        let Media::Unfit(why) = media(&inside, Some(&bucket("old"))) else { panic!("they would be left out") };
+        assert!(why.contains("bucket old at https://s3.example of [mastodon.s3]"), "{why}");
+        assert!(matches!(media(&elsewhere, Some(&bucket("new"))), Media::Other(_)));
+    }
 
     #[test]
     fn versions_are_compared_by_their_numbers() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::fs::File;
 
-use super::{Scene, helper};
+use super::{Scene, helper, room};
 use crate::backup::pod::{Container, DATABASE, FILES, ROLE, TABLES};
 use crate::backup::stream::push;
 use crate::backup::{Kind, Part};
@@ -99,6 +99,10 @@ fn arrived(said: &str, part: &Part) -> Result<(), Failure> {
 pub(super) async fn copy_dump(context: &Context) -> Result<(), Failure> {
     let scene = Scene::at_hand(context)?;
     let part = dump(&scene)?;
+    if scene.restore.rehearsal {
+        // Before there is anything on them.
+        room::let_go(context).await?;
+    }
     let mut file = open(&scene, &part).await?;
     let node = context.node()?.name.clone();
     let server = Container::database(scene.restore.namespace());
@@ -249,7 +253,8 @@ pub(super) async fn swap(context: &Context) -> Result<(), Failure> {
         let text = format!("{away}ALTER DATABASE {FRESH} RENAME TO {DATABASE};\n");
         sql(context, "renaming the databases", "postgres", &text).await?;
     }
-    if scene.wanted.s3.is_some() {
+    // Nothing is put away for what the backup does not have.
+    if scene.wanted.s3.is_some() || scene.restore.manifest.media_elsewhere.is_some() {
         return Ok(());
     }
     let (pod, node) = (helper::container(scene.restore), context.node()?.name.clone());

@@ -36,11 +36,15 @@ impl Scene<'_> {
 
     pub(super) fn release_suspended(&self) -> Verdict {
         match self.release() {
-            Some(found) if found.suspended => Verdict::Holds,
-            // What is being upgraded is not stopped half-way.
-            Some(found) if found.reconciling => Verdict::settling("Flux is at work on the release"),
-            Some(_) => Verdict::differs("Flux looks after the release"),
-            None => Verdict::Holds,
+            // Suspending does not stop what helm is in the middle of. helm-controller looks at a suspended release only after that,
+            // and all it does then is to note the generation (fluxcd/helm-controller
+            // `internal/controller/helmrelease_controller.go`).
+            Some(found) if found.suspended && found.progressing && found.observed != found.generation => {
+                Verdict::settling("Flux is still at work on the release, as it was when it was suspended")
+            }
+            // Also one that fails: between its attempts it says for ever that it is reconciling.
+            Some(found) if !found.suspended => Verdict::differs("Flux looks after the release"),
+            _ => Verdict::Holds,
         }
     }
 
@@ -87,4 +91,45 @@ pub(super) async fn resume(context: &Context) -> Result<(), Failure> {
     }
     set(context, "HelmRelease", NAMESPACE, false).await?;
     set(context, "Kustomization", FLUX, false).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::flux::FluxFacts;
+    use crate::facts::mastodon::MastodonFacts;
+    use crate::facts::restore::Restore;
+    use crate::facts::{ClusterFacts, Facts};
+    use crate::steps::mastodon::fixture::inventory;
+
+    fn judge(release: Resource) -> Verdict {
+        let flux =
+            FluxFacts { helm_releases: [("mastodon/mastodon".to_owned(), release)].into(), ..FluxFacts::default() };
+        let cluster =
+            ClusterFacts { flux: Some(flux), mastodon: Some(MastodonFacts::default()), ..ClusterFacts::default() };
+        let restore = Restore {
+            id: "01J".into(),
+            folder: "2026-11-21T0300Z".into(),
+            manifest: crate::backup::manifest::fixture("2026-11-21T0300Z", jiff::Timestamp::UNIX_EPOCH),
+            identity: None,
+            rehearsal: false,
+        };
+        let facts = Facts { cluster: Some(cluster), restore: Some(restore.into()), ..Facts::default() };
+        Scene::of(&inventory(), &facts).map_or_else(|verdict| verdict, |scene| scene.release_suspended())
+    }
+
+    #[test]
+    fn a_release_is_suspended_whatever_it_is_at_and_then_waited_for() {
+        let release = |suspended, progressing, observed| {
+            judge(Resource { generation: 2, observed, suspended, progressing, ..Resource::default() })
+        };
+        for progressing in [false, true] {
+            assert!(matches!(release(false, progressing, 2), Verdict::Differs { .. }));
+        }
+        assert!(matches!(release(true, true, 1), Verdict::Settling { .. }));
+        // It failed, or was not worked on.
+        assert_eq!(release(true, false, 1), Verdict::Holds);
+        // It waited for its chart, which it says in the same words: helm-controller has seen since that it is suspended.
+        assert_eq!(release(true, true, 2), Verdict::Holds);
+    }
 }

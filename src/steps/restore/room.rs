@@ -1,22 +1,24 @@
 //! The room of a rehearsal: a namespace with copies of what a restore works on, under the same names, so that whatever the
 //! pods look up by a short name is the copy. Nothing in there can reach the site or the world.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::{Scene, begun, copies, helper};
+use super::{Scene, begun, copies, helper, write};
 use crate::facts::mastodon::{HELPER, HELPER_LABEL};
 use crate::kube::mastodon::secrets as in_cluster;
-use crate::kube::request::{apply, delete, get, merge};
+use crate::kube::request::{apply, delete, get};
 use crate::mastodon::secrets::MASTODON;
 use crate::mastodon::{NAMESPACE, REHEARSAL, RELEASE};
 use crate::plan::Verdict;
 use crate::steps::{Context, Failure};
+use crate::storage::belongings;
 
-/// How long a namespace may take to go: its volumes go with it.
+/// How long a namespace may take to go, and its volumes after it.
 const GOING: Duration = Duration::from_secs(600);
 /// How long a new namespace may take to have its `ServiceAccount`, without which no pod is taken.
 const NEW: Duration = Duration::from_secs(60);
@@ -57,10 +59,14 @@ pub(super) async fn make(context: &Context) -> Result<(), Failure> {
     let (client, id) = (context.api().await?, scene.restore.id.as_str());
     let there: Option<Value> = get(&client, &format!("/api/v1/namespaces/{REHEARSAL}")).await?;
     let label = |object: &Value| object["metadata"]["labels"][HELPER_LABEL].as_str().map(str::to_owned);
-    if there.is_some_and(|there| {
-        label(&there).is_none_or(|own| own != id) || there["metadata"]["deletionTimestamp"].is_string()
-    }) {
+    let own =
+        |there: &Value| label(there).is_some_and(|own| own == id) && there["metadata"]["deletionTimestamp"].is_null();
+    if !there.as_ref().is_some_and(own) {
         clear(context).await?;
+        // Somebody may have removed it: what was done in there is gone with it.
+        let mut journal = scene.journal()?;
+        journal.done.clear();
+        write(context, &journal).await?;
     }
     let namespace =
         json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": REHEARSAL, "labels": labels(id) } });
@@ -167,18 +173,21 @@ async fn account(client: &kube::Client) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes it with its volumes, whatever their class keeps, and waits until it is gone.
+/// Lets the volumes go with the namespace from now on, also where somebody else removes it, and whatever their class keeps: those
+/// of the claims and those behind the shares that were made for them.
+pub(super) async fn let_go(context: &Context) -> Result<(), Failure> {
+    let client = context.api().await?;
+    let found = belongings::look(&client, REHEARSAL, &mut BTreeSet::new()).await?;
+    Ok(belongings::let_go(&client, &found).await?)
+}
+
+/// Removes it with its volumes and waits until all of it is gone.
 pub(super) async fn clear(context: &Context) -> Result<(), Failure> {
     let client = context.api().await?;
-    let found: Option<Value> = get(&client, "/api/v1/persistentvolumes").await?;
-    let volumes = found.and_then(|found| found["items"].as_array().cloned()).unwrap_or_default();
-    for volume in volumes.iter().filter(|volume| volume["spec"]["claimRef"]["namespace"] == REHEARSAL) {
-        if volume["spec"]["persistentVolumeReclaimPolicy"] != "Delete" {
-            let name = volume["metadata"]["name"].as_str().unwrap_or_default();
-            let patch = json!({ "spec": { "persistentVolumeReclaimPolicy": "Delete" } });
-            merge(&client, &format!("/api/v1/persistentvolumes/{name}"), &patch).await?;
-        }
-    }
+    // What is behind a volume is found by its name, and the volume may go first.
+    let mut known = BTreeSet::new();
+    let found = belongings::look(&client, REHEARSAL, &mut known).await?;
+    belongings::let_go(&client, &found).await?;
     let path = format!("/api/v1/namespaces/{REHEARSAL}");
     delete(&client, &path).await?;
     let deadline = Instant::now() + GOING;
@@ -190,5 +199,21 @@ pub(super) async fn clear(context: &Context) -> Result<(), Failure> {
         }
         sleep(LOOK).await;
     }
-    Ok(())
+    let deadline = Instant::now() + GOING;
+    loop {
+        let left = belongings::look(&client, REHEARSAL, &mut known).await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(Failure::failed(format!(
+                "volumes of {REHEARSAL} do not go, and they hold copies of the users' files: {}. `microk8s kubectl describe` tells why",
+                left.names().join(", ")
+            )));
+        }
+        // One that was bound in the last moment, too.
+        belongings::let_go(&client, &left).await?;
+        belongings::remove_shares(&client, &left).await?;
+        sleep(LOOK).await;
+    }
 }

@@ -102,7 +102,15 @@ impl Kubernetes {
             self.finalize_release(key, object);
             return;
         }
-        if self.add_flux_finalizer(key, object) || suspended(object) {
+        if self.add_flux_finalizer(key, object) {
+            return;
+        }
+        // What was begun before it was suspended comes to its end.
+        if suspended(object) && work.stage.is_none() {
+            let generation = number(object, "/metadata/generation");
+            if number(object, "/status/observedGeneration") != generation {
+                self.edit(key, |object| set(object, "/status/observedGeneration", generation));
+            }
             return;
         }
         match work.stage.take() {

@@ -144,6 +144,38 @@ fn a_failed_installation_is_tried_again_as_an_upgrade() {
 }
 
 #[test]
+fn what_is_suspended_ends_what_it_is_at_and_begins_nothing() {
+    let mut site = Site::new(&[]);
+    site.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mastodon"}}));
+    site.apply(&release(&json!({})));
+    site.pass(5_000);
+    let reconciling = |site: &Site| site.condition("helmreleases", "mastodon", "mastodon", "Reconciling")[1].clone();
+    assert_eq!((ready(&site)[1].as_str(), reconciling(&site).as_str()), ("SourceNotReady", "Progressing"));
+    let suspend = |site: &mut Site, suspended: bool| {
+        let path = "/apis/helm.toolkit.fluxcd.io/v2/namespaces/mastodon/helmreleases/mastodon";
+        site.patch(path, "application/merge-patch+json", &json!({"spec": {"suspend": suspended}}));
+    };
+    // It waits for its chart, and says in the same words that it is at work: what tells is the generation.
+    suspend(&mut site, true);
+    site.pass(2_000);
+    assert_eq!((status(&site)["observedGeneration"].as_i64(), reconciling(&site).as_str()), (Some(2), "Progressing"));
+    site.apply(&chart_source("3c8d76d0351f491f4a06cf76f1664d7b74fee375"));
+    site.apply(&values(VALUES));
+    site.pass(60_000);
+    assert_eq!(ready(&site)[1], "SourceNotReady", "it is left alone");
+    suspend(&mut site, false);
+    while site.object("secrets", "mastodon", "sh.helm.release.v1.mastodon.v1").is_null() {
+        site.pass(100);
+    }
+    suspend(&mut site, true);
+    site.pass(200);
+    assert_eq!(reconciling(&site), "Progressing");
+    site.pass(60_000);
+    assert_eq!((ready(&site)[1].as_str(), reconciling(&site).as_str()), ("InstallSucceeded", ""));
+    assert_eq!(status(&site)["observedGeneration"], 4);
+}
+
+#[test]
 fn without_a_strategy_a_failed_installation_stays_failed() {
     let mut site = site(&[Fault::HelmInstallFailsOnce], VALUES, &json!({}));
     site.pass(600_000);
