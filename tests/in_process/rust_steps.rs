@@ -256,6 +256,7 @@ async fn holds(shell: &Shell, _: &str, _: &str) -> i32 {
     } else {
         shell.say("sessions=read");
     }
+    shell.say("joins=read");
     for orphan in views.iter().flat_map(|view| &view.orphans).filter(|orphan| orphan.node == host) {
         shell.say(format!("process:{} {} {} {}", orphan.uid, orphan.container, orphan.pid, orphan.gone / 1000));
     }

@@ -19,7 +19,7 @@ fn sudo_with_a_password() {
          while [ -e watching ]; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | sort -u >>argv; sleep 0.1; done &
          homeprov up --json --sudo-password-file $LAB_SUDO_PASSWORD_FILE $I >out 2>err; echo allowed=$?
          rm watching; wait
-         homeprov log -v >log 2>&1; homeprov log --bundle report.tar.gz >bundle; tar -xzOf report.tar.gz >report
+         homeprov log -v >log 2>&1; homeprov log --bundle=report.tar.gz >bundle; tar -xzOf report.tar.gz >report
          part seen; grep -c 'sudo -S' argv; grep -c step-holds out; grep -c homeprov: report
          word=$(cat $LAB_SUDO_PASSWORD_FILE)
          part leaks; grep -rlF -e \"$word\" -e \"$(printf %s \"$word\" | base64 | tr -d =)\" argv out err log bundle report $XDG_STATE_HOME; echo leaks=$?",

@@ -53,7 +53,7 @@ fn built() -> Ran {
             done
             part argv; sort -u argv
             part journals; cat $XDG_STATE_HOME/homeprov/runs/*/events.jsonl
-            homeprov log --bundle report.tar.gz >bundle
+            homeprov log --bundle=report.tar.gz >bundle
             part bundle; cat bundle; tar -xzOf report.tar.gz
             deploy_key=$(sed -n 's/^deploy_key = "\(.*\)"/\1/p' $I)
             part keys; cat $deploy_key $XDG_STATE_HOME/homeprov/clusters/*/age.key

@@ -107,6 +107,8 @@ impl Kubernetes {
         }
         // What was begun before it was suspended comes to its end.
         if suspended(object) && work.stage.is_none() {
+            // Nothing is due before its spec is another one.
+            work.next = None;
             let generation = number(object, "/metadata/generation");
             if number(object, "/status/observedGeneration") != generation {
                 self.edit(key, |object| set(object, "/status/observedGeneration", generation));
