@@ -191,7 +191,7 @@ mod tests {
         for name in ["accounts/1/face.png", "accounts/2/face.png"] {
             let mut header = tar::Header::new_gnu();
             header.set_size(100_000);
-            archive.append_data(&mut header, name, &[7_u8; 100_000][..]).unwrap();
+            archive.append_data(&mut header, name, vec![7_u8; 100_000].as_slice()).unwrap();
         }
         let mut bytes = archive.into_inner().unwrap();
         // Whatever is behind the end of an archive is hashed, too.

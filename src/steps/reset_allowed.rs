@@ -64,18 +64,17 @@ pub fn stranger(inventory: &Inventory, facts: &Facts, name: &str) -> Option<Stri
     let own = seen.ca.as_deref().unwrap_or("unknown");
     let foreign = match meant(inventory, facts) {
         Meant::Any => false,
-        Meant::Unclear => true,
         Meant::Recorded(ca) if ca == own => {
             split_off(inventory, facts, node, seen) || named_otherwise(inventory, facts, node, seen)
         }
-        Meant::Recorded(_) => true,
+        Meant::Unclear | Meant::Recorded(_) => true,
     };
     foreign.then(|| {
         format!(
             "{name} belongs to another cluster: it says that it is in one with {company} (certificate authority {}); {}. Purged, it would be \
              gone from there without having left. Take {name} out of this inventory; or run `microk8s leave` on {name} first, or reset it \
              with the inventory of its own cluster. Where the record is what is wrong, remove it: /var/lib/homeprov/identity on a node, \
-             `clusters/{}` in homeprov's state folder here",
+             `clusters/{}/identity` in homeprov's state folder here",
             short(own),
             recorded(inventory, facts),
             inventory.cluster.name,

@@ -22,8 +22,8 @@ fn moved() -> Facts {
     facts
 }
 
-fn record(cluster: &str, ca: String) -> Option<IdentityRecord> {
-    Some(IdentityRecord { cluster: cluster.into(), ca })
+fn record(cluster: &str, ca: String) -> IdentityRecord {
+    IdentityRecord { cluster: cluster.into(), ca }
 }
 
 fn refused(facts: &Facts) -> Option<String> {
@@ -61,7 +61,7 @@ fn a_machine_that_was_moved_is_not_with_both_readings() {
     assert!(refused(&silent).is_some());
     // homeprov set the other one up, and said so on the machine.
     let mut recorded = moved();
-    node(&mut recorded, "nuc3").identity = record("other", other_ca());
+    node(&mut recorded, "nuc3").identity = Some(record("other", other_ca()));
     assert!(
         refused(&recorded)
             .is_some_and(|why| why.contains("bbbbbbbbbbbb (other) on nuc3") && !why.contains("nuc1 belongs"))
@@ -91,7 +91,7 @@ fn machines_alone_may_be_purged() {
     assert_eq!(refused(&facts), None, "it was reinstalled");
     node(&mut facts, "nuc3").info = None;
     assert_eq!(refused(&facts), None);
-    node(&mut facts, "nuc3").identity = record("earlier", "c".repeat(64));
+    node(&mut facts, "nuc3").identity = Some(record("earlier", "c".repeat(64)));
     assert_eq!(refused(&facts), None, "a record that is left says nothing of others");
     // A join that was cut off brought the authority, and no data store yet.
     let seen = node(&mut facts, "nuc3");
@@ -104,12 +104,12 @@ fn machines_alone_may_be_purged() {
 #[test]
 fn which_cluster_is_meant_the_nodes_tell_where_this_machine_does_not() {
     let mut facts = Facts { recorded_here: None, ..moved() };
-    node(&mut facts, "nuc1").identity = record("home", "a".repeat(64));
-    node(&mut facts, "nuc3").identity = record("other", other_ca());
+    node(&mut facts, "nuc1").identity = Some(record("home", "a".repeat(64)));
+    node(&mut facts, "nuc3").identity = Some(record("other", other_ca()));
     let why = refused(&facts).expect("one of them is another cluster's");
     assert!(why.contains("nuc3 belongs") && !why.contains("nuc1 belongs"), "{why}");
     // Under one name nothing tells which is meant.
-    node(&mut facts, "nuc3").identity = record("home", other_ca());
+    node(&mut facts, "nuc3").identity = Some(record("home", other_ca()));
     let why = refused(&facts).expect("one of them is another cluster's");
     assert!(why.contains("nuc3 belongs") && why.contains("nuc1 belongs"), "{why}");
 }
@@ -121,11 +121,11 @@ fn the_only_record_may_be_of_a_cluster_that_has_nothing_to_do_with_the_inventory
         let off = crate::facts::Observation::Unreachable { reason: "off".into(), passes: true };
         facts.nodes.insert(name.into(), off);
     }
-    node(&mut facts, "nuc3").identity = record("other", other_ca());
+    node(&mut facts, "nuc3").identity = Some(record("other", other_ca()));
     assert!(refused(&facts).is_some());
     // A cluster may have been given another name.
     let mut renamed = Facts { recorded_here: None, ..cluster(3, &[2]) };
-    node(&mut renamed, "nuc1").identity = record("other", "a".repeat(64));
+    node(&mut renamed, "nuc1").identity = Some(record("other", "a".repeat(64)));
     assert_eq!(refused(&renamed), None);
 }
 

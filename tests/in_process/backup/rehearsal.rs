@@ -24,7 +24,9 @@ async fn a_large_backup_is_read_before_the_first_step_and_not_within_it() {
     let archives: Vec<String> =
         Manifest::read(&folder).unwrap().archives().map(|(part, _)| part.name.clone()).collect();
     let move_all = |from: &Path, to: &Path| {
-        archives.iter().for_each(|name| fs::rename(from.join(name), to.join(name)).unwrap());
+        for name in &archives {
+            fs::rename(from.join(name), to.join(name)).unwrap();
+        }
     };
     // The archives cannot be read while the step looks whether the backup fits: it has no time for them.
     let (mut hidden, mut fits) = (false, false);
