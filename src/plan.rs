@@ -265,3 +265,30 @@ fn script_verdict(facts: &Facts, step: &Step, node: &str) -> Verdict {
         None => Verdict::settling("not known: its check gave no answer"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A plan of one step with these words.
+    fn said(verdict: Verdict, unreachable: &str) -> Plan {
+        let pending = Pending {
+            step: "machine-fits".into(),
+            title: "the machine fits".into(),
+            playbook: PREFLIGHT.into(),
+            place: Place::Node("nuc2".into()),
+            verdict,
+            runnable: false,
+        };
+        Plan { pending: vec![pending], unreachable: [("nuc3".to_owned(), unreachable.to_owned())].into() }
+    }
+
+    #[test]
+    fn a_number_that_changes_of_itself_changes_no_shape() {
+        let plan = said(Verdict::blocked("nuc2 has 1432 MiB free"), "No route to host");
+        assert_eq!(plan.shape(), said(Verdict::blocked("nuc2 has 1431 MiB free"), "Connection timed out").shape());
+        assert_ne!(plan.shape(), said(Verdict::settling("nuc2 has 1432 MiB free"), "No route to host").shape());
+        let back = Plan { unreachable: BTreeMap::new(), ..plan.clone() };
+        assert_ne!(plan.shape(), back.shape());
+    }
+}

@@ -172,3 +172,18 @@ pub async fn push(
     output.reverse();
     Err(Failure::Failed { reason: format!("{what}: the command ended with status {}", end.status), output })
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_command_prints_beside_its_work_has_a_limit() {
+        let mut kept = Short(Vec::new());
+        kept.write_all(b"done").await.unwrap();
+        let error = kept.write_all(&vec![b'x'; SHORT_MAX]).await.unwrap_err();
+        assert_eq!((error.kind(), kept.0.as_slice()), (io::ErrorKind::FileTooLarge, b"done".as_slice()));
+    }
+}

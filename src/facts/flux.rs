@@ -39,6 +39,7 @@ pub struct AccessSecret {
 
 /// What an object of Flux says of itself (fluxcd/pkg `apis/meta`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+// Each switch is a field of the object.
 #[allow(clippy::struct_excessive_bools)]
 pub struct Resource {
     /// `metadata.generation`

@@ -61,7 +61,21 @@ struct Talk<'a> {
     position: usize,
 }
 
-impl Talk<'_> {
+impl<'p> Talk<'p> {
+    fn new(token: &str, password: Option<&'p Password>) -> Self {
+        Self {
+            go: format!("{token}-go\n").into_bytes(),
+            prompt: format!("{token}-prompt").into_bytes(),
+            password,
+            before: Vec::new(),
+            began: false,
+            said: Vec::new(),
+            asked: false,
+            pending: Vec::new(),
+            position: 0,
+        }
+    }
+
     /// Takes in a piece of standard output; what of it is the program's.
     fn heard<'b>(&mut self, piece: &'b [u8]) -> Option<std::borrow::Cow<'b, [u8]>> {
         if self.began {
@@ -117,17 +131,7 @@ impl Node {
         let (Some(mut out), Some(mut err)) = (child.stdout().take(), child.stderr().take()) else {
             return Err(self.lost("the channel has no streams"));
         };
-        let mut talk = Talk {
-            go: format!("{token}-go\n").into_bytes(),
-            prompt: format!("{token}-prompt").into_bytes(),
-            password: password.as_ref(),
-            before: Vec::new(),
-            began: false,
-            said: Vec::new(),
-            asked: false,
-            pending: Vec::new(),
-            position: 0,
-        };
+        let mut talk = Talk::new(&token, password.as_ref());
         let (mut out_open, mut err_open, mut input_open) = (true, true, true);
         let (mut out_piece, mut err_piece, mut in_piece) = (vec![0; PIECE], vec![0; 8 * 1024], vec![0; PIECE]);
         while out_open || err_open {
@@ -200,17 +204,7 @@ mod tests {
 
     #[test]
     fn the_word_that_begins_is_found_across_pieces() {
-        let mut talk = Talk {
-            go: b"t0ken-go\n".to_vec(),
-            prompt: b"t0ken-prompt".to_vec(),
-            password: None,
-            before: Vec::new(),
-            began: false,
-            said: Vec::new(),
-            asked: false,
-            pending: Vec::new(),
-            position: 0,
-        };
+        let mut talk = Talk::new("t0ken", None);
         assert_eq!(talk.heard(b"Welcome to nuc1\nt0k"), None);
         assert_eq!(talk.heard(b"e"), None);
         assert_eq!(talk.heard(b"n-go\nbytes").as_deref(), Some(&b"bytes"[..]));
